@@ -1,0 +1,1 @@
+"""Borderpost: biometric traveler screening for border crossings, as gRPC microservices."""

@@ -1,0 +1,1 @@
+"""What every service stands on: settings, TLS, identity, access, errors, interceptors, outbox, serve()."""

@@ -1,0 +1,100 @@
+"""Pictures from outside, decoded with every limit checked before the work it limits."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from borderpost.runtime.errors import (
+    PictureDamagedError,
+    PictureEmptyError,
+    PictureFormatError,
+    PictureTooLargeError,
+)
+
+Rgb = npt.NDArray[np.uint8]
+"""A picture: height × width × 3, red, green, blue, 0 to 255."""
+
+MAX_PICTURE_BYTES: Final = 12 * 1024 * 1024
+"""A 2,400 × 1,650 page at JPEG quality 95 has 1 to 2 MiB."""
+
+MAX_PICTURE_PIXELS: Final = 40_000_000
+"""A page at 1,200 dpi; decoded it takes 120 MB."""
+
+MIN_PICTURE_SIDE: Final = 16
+"""Below this no face and no character can be told."""
+
+FORMATS: Final = ("JPEG", "PNG", "JPEG2000")
+"""What cameras, readers and chips deliver (ICAO 9303-10 names JPEG and JPEG 2000 for DG2)."""
+
+
+def decode_picture(data: bytes, field: str = "picture") -> Rgb:
+    """Decode JPEG, PNG or JPEG 2000 bytes to RGB, upright by their EXIF orientation.
+
+    The kind is told by the bytes alone. Grey, palette, CMYK, 16-bit and transparent pictures come out as
+    RGB. `field` names the picture in the errors: PictureEmptyError, PictureTooLargeError,
+    PictureFormatError, PictureDamagedError.
+    """
+    if not data:
+        raise PictureEmptyError(f"{field}: got no bytes, want a JPEG, PNG or JPEG 2000 picture", field=field)
+    if len(data) > MAX_PICTURE_BYTES:
+        raise PictureTooLargeError(
+            f"{field}: got {len(data):,} bytes, want at most {MAX_PICTURE_BYTES:,}: scale it down", field=field
+        )
+    image = _open(data, field)
+    width, height = image.size
+    if width * height > MAX_PICTURE_PIXELS:
+        raise PictureTooLargeError(
+            f"{field}: got {width} × {height} pixels, want at most {MAX_PICTURE_PIXELS:,} in all: scale it down",
+            field=field,
+        )
+    if min(width, height) < MIN_PICTURE_SIDE:
+        raise PictureFormatError(
+            f"{field}: got {width} × {height} pixels, want at least {MIN_PICTURE_SIDE} on each side", field=field
+        )
+    return _to_rgb(image, field)
+
+
+def _open(data: bytes, field: str) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of bombs at its own bound; the pixels are checked against ours by the caller.
+            warnings.simplefilter("ignore")
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise PictureTooLargeError(
+            f"{field}: got far more pixels than {MAX_PICTURE_PIXELS:,}: scale it down", field=field
+        ) from None
+    except UnidentifiedImageError:
+        raise PictureFormatError(
+            f"{field}: got {len(data):,} bytes that are no JPEG, PNG or JPEG 2000 picture", field=field
+        ) from None
+    except Exception as error:  # a hostile header can raise nearly anything in a decoder
+        raise _damaged(field, error) from None
+
+
+def _to_rgb(image: Image.Image, field: str) -> Rgb:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I;16") or upright.mode == "I":
+                samples = np.asarray(upright, dtype=np.float64)
+                upright = Image.fromarray((samples / 257.0).clip(0, 255).astype(np.uint8))
+            return np.ascontiguousarray(np.asarray(upright.convert("RGB"), dtype=np.uint8))
+    except Exception as error:  # as above
+        raise _damaged(field, error) from None
+
+
+def _damaged(field: str, error: Exception) -> PictureDamagedError:
+    return PictureDamagedError(
+        f"{field}: the picture is truncated or damaged and can't be decoded: send it again",
+        field=field,
+        decoder=type(error).__name__,
+    )
