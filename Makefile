@@ -38,3 +38,21 @@ lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command 'make lock' --output-file requirements-bootstrap.lock
 	@! grep -nE '[a-z]+://' requirements.lock requirements-bootstrap.lock
+
+PROTOC = cd protos && ../$(BIN)/python -m grpc_tools.protoc -I . \
+  --plugin=protoc-gen-mypy=../$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=../$(BIN)/protoc-gen-mypy_grpc
+
+.PHONY: proto
+proto: $(READY) ## generate services/borderpost/v1 from protos/
+	$(call generate,$(CURDIR)/services)
+
+.PHONY: proto-check
+proto-check: $(READY) ## prove that the committed generated code is what protos/ generates
+	@rm -rf .cache/proto && mkdir -p .cache/proto
+	@$(call generate,$(CURDIR)/.cache/proto)
+	@diff -r --exclude __init__.py --exclude __pycache__ .cache/proto/borderpost/v1 services/borderpost/v1 \
+	  || { echo "services/borderpost/v1 is not what protos/ generates: run 'make proto' and commit"; exit 1; }
+
+define generate
+$(PROTOC) --python_out=$(1) --mypy_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=$(1) borderpost/v1/*.proto 2>&1 | (grep -v '^Writing' || true)
+endef

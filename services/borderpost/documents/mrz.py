@@ -1,0 +1,438 @@
+"""The machine readable zone: its five formats as tables, emitted and parsed (ICAO Doc 9303, parts 3 to 7).
+
+Nothing here reads pictures or the clock. Lines are text of A to Z, 0 to 9 and the filler `<`; positions
+count from 0. A check digit is evidence of its own: VERIFIED, REFUTED or ABSENT, never a bare yes or no.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+FILLER: Final = "<"
+LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+DIGITS: Final = "0123456789"
+ALPHABET: Final = DIGITS + LETTERS + FILLER
+"""All 37 characters (ICAO Doc 9303-3, 4.3)."""
+
+CHECK_WEIGHTS: Final = (7, 3, 1)
+"""ICAO Doc 9303-3, 4.9."""
+
+BIRTH_SPAN_YEARS: Final = 100
+"""A birth date is the latest one of its two digits that is not after today: nobody is older than this."""
+
+EXPIRY_AHEAD_YEARS: Final = 50
+"""An expiry date lies less than this after today, otherwise in the century before."""
+
+
+class Kind(Enum):
+    """What a field may hold. Where only one of letter and digit is allowed, the other is a misreading."""
+
+    LETTERS = LETTERS + FILLER
+    DIGITS = DIGITS + FILLER
+    ANY = ALPHABET
+
+
+class Sex(Enum):
+    """Position 21 of a TD3's second line; `<` (and `X`) mean unspecified."""
+
+    FEMALE = "F"
+    MALE = "M"
+    UNSPECIFIED = "<"
+
+
+class DigitState(Enum):
+    """What a check digit says of its field."""
+
+    VERIFIED = "VERIFIED"
+    REFUTED = "REFUTED"
+    ABSENT = "ABSENT"
+
+
+class RepairBasis(Enum):
+    """Why one character was replaced by another."""
+
+    FIELD_KIND = "FIELD_KIND"  # the field allows only letters, or only digits
+    CHECK_DIGIT = "CHECK_DIGIT"  # of all confusions, exactly one makes every check digit fit
+
+
+class MrzShapeError(ValueError):
+    """The lines are no MRZ: their number, length or characters fit none of the five formats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Positions `start` to `end` (not included) of one line."""
+
+    line: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named field of a format."""
+
+    name: str
+    span: Span
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRule:
+    """Where a check digit is, and which characters it covers, in order."""
+
+    field: str
+    digit: Span
+    covers: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One layout of the MRZ. `checks` ends with the composite digit where the format has one."""
+
+    name: str
+    rows: int
+    width: int
+    fields: tuple[Field, ...]
+    checks: tuple[CheckRule, ...]
+
+    def field(self, name: str) -> Field:
+        """Look a field up by its name."""
+        return next(field for field in self.fields if field.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDate:
+    """A date of which parts may be unknown (ICAO Doc 9303-3, 4.8); None is unknown."""
+
+    year: int | None
+    month: int | None
+    day: int | None
+
+    def complete(self) -> datetime.date | None:
+        """Return the day of the calendar, or None where a part is unknown."""
+        if self.year is None or self.month is None or self.day is None:
+            return None
+        return datetime.date(self.year, self.month, self.day)
+
+
+@dataclass(frozen=True, slots=True)
+class MrzFields:
+    """What an MRZ says. Names are words of A to Z; a date that no calendar has is None."""
+
+    document_code: str
+    issuing_state: str
+    surname: str
+    given_names: str
+    document_number: str
+    nationality: str
+    birth_date: PartialDate | None
+    sex: Sex
+    expiry_date: PartialDate | None
+    optional_data: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DigitEvidence:
+    """One check digit: the field it covers ("composite" for the whole), and what it says."""
+
+    field: str
+    state: DigitState
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One character that was replaced, and why. `position` counts from 0 within `line`."""
+
+    field: str
+    line: int
+    position: int
+    was: str
+    now: str
+    basis: RepairBasis
+
+
+@dataclass(frozen=True, slots=True)
+class Mrz:
+    """A parsed MRZ. `names_may_be_cut`: the name fills its field, so letters may be missing."""
+
+    format: Format
+    lines: tuple[str, ...]
+    fields: MrzFields
+    digits: tuple[DigitEvidence, ...]
+    names_may_be_cut: bool
+
+
+def _two_lines(name: str, width: int, *, visa: bool) -> Format:
+    """Build TD2, TD3, MRV-A and MRV-B, which share all but their optional data (parts 4, 6 and 7)."""
+    has_optional_digit = width == 44 and not visa
+    optional_end = width if visa else width - (2 if has_optional_digit else 1)
+    number, birth, expiry = Span(1, 0, 9), Span(1, 13, 19), Span(1, 21, 27)
+    optional = Span(1, 28, optional_end)
+    fields = (
+        Field("document_code", Span(0, 0, 2), Kind.LETTERS),
+        Field("issuing_state", Span(0, 2, 5), Kind.LETTERS),
+        Field("names", Span(0, 5, width), Kind.LETTERS),
+        Field("document_number", number, Kind.ANY),
+        Field("nationality", Span(1, 10, 13), Kind.LETTERS),
+        Field("birth_date", birth, Kind.DIGITS),
+        Field("sex", Span(1, 20, 21), Kind.LETTERS),
+        Field("expiry_date", expiry, Kind.DIGITS),
+        Field("optional_data", optional, Kind.ANY),
+    )
+    checks = [
+        CheckRule("document_number", Span(1, 9, 10), (number,)),
+        CheckRule("birth_date", Span(1, 19, 20), (birth,)),
+        CheckRule("expiry_date", Span(1, 27, 28), (expiry,)),
+    ]
+    if has_optional_digit:
+        checks.append(CheckRule("optional_data", Span(1, 42, 43), (optional,)))
+    if not visa:
+        covers = (Span(1, 0, 10), Span(1, 13, 20), Span(1, 21, width - 1))
+        checks.append(CheckRule("composite", Span(1, width - 1, width), covers))
+    return Format(name, 2, width, fields, tuple(checks))
+
+
+TD3: Final = _two_lines("TD3", 44, visa=False)
+TD2: Final = _two_lines("TD2", 36, visa=False)
+MRV_A: Final = _two_lines("MRV-A", 44, visa=True)
+MRV_B: Final = _two_lines("MRV-B", 36, visa=True)
+TD1: Final = Format(
+    "TD1",
+    3,
+    30,
+    (
+        Field("document_code", Span(0, 0, 2), Kind.LETTERS),
+        Field("issuing_state", Span(0, 2, 5), Kind.LETTERS),
+        Field("document_number", Span(0, 5, 14), Kind.ANY),
+        Field("optional_data", Span(0, 15, 30), Kind.ANY),
+        Field("birth_date", Span(1, 0, 6), Kind.DIGITS),
+        Field("sex", Span(1, 7, 8), Kind.LETTERS),
+        Field("expiry_date", Span(1, 8, 14), Kind.DIGITS),
+        Field("nationality", Span(1, 15, 18), Kind.LETTERS),
+        Field("optional_data_2", Span(1, 18, 29), Kind.ANY),
+        Field("names", Span(2, 0, 30), Kind.LETTERS),
+    ),
+    (
+        CheckRule("document_number", Span(0, 14, 15), (Span(0, 5, 14),)),
+        CheckRule("birth_date", Span(1, 6, 7), (Span(1, 0, 6),)),
+        CheckRule("expiry_date", Span(1, 14, 15), (Span(1, 8, 14),)),
+        CheckRule(
+            "composite", Span(1, 29, 30), (Span(0, 5, 30), Span(1, 0, 7), Span(1, 8, 15), Span(1, 18, 29))
+        ),
+    ),
+)
+
+FORMATS: Final = (TD1, TD2, TD3, MRV_A, MRV_B)
+LONG_NUMBER_FORMATS: Final = frozenset({"TD1", "TD2"})
+"""A document number over nine characters runs on into the optional data (part 5, 4.2.2; part 6, 4.2.2)."""
+
+LETTER_FOR_DIGIT: Final = {"0": "O", "1": "I", "2": "Z", "5": "S", "6": "G", "8": "B"}
+DIGIT_FOR_LETTER: Final = {letter: digit for digit, letter in LETTER_FOR_DIGIT.items()} | {"D": "0", "Q": "0"}
+
+CONFUSIONS: Final = ("0OQD", "1IL", "2Z", "5S", "6G", "8B", "UV", "CG", "EF", "MN", "KX", "38", "17")
+"""Characters that readers of OCR-B mistake for one another."""
+
+
+def check_digit(text: str) -> int:
+    """Weighted sum modulo 10 over digits, letters (A = 10) and fillers (0): ICAO Doc 9303-3, 4.9."""
+    return sum(_value(char) * CHECK_WEIGHTS[i % 3] for i, char in enumerate(text)) % 10
+
+
+def _value(char: str) -> int:
+    return 0 if char == FILLER else ALPHABET.index(char)
+
+
+def format_of(lines: tuple[str, ...]) -> Format:
+    """Tell the format by the number and length of the lines, and `V` for a visa. Raises MrzShapeError."""
+    widths = {len(line) for line in lines}
+    if any(char not in ALPHABET for line in lines for char in line):
+        raise MrzShapeError("MRZ: got characters outside A to Z, 0 to 9 and <")
+    for candidate in FORMATS:
+        visa = candidate in (MRV_A, MRV_B)
+        if candidate.rows == len(lines) and widths == {candidate.width} and visa == lines[0].startswith("V"):
+            return candidate
+    raise MrzShapeError(f"MRZ: got {len(lines)} lines of {sorted(widths)} characters, want a 9303 format")
+
+
+def map_kinds(lines: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Repair, ...]]:
+    """Put a digit for its lookalike letter where only digits may be, and the reverse; say where.
+
+    Raises MrzShapeError.
+    """
+    layout = format_of(lines)
+    repairs = []
+    for name, span, kind in _kinds(layout):
+        table = {Kind.LETTERS: LETTER_FOR_DIGIT, Kind.DIGITS: DIGIT_FOR_LETTER}.get(kind, {})
+        for position in range(span.start, span.end):
+            was = lines[span.line][position]
+            if was in table:
+                repairs.append(
+                    Repair(name, span.line, position, was, table[was], RepairBasis.FIELD_KIND)
+                )
+    for repair in repairs:
+        lines = _replaced(lines, repair.line, repair.position, repair.now)
+    return lines, tuple(repairs)
+
+
+def repair(
+    lines: tuple[str, ...], doubtful: frozenset[tuple[int, int]]
+) -> tuple[tuple[str, ...], Repair] | None:
+    """Replace one of the `doubtful` characters (line, position) if that makes every check digit fit.
+
+    Only confusions that readers make are tried, and only if exactly one of them fits: more would be a
+    guess. Names can't be repaired, since no digit covers them; visas are not, since they have no composite
+    digit. Raises MrzShapeError.
+    """
+    layout = format_of(lines)
+    if layout in (MRV_A, MRV_B):
+        return None
+    found = []
+    for name, span, kind in _kinds(layout):
+        for position in range(span.start, span.end):
+            if (span.line, position) not in doubtful:
+                continue
+            was = lines[span.line][position]
+            for now in _confusable(was, kind):
+                fixed = _replaced(lines, span.line, position, now)
+                if not refuted(digit_evidence(fixed, layout)):
+                    found.append(
+                        (fixed, Repair(name, span.line, position, was, now, RepairBasis.CHECK_DIGIT))
+                    )
+    return found[0] if len(found) == 1 else None
+
+
+def _kinds(layout: Format) -> Iterator[tuple[str, Span, Kind]]:
+    """Every field, then every check digit, with what it may hold."""
+    for field in layout.fields:
+        yield field.name, field.span, field.kind
+    for rule in layout.checks:
+        yield f"{rule.field}_check_digit", rule.digit, Kind.DIGITS
+
+
+def _confusable(char: str, kind: Kind) -> set[str]:
+    return {
+        other
+        for group in CONFUSIONS
+        if char in group
+        for other in group
+        if other != char and other in kind.value
+    }
+
+
+def _replaced(lines: tuple[str, ...], line: int, position: int, char: str) -> tuple[str, ...]:
+    changed = lines[line][:position] + char + lines[line][position + 1 :]
+    return (*lines[:line], changed, *lines[line + 1 :])
+
+
+def _text(lines: tuple[str, ...], span: Span) -> str:
+    return lines[span.line][span.start : span.end]
+
+
+def digit_evidence(lines: tuple[str, ...], layout: Format) -> tuple[DigitEvidence, ...]:
+    """Check every digit of the format. A format without a composite digit has it as ABSENT."""
+    found = [DigitEvidence(rule.field, _digit_state(lines, layout, rule)) for rule in layout.checks]
+    if layout.checks[-1].field != "composite":
+        found.append(DigitEvidence("composite", DigitState.ABSENT))
+    return tuple(found)
+
+
+def _digit_state(lines: tuple[str, ...], layout: Format, rule: CheckRule) -> DigitState:
+    digit = _text(lines, rule.digit)
+    covered = "".join(_text(lines, span) for span in rule.covers)
+    if rule.field == "document_number" and _is_long_number(lines, layout):
+        number, digit = _long_number(lines, layout)
+        covered = number
+    if digit == FILLER and not covered.strip(FILLER) and rule.field != "composite":
+        return DigitState.ABSENT
+    return DigitState.VERIFIED if digit == str(check_digit(covered)) else DigitState.REFUTED
+
+
+def refuted(digits: tuple[DigitEvidence, ...]) -> tuple[str, ...]:
+    """Name the fields whose check digit does not fit."""
+    return tuple(evidence.field for evidence in digits if evidence.state is DigitState.REFUTED)
+
+
+def _is_long_number(lines: tuple[str, ...], layout: Format) -> bool:
+    """A filler in place of the check digit, and a number without fillers, says that the number runs on."""
+    if layout.name not in LONG_NUMBER_FORMATS:
+        return False
+    optional = _text(lines, layout.field("optional_data").span)
+    digit = _text(lines, layout.checks[0].digit)
+    return digit == FILLER and optional[0] != FILLER and len(optional.partition(FILLER)[0]) > 1
+
+
+def _long_number(lines: tuple[str, ...], layout: Format) -> tuple[str, str]:
+    """Split a long number that runs on in the optional data into the number and its check digit."""
+    tail = _text(lines, layout.field("optional_data").span).partition(FILLER)[0]
+    return _text(lines, layout.field("document_number").span) + tail[:-1], tail[-1]
+
+
+def parse(lines: tuple[str, ...], today: datetime.date) -> Mrz:
+    """Read the fields of an MRZ whose kinds are mapped already. `today` decides centuries.
+
+    Raises MrzShapeError. A check digit that does not fit, or a date that no calendar has, is no error: it
+    is in the result.
+    """
+    layout = format_of(lines)
+    values = {field.name: _text(lines, field.span) for field in layout.fields}
+    optional = values["optional_data"]
+    number = values["document_number"].rstrip(FILLER)
+    if _is_long_number(lines, layout):
+        number = _long_number(lines, layout)[0]
+        optional = optional.partition(FILLER)[2]
+    surname, given = _names(values["names"])
+    parts = (optional, values["optional_data_2"]) if "optional_data_2" in values else (optional,)
+    fields = MrzFields(
+        document_code=values["document_code"].rstrip(FILLER),
+        issuing_state=values["issuing_state"].rstrip(FILLER),
+        surname=surname,
+        given_names=given,
+        document_number=number,
+        nationality=values["nationality"].rstrip(FILLER),
+        birth_date=read_birth_date(values["birth_date"], today),
+        sex=Sex(values["sex"]) if values["sex"] in ("F", "M") else Sex.UNSPECIFIED,
+        expiry_date=read_expiry_date(values["expiry_date"], today),
+        optional_data=tuple(part.rstrip(FILLER) for part in parts),
+    )
+    cut = values["names"][-1] != FILLER
+    return Mrz(layout, lines, fields, digit_evidence(lines, layout), cut)
+
+
+def _names(text: str) -> tuple[str, str]:
+    surname, _, given = text.strip(FILLER).partition(FILLER * 2)
+    return " ".join(surname.split(FILLER)), " ".join(given.replace(FILLER, " ").split())
+
+
+def read_birth_date(text: str, today: datetime.date) -> PartialDate | None:
+    """Read YYMMDD with `<<` for unknown parts, as the latest such date that is not after `today`."""
+    return _read_date(text, lambda earliest: earliest <= today, today.year)
+
+
+def read_expiry_date(text: str, today: datetime.date) -> PartialDate | None:
+    """Read YYMMDD as the latest such date that is less than 50 years ahead of `today`."""
+    last_year = today.year + EXPIRY_AHEAD_YEARS
+    return _read_date(text, lambda earliest: earliest.year < last_year, last_year)
+
+
+def _read_date(text: str, allowed: _Allowed, latest_year: int) -> PartialDate | None:
+    try:
+        year, month, day = (None if part == FILLER * 2 else int(part) for part in _pairs(text))
+    except ValueError:
+        return None
+    if year is not None:
+        year += latest_year - latest_year % 100
+    if not _in_calendar(year, month, day):
+        # 29 February may exist in one century and not in the other: both are tried below.
+        if year is None or not _in_calendar(year - 100, month, day):
+            return None
+    if year is not None and not (
+        _in_calendar(year, month, day) and allowed(datetime.date(year, month or 1, day or 1))
+    ):
+        year -= 100
+    return PartialDate(year, month, day) if _in_calendar(year, month, day) else None

@@ -1,0 +1,1 @@
+"""Faces: detection, alignment, embedding, quality, 1:1 comparison."""

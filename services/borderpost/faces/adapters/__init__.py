@@ -1,0 +1,1 @@
+"""What the faces service stands on, one file per adapter."""

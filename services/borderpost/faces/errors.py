@@ -1,0 +1,35 @@
+"""The errors of the faces service alone; the shared ones are in `borderpost.runtime.errors`."""
+
+from __future__ import annotations
+
+import grpc
+
+from borderpost.runtime.errors import BorderpostError
+
+
+class WeightsMissingError(BorderpostError):
+    """A file of model weights isn't where its package should have put it."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "WEIGHTS_MISSING"
+
+
+class WeightsAlteredError(BorderpostError):
+    """A file of model weights hasn't the pinned SHA-256, or can't be read as what it should be."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "WEIGHTS_ALTERED"
+
+
+class TemplateInvalidError(BorderpostError):
+    """A template has a wrong dimension, element type or norm, or values that are no numbers."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "TEMPLATE_INVALID"
+
+
+class TemplateModelMismatchError(BorderpostError):
+    """Two templates come from different models, or from one that this service doesn't run."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "TEMPLATE_MODEL_MISMATCH"

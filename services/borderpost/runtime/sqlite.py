@@ -1,0 +1,81 @@
+"""SQLite as every service uses it: durable, one writer, readers that see whole transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    # FULL: a commit is on the disk before it returns, so what was acknowledged survives a power loss.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # Deleted content is overwritten, not only unlinked.
+    "PRAGMA secure_delete = ON",
+    "PRAGMA busy_timeout = 5000",
+)
+
+
+class Database:
+    """One SQLite file.
+
+    `transaction()` gives the one writing connection, to one thread at a time; `read()` gives each thread a
+    connection of its own, whose statements see a consistent state.
+    """
+
+    def __init__(self, path: Path, migrations: Sequence[str]) -> None:
+        """Open or create the file, and bring it to the last of `migrations` (SQL scripts, only ever appended to)."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = path
+        self._lock = threading.Lock()
+        self._readers = threading.local()
+        self._writer = self._connect()
+        path.chmod(0o600)
+        self._migrate(migrations)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the writing connection within a transaction: committed at the end, rolled back on an exception."""
+        with self._lock:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
+            self._writer.execute("COMMIT")
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Give this thread's reading connection within one snapshot."""
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._readers.connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the writing connection; readers close with their threads."""
+        self._writer.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        return connection
+
+    def _migrate(self, migrations: Sequence[str]) -> None:
+        with self.transaction() as connection:
+            (done,) = connection.execute("PRAGMA user_version").fetchone()
+            for script in migrations[done:]:
+                for statement in filter(str.strip, script.split(";")):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(migrations)}")
