@@ -26,19 +26,19 @@ from borderpost.v1 import types_pb2 as borderpost_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62orderpost/v1/watchlist.proto\x12\rborderpost.v1\x1a\x19\x62orderpost/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x01\n\tWatchlist\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tauthority\x18\x03 \x01(\t\x12\x13\n\x0blegal_basis\x18\x04 \x01(\t\x12\x32\n\x08\x63\x61tegory\x18\x05 \x01(\x0e\x32 .borderpost.v1.WatchlistCategory\x12\x10\n\x08priority\x18\x06 \x01(\r\x12\x1c\n\x14handling_instruction\x18\x07 \x01(\t\x12\x13\n\x0btarget_fpir\x18\x08 \x01(\x01\"F\n\nPersonName\x12\x1a\n\x12primary_identifier\x18\x01 \x01(\t\x12\x1c\n\x14secondary_identifier\x18\x02 \x01(\t\"\x87\x04\n\x05\x45ntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x0f\n\x07list_id\x18\x02 \x01(\t\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.borderpost.v1.EntryState\x12*\n\ttemplates\x18\x04 \x03(\x0b\x32\x17.borderpost.v1.Template\x12(\n\x05names\x18\x05 \x03(\x0b\x32\x19.borderpost.v1.PersonName\x12.\n\nbirth_date\x18\x06 \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12-\n\tdocuments\x18\x07 \x03(\x0b\x32\x1a.borderpost.v1.DocumentKey\x12\x13\n\x0breason_code\x18\x08 \x01(\t\x12\x18\n\x10source_reference\x18\t \x01(\t\x12.\n\nvalid_from\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x0bproposed_by\x18\x0c \x01(\x0b\x32\x14.borderpost.v1.Actor\x12)\n\x0b\x61pproved_by\x18\r \x01(\x0b\x32\x14.borderpost.v1.Actor\x12\x16\n\x0etemplate_count\x18\x0e \x01(\r\"E\n\x16\x43reateWatchlistRequest\x12+\n\twatchlist\x18\x01 \x01(\x0b\x32\x18.borderpost.v1.Watchlist\"F\n\x17\x43reateWatchlistResponse\x12+\n\twatchlist\x18\x01 \x01(\x0b\x32\x18.borderpost.v1.Watchlist\"\x17\n\x15ListWatchlistsRequest\"\xe2\x01\n\x0fWatchlistStatus\x12+\n\twatchlist\x18\x01 \x01(\x0b\x32\x18.borderpost.v1.Watchlist\x12\x16\n\x0e\x61\x63tive_entries\x18\x02 \x01(\r\x12\x18\n\x10proposed_entries\x18\x03 \x01(\r\x12/\n\tthreshold\x18\x04 \x01(\x0b\x32\x1c.borderpost.v1.FaceThreshold\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12.\n\nchanged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"r\n\rFaceThreshold\x12\x12\n\x05score\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x10target_supported\x18\x02 \x01(\x08\x12\x11\n\ttemplates\x18\x03 \x01(\r\x12\x16\n\x0e\x63\x61libration_id\x18\x04 \x01(\tB\x08\n\x06_score\"L\n\x16ListWatchlistsResponse\x12\x32\n\nwatchlists\x18\x01 \x03(\x0b\x32\x1e.borderpost.v1.WatchlistStatus\":\n\x13ProposeEntryRequest\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\";\n\x14ProposeEntryResponse\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\"\'\n\x13\x41pproveEntryRequest\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\"L\n\x14\x41pproveEntryResponse\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\x12\x0f\n\x07version\x18\x02 \x01(\x04\"#\n\x0fGetEntryRequest\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\"7\n\x10GetEntryResponse\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\"L\n\x12ListEntriesRequest\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x13ListEntriesResponse\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.borderpost.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x12RemoveEntryRequest\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\"&\n\x13RemoveEntryResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\"\xd7\x01\n\rSearchRequest\x12*\n\ttemplates\x18\x01 \x03(\x0b\x32\x17.borderpost.v1.Template\x12,\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x1a.borderpost.v1.DocumentKey\x12\'\n\x04name\x18\x03 \x01(\x0b\x32\x19.borderpost.v1.PersonName\x12.\n\nbirth_date\x18\x04 \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x13\n\x0bmin_version\x18\x05 \x01(\x04\"\x9a\x01\n\tCandidate\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.borderpost.v1.MatchKind\x12#\n\x05score\x18\x03 \x01(\x0b\x32\x14.borderpost.v1.Score\x12\x1b\n\x0etemplate_index\x18\x04 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_template_index\"\xf3\x01\n\nListResult\x12+\n\twatchlist\x18\x01 \x01(\x0b\x32\x18.borderpost.v1.Watchlist\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12.\n\nchanged_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\tthreshold\x18\x04 \x01(\x0b\x32\x1c.borderpost.v1.FaceThreshold\x12\x18\n\x10\x65ntries_searched\x18\x05 \x01(\r\x12,\n\ncandidates\x18\x06 \x03(\x0b\x32\x18.borderpost.v1.Candidate\"|\n\x0eSearchResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.borderpost.v1.ListResult\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12-\n\x0bsearched_by\x18\x03 \x03(\x0e\x32\x18.borderpost.v1.MatchKind*\xea\x01\n\x11WatchlistCategory\x12\"\n\x1eWATCHLIST_CATEGORY_UNSPECIFIED\x10\x00\x12\x1f\n\x1bWATCHLIST_CATEGORY_SECURITY\x10\x01\x12\x1d\n\x19WATCHLIST_CATEGORY_WANTED\x10\x02\x12,\n(WATCHLIST_CATEGORY_MISSING_OR_VULNERABLE\x10\x03\x12\"\n\x1eWATCHLIST_CATEGORY_IMMIGRATION\x10\x04\x12\x1f\n\x1bWATCHLIST_CATEGORY_DOCUMENT\x10\x05*t\n\nEntryState\x12\x1b\n\x17\x45NTRY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45NTRY_STATE_PROPOSED\x10\x01\x12\x16\n\x12\x45NTRY_STATE_ACTIVE\x10\x02\x12\x17\n\x13\x45NTRY_STATE_EXPIRED\x10\x03*j\n\tMatchKind\x12\x1a\n\x16MATCH_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fMATCH_KIND_FACE\x10\x01\x12\x17\n\x13MATCH_KIND_DOCUMENT\x10\x02\x12\x13\n\x0fMATCH_KIND_NAME\x10\x03\x32\xc5\x05\n\x10WatchlistService\x12`\n\x0f\x43reateWatchlist\x12%.borderpost.v1.CreateWatchlistRequest\x1a&.borderpost.v1.CreateWatchlistResponse\x12]\n\x0eListWatchlists\x12$.borderpost.v1.ListWatchlistsRequest\x1a%.borderpost.v1.ListWatchlistsResponse\x12W\n\x0cProposeEntry\x12\".borderpost.v1.ProposeEntryRequest\x1a#.borderpost.v1.ProposeEntryResponse\x12W\n\x0c\x41pproveEntry\x12\".borderpost.v1.ApproveEntryRequest\x1a#.borderpost.v1.ApproveEntryResponse\x12K\n\x08GetEntry\x12\x1e.borderpost.v1.GetEntryRequest\x1a\x1f.borderpost.v1.GetEntryResponse\x12T\n\x0bListEntries\x12!.borderpost.v1.ListEntriesRequest\x1a\".borderpost.v1.ListEntriesResponse\x12T\n\x0bRemoveEntry\x12!.borderpost.v1.RemoveEntryRequest\x1a\".borderpost.v1.RemoveEntryResponse\x12\x45\n\x06Search\x12\x1c.borderpost.v1.SearchRequest\x1a\x1d.borderpost.v1.SearchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62orderpost/v1/watchlist.proto\x12\rborderpost.v1\x1a\x19\x62orderpost/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x01\n\tWatchlist\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tauthority\x18\x03 \x01(\t\x12\x13\n\x0blegal_basis\x18\x04 \x01(\t\x12\x32\n\x08\x63\x61tegory\x18\x05 \x01(\x0e\x32 .borderpost.v1.WatchlistCategory\x12\x10\n\x08priority\x18\x06 \x01(\r\x12\x1c\n\x14handling_instruction\x18\x07 \x01(\t\x12\x13\n\x0btarget_fpir\x18\x08 \x01(\x01\"F\n\nPersonName\x12\x1a\n\x12primary_identifier\x18\x01 \x01(\t\x12\x1c\n\x14secondary_identifier\x18\x02 \x01(\t\"\x87\x04\n\x05\x45ntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x0f\n\x07list_id\x18\x02 \x01(\t\x12(\n\x05state\x18\x03 \x01(\x0e\x32\x19.borderpost.v1.EntryState\x12*\n\ttemplates\x18\x04 \x03(\x0b\x32\x17.borderpost.v1.Template\x12(\n\x05names\x18\x05 \x03(\x0b\x32\x19.borderpost.v1.PersonName\x12.\n\nbirth_date\x18\x06 \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12-\n\tdocuments\x18\x07 \x03(\x0b\x32\x1a.borderpost.v1.DocumentKey\x12\x13\n\x0breason_code\x18\x08 \x01(\t\x12\x18\n\x10source_reference\x18\t \x01(\t\x12.\n\nvalid_from\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x0bproposed_by\x18\x0c \x01(\x0b\x32\x14.borderpost.v1.Actor\x12)\n\x0b\x61pproved_by\x18\r \x01(\x0b\x32\x14.borderpost.v1.Actor\x12\x16\n\x0etemplate_count\x18\x0e \x01(\r\"E\n\x16\x43reateWatchlistRequest\x12+\n\twatchlist\x18\x01 \x01(\x0b\x32\x18.borderpost.v1.Watchlist\"F\n\x17\x43reateWatchlistResponse\x12+\n\twatchlist\x18\x01 \x01(\x0b\x32\x18.borderpost.v1.Watchlist\"\x17\n\x15ListWatchlistsRequest\"\xe3\x01\n\x0fWatchlistStatus\x12+\n\twatchlist\x18\x01 \x01(\x0b\x32\x18.borderpost.v1.Watchlist\x12\x16\n\x0e\x61\x63tive_entries\x18\x02 \x01(\r\x12\x18\n\x10proposed_entries\x18\x03 \x01(\r\x12\x30\n\nthresholds\x18\x04 \x03(\x0b\x32\x1c.borderpost.v1.FaceThreshold\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12.\n\nchanged_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x01\n\rFaceThreshold\x12\x12\n\x05score\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x10target_supported\x18\x02 \x01(\x08\x12\x11\n\ttemplates\x18\x03 \x01(\r\x12\x16\n\x0e\x63\x61libration_id\x18\x04 \x01(\t\x12\x10\n\x08model_id\x18\x05 \x01(\tB\x08\n\x06_score\"L\n\x16ListWatchlistsResponse\x12\x32\n\nwatchlists\x18\x01 \x03(\x0b\x32\x1e.borderpost.v1.WatchlistStatus\":\n\x13ProposeEntryRequest\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\";\n\x14ProposeEntryResponse\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\"\'\n\x13\x41pproveEntryRequest\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\"L\n\x14\x41pproveEntryResponse\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\x12\x0f\n\x07version\x18\x02 \x01(\x04\"#\n\x0fGetEntryRequest\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\"7\n\x10GetEntryResponse\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\"L\n\x12ListEntriesRequest\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x13ListEntriesResponse\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.borderpost.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"&\n\x12RemoveEntryRequest\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\"&\n\x13RemoveEntryResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\"\xd7\x01\n\rSearchRequest\x12*\n\ttemplates\x18\x01 \x03(\x0b\x32\x17.borderpost.v1.Template\x12,\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x1a.borderpost.v1.DocumentKey\x12\'\n\x04name\x18\x03 \x01(\x0b\x32\x19.borderpost.v1.PersonName\x12.\n\nbirth_date\x18\x04 \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x13\n\x0bmin_version\x18\x05 \x01(\x04\"\x9a\x01\n\tCandidate\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.borderpost.v1.MatchKind\x12#\n\x05score\x18\x03 \x01(\x0b\x32\x14.borderpost.v1.Score\x12\x1b\n\x0etemplate_index\x18\x04 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_template_index\"\xf3\x01\n\nListResult\x12+\n\twatchlist\x18\x01 \x01(\x0b\x32\x18.borderpost.v1.Watchlist\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12.\n\nchanged_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\tthreshold\x18\x04 \x01(\x0b\x32\x1c.borderpost.v1.FaceThreshold\x12\x18\n\x10\x65ntries_searched\x18\x05 \x01(\r\x12,\n\ncandidates\x18\x06 \x03(\x0b\x32\x18.borderpost.v1.Candidate\"|\n\x0eSearchResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.borderpost.v1.ListResult\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12-\n\x0bsearched_by\x18\x03 \x03(\x0e\x32\x18.borderpost.v1.MatchKind*\xea\x01\n\x11WatchlistCategory\x12\"\n\x1eWATCHLIST_CATEGORY_UNSPECIFIED\x10\x00\x12\x1f\n\x1bWATCHLIST_CATEGORY_SECURITY\x10\x01\x12\x1d\n\x19WATCHLIST_CATEGORY_WANTED\x10\x02\x12,\n(WATCHLIST_CATEGORY_MISSING_OR_VULNERABLE\x10\x03\x12\"\n\x1eWATCHLIST_CATEGORY_IMMIGRATION\x10\x04\x12\x1f\n\x1bWATCHLIST_CATEGORY_DOCUMENT\x10\x05*t\n\nEntryState\x12\x1b\n\x17\x45NTRY_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45NTRY_STATE_PROPOSED\x10\x01\x12\x16\n\x12\x45NTRY_STATE_ACTIVE\x10\x02\x12\x17\n\x13\x45NTRY_STATE_EXPIRED\x10\x03*j\n\tMatchKind\x12\x1a\n\x16MATCH_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fMATCH_KIND_FACE\x10\x01\x12\x17\n\x13MATCH_KIND_DOCUMENT\x10\x02\x12\x13\n\x0fMATCH_KIND_NAME\x10\x03\x32\xc5\x05\n\x10WatchlistService\x12`\n\x0f\x43reateWatchlist\x12%.borderpost.v1.CreateWatchlistRequest\x1a&.borderpost.v1.CreateWatchlistResponse\x12]\n\x0eListWatchlists\x12$.borderpost.v1.ListWatchlistsRequest\x1a%.borderpost.v1.ListWatchlistsResponse\x12W\n\x0cProposeEntry\x12\".borderpost.v1.ProposeEntryRequest\x1a#.borderpost.v1.ProposeEntryResponse\x12W\n\x0c\x41pproveEntry\x12\".borderpost.v1.ApproveEntryRequest\x1a#.borderpost.v1.ApproveEntryResponse\x12K\n\x08GetEntry\x12\x1e.borderpost.v1.GetEntryRequest\x1a\x1f.borderpost.v1.GetEntryResponse\x12T\n\x0bListEntries\x12!.borderpost.v1.ListEntriesRequest\x1a\".borderpost.v1.ListEntriesResponse\x12T\n\x0bRemoveEntry\x12!.borderpost.v1.RemoveEntryRequest\x1a\".borderpost.v1.RemoveEntryResponse\x12\x45\n\x06Search\x12\x1c.borderpost.v1.SearchRequest\x1a\x1d.borderpost.v1.SearchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'borderpost.v1.watchlist_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WATCHLISTCATEGORY']._serialized_start=2826
-  _globals['_WATCHLISTCATEGORY']._serialized_end=3060
-  _globals['_ENTRYSTATE']._serialized_start=3062
-  _globals['_ENTRYSTATE']._serialized_end=3178
-  _globals['_MATCHKIND']._serialized_start=3180
-  _globals['_MATCHKIND']._serialized_end=3286
+  _globals['_WATCHLISTCATEGORY']._serialized_start=2846
+  _globals['_WATCHLISTCATEGORY']._serialized_end=3080
+  _globals['_ENTRYSTATE']._serialized_start=3082
+  _globals['_ENTRYSTATE']._serialized_end=3198
+  _globals['_MATCHKIND']._serialized_start=3200
+  _globals['_MATCHKIND']._serialized_end=3306
   _globals['_WATCHLIST']._serialized_start=109
   _globals['_WATCHLIST']._serialized_end=312
   _globals['_PERSONNAME']._serialized_start=314
@@ -52,39 +52,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTWATCHLISTSREQUEST']._serialized_start=1051
   _globals['_LISTWATCHLISTSREQUEST']._serialized_end=1074
   _globals['_WATCHLISTSTATUS']._serialized_start=1077
-  _globals['_WATCHLISTSTATUS']._serialized_end=1303
-  _globals['_FACETHRESHOLD']._serialized_start=1305
-  _globals['_FACETHRESHOLD']._serialized_end=1419
-  _globals['_LISTWATCHLISTSRESPONSE']._serialized_start=1421
-  _globals['_LISTWATCHLISTSRESPONSE']._serialized_end=1497
-  _globals['_PROPOSEENTRYREQUEST']._serialized_start=1499
-  _globals['_PROPOSEENTRYREQUEST']._serialized_end=1557
-  _globals['_PROPOSEENTRYRESPONSE']._serialized_start=1559
-  _globals['_PROPOSEENTRYRESPONSE']._serialized_end=1618
-  _globals['_APPROVEENTRYREQUEST']._serialized_start=1620
-  _globals['_APPROVEENTRYREQUEST']._serialized_end=1659
-  _globals['_APPROVEENTRYRESPONSE']._serialized_start=1661
-  _globals['_APPROVEENTRYRESPONSE']._serialized_end=1737
-  _globals['_GETENTRYREQUEST']._serialized_start=1739
-  _globals['_GETENTRYREQUEST']._serialized_end=1774
-  _globals['_GETENTRYRESPONSE']._serialized_start=1776
-  _globals['_GETENTRYRESPONSE']._serialized_end=1831
-  _globals['_LISTENTRIESREQUEST']._serialized_start=1833
-  _globals['_LISTENTRIESREQUEST']._serialized_end=1909
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=1911
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=1996
-  _globals['_REMOVEENTRYREQUEST']._serialized_start=1998
-  _globals['_REMOVEENTRYREQUEST']._serialized_end=2036
-  _globals['_REMOVEENTRYRESPONSE']._serialized_start=2038
-  _globals['_REMOVEENTRYRESPONSE']._serialized_end=2076
-  _globals['_SEARCHREQUEST']._serialized_start=2079
-  _globals['_SEARCHREQUEST']._serialized_end=2294
-  _globals['_CANDIDATE']._serialized_start=2297
-  _globals['_CANDIDATE']._serialized_end=2451
-  _globals['_LISTRESULT']._serialized_start=2454
-  _globals['_LISTRESULT']._serialized_end=2697
-  _globals['_SEARCHRESPONSE']._serialized_start=2699
-  _globals['_SEARCHRESPONSE']._serialized_end=2823
-  _globals['_WATCHLISTSERVICE']._serialized_start=3289
-  _globals['_WATCHLISTSERVICE']._serialized_end=3998
+  _globals['_WATCHLISTSTATUS']._serialized_end=1304
+  _globals['_FACETHRESHOLD']._serialized_start=1307
+  _globals['_FACETHRESHOLD']._serialized_end=1439
+  _globals['_LISTWATCHLISTSRESPONSE']._serialized_start=1441
+  _globals['_LISTWATCHLISTSRESPONSE']._serialized_end=1517
+  _globals['_PROPOSEENTRYREQUEST']._serialized_start=1519
+  _globals['_PROPOSEENTRYREQUEST']._serialized_end=1577
+  _globals['_PROPOSEENTRYRESPONSE']._serialized_start=1579
+  _globals['_PROPOSEENTRYRESPONSE']._serialized_end=1638
+  _globals['_APPROVEENTRYREQUEST']._serialized_start=1640
+  _globals['_APPROVEENTRYREQUEST']._serialized_end=1679
+  _globals['_APPROVEENTRYRESPONSE']._serialized_start=1681
+  _globals['_APPROVEENTRYRESPONSE']._serialized_end=1757
+  _globals['_GETENTRYREQUEST']._serialized_start=1759
+  _globals['_GETENTRYREQUEST']._serialized_end=1794
+  _globals['_GETENTRYRESPONSE']._serialized_start=1796
+  _globals['_GETENTRYRESPONSE']._serialized_end=1851
+  _globals['_LISTENTRIESREQUEST']._serialized_start=1853
+  _globals['_LISTENTRIESREQUEST']._serialized_end=1929
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=1931
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=2016
+  _globals['_REMOVEENTRYREQUEST']._serialized_start=2018
+  _globals['_REMOVEENTRYREQUEST']._serialized_end=2056
+  _globals['_REMOVEENTRYRESPONSE']._serialized_start=2058
+  _globals['_REMOVEENTRYRESPONSE']._serialized_end=2096
+  _globals['_SEARCHREQUEST']._serialized_start=2099
+  _globals['_SEARCHREQUEST']._serialized_end=2314
+  _globals['_CANDIDATE']._serialized_start=2317
+  _globals['_CANDIDATE']._serialized_end=2471
+  _globals['_LISTRESULT']._serialized_start=2474
+  _globals['_LISTRESULT']._serialized_end=2717
+  _globals['_SEARCHRESPONSE']._serialized_start=2719
+  _globals['_SEARCHRESPONSE']._serialized_end=2843
+  _globals['_WATCHLISTSERVICE']._serialized_start=3309
+  _globals['_WATCHLISTSERVICE']._serialized_end=4018
 # @@protoc_insertion_point(module_scope)

@@ -132,15 +132,15 @@ class Watchlist(_message.Message):
     name: _builtins.str
     """Name for people, 1 to 100 characters."""
     authority: _builtins.str
-    """The authority that owns it. Required."""
+    """The authority that owns it, 1 to 200 characters."""
     legal_basis: _builtins.str
-    """The law it rests on. Required."""
+    """The law it rests on, 1 to 500 characters."""
     category: Global___WatchlistCategory.ValueType
     """Why it exists. Required."""
     priority: _builtins.int
     """1 (most urgent) to 9."""
     handling_instruction: _builtins.str
-    """What the officer is to do about a hit. Required."""
+    """What the officer is to do about a hit, 1 to 1000 characters."""
     target_fpir: _builtins.float
     """The false-positive identification rate that its face threshold aims at, per traveler over the
     whole list (ISO/IEC 19795-1). Above 0, at most 0.1.
@@ -167,16 +167,16 @@ Global___Watchlist: _TypeAlias = Watchlist  # noqa: Y015
 
 @_typing.final
 class PersonName(_message.Message):
-    """A person's name as documents write it."""
+    """A person's name as documents write it. Compared by its letters after ICAO 9303-3, section 6."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PRIMARY_IDENTIFIER_FIELD_NUMBER: _builtins.int
     SECONDARY_IDENTIFIER_FIELD_NUMBER: _builtins.int
     primary_identifier: _builtins.str
-    """Primary identifier (surname)."""
+    """Primary identifier (surname), 1 to 200 characters, at least one of them a Latin letter."""
     secondary_identifier: _builtins.str
-    """Secondary identifier (given names)."""
+    """Secondary identifier (given names), at most 200 characters."""
     def __init__(
         self,
         *,
@@ -218,14 +218,14 @@ class Entry(_message.Message):
     state: Global___EntryState.ValueType
     """Where it stands. Set by the service."""
     reason_code: _builtins.str
-    """Why the person is on the list: a code of the authority's own. Required."""
+    """Why the person is on the list: a code of the authority's own, 1 to 64 characters."""
     source_reference: _builtins.str
-    """The authority's own file or case. Required."""
+    """The authority's own file or case, 1 to 200 characters."""
     template_count: _builtins.int
     """How many templates it has. Set by the service."""
     @_builtins.property
     def templates(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Template]:
-        """Templates of the face, at most 16. Taken in, never given out."""
+        """Templates of the face, at most 16, of models that have a calibration. Taken in, never given out."""
 
     @_builtins.property
     def names(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonName]:
@@ -233,7 +233,7 @@ class Entry(_message.Message):
 
     @_builtins.property
     def birth_date(self) -> _types_pb2.PartialDate:
-        """Birth date, with unknown parts."""
+        """Birth date, with unknown parts. An unknown part matches any."""
 
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.DocumentKey]:
@@ -355,7 +355,7 @@ class WatchlistStatus(_message.Message):
     WATCHLIST_FIELD_NUMBER: _builtins.int
     ACTIVE_ENTRIES_FIELD_NUMBER: _builtins.int
     PROPOSED_ENTRIES_FIELD_NUMBER: _builtins.int
-    THRESHOLD_FIELD_NUMBER: _builtins.int
+    THRESHOLDS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     CHANGED_AT_FIELD_NUMBER: _builtins.int
     active_entries: _builtins.int
@@ -369,8 +369,10 @@ class WatchlistStatus(_message.Message):
         """The list."""
 
     @_builtins.property
-    def threshold(self) -> Global___FaceThreshold:
-        """The face threshold in force."""
+    def thresholds(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaceThreshold]:
+        """The face thresholds in force for a search with one template, one for each model that the list holds
+        templates of. A search with more templates has a stricter one.
+        """
 
     @_builtins.property
     def changed_at(self) -> _timestamp_pb2.Timestamp:
@@ -382,13 +384,13 @@ class WatchlistStatus(_message.Message):
         watchlist: Global___Watchlist | None = ...,
         active_entries: _builtins.int = ...,
         proposed_entries: _builtins.int = ...,
-        threshold: Global___FaceThreshold | None = ...,
+        thresholds: _abc.Iterable[Global___FaceThreshold] | None = ...,
         version: _builtins.int = ...,
         changed_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "threshold", b"threshold", "watchlist", b"watchlist"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "watchlist", b"watchlist"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_entries", b"active_entries", "changed_at", b"changed_at", "proposed_entries", b"proposed_entries", "threshold", b"threshold", "version", b"version", "watchlist", b"watchlist"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_entries", b"active_entries", "changed_at", b"changed_at", "proposed_entries", b"proposed_entries", "thresholds", b"thresholds", "version", b"version", "watchlist", b"watchlist"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -404,16 +406,19 @@ class FaceThreshold(_message.Message):
     TARGET_SUPPORTED_FIELD_NUMBER: _builtins.int
     TEMPLATES_FIELD_NUMBER: _builtins.int
     CALIBRATION_ID_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
     score: _builtins.float
-    """The score. Not set while the list has no template."""
+    """The score. Not set while the list has no template of the model."""
     target_supported: _builtins.bool
     """Whether the calibration supports the list's target at its size. If not, the threshold is the
     strictest that the calibration supports, and more false alarms than the target are to be expected.
     """
     templates: _builtins.int
-    """How many templates it is for."""
+    """How many templates of the list it is for: those of the model, of entries within their validity."""
     calibration_id: _builtins.str
     """The calibration it is from."""
+    model_id: _builtins.str
+    """The model it is for."""
     def __init__(
         self,
         *,
@@ -421,10 +426,11 @@ class FaceThreshold(_message.Message):
         target_supported: _builtins.bool = ...,
         templates: _builtins.int = ...,
         calibration_id: _builtins.str = ...,
+        model_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "calibration_id", b"calibration_id", "score", b"score", "target_supported", b"target_supported", "templates", b"templates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "calibration_id", b"calibration_id", "model_id", b"model_id", "score", b"score", "target_supported", b"target_supported", "templates", b"templates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
@@ -717,7 +723,9 @@ class SearchRequest(_message.Message):
     """Not older than this version of all lists together; 0 for any."""
     @_builtins.property
     def templates(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Template]:
-        """Templates of the traveler (live and portrait), at most 8. An entry is scored by its best pair."""
+        """Templates of the traveler (live and portrait), at most 8, all of one model. An entry is scored by its
+        best pair.
+        """
 
     @_builtins.property
     def document(self) -> _types_pb2.DocumentKey:
@@ -725,7 +733,7 @@ class SearchRequest(_message.Message):
 
     @_builtins.property
     def name(self) -> Global___PersonName:
-        """The traveler's name."""
+        """The traveler's name. Found where both identifiers are the same and no known part of the birth dates differs."""
 
     @_builtins.property
     def birth_date(self) -> _types_pb2.PartialDate:
@@ -812,7 +820,7 @@ class ListResult(_message.Message):
 
     @_builtins.property
     def threshold(self) -> Global___FaceThreshold:
-        """The face threshold in force."""
+        """The face threshold in force. Not set if the request has no template."""
 
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
@@ -853,7 +861,9 @@ class SearchResponse(_message.Message):
 
     @_builtins.property
     def searched_by(self) -> _containers.RepeatedScalarFieldContainer[Global___MatchKind.ValueType]:
-        """By what was searched. A template of a model that the lists don't hold makes FACE missing here."""
+        """By what was searched. FACE is missing here if an active entry has a face, but none of the model
+        of the request's templates: it can't be said of that entry whether it is the traveler.
+        """
 
     def __init__(
         self,

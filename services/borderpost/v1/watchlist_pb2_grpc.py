@@ -109,9 +109,11 @@ class WatchlistServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApproveEntry(self, request, context):
-        """Approves a proposed entry: from its answer on, every search finds it. Approving an active entry again changes nothing.
+        """Approves a proposed entry: from its answer on, every search within its validity finds it.
+        Approving an active entry again changes nothing.
 
-        NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't approve it).
+        NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't
+        approve it), ENTRY_EXPIRED (its validity ended before it was approved).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,9 +48,11 @@ class WatchlistServiceStub:
     ALREADY_EXISTS: ENTRY_EXISTS (same id, other content).
     """
     ApproveEntry: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ApproveEntryRequest, _watchlist_pb2.ApproveEntryResponse]
-    """Approves a proposed entry: from its answer on, every search finds it. Approving an active entry again changes nothing.
+    """Approves a proposed entry: from its answer on, every search within its validity finds it.
+    Approving an active entry again changes nothing.
 
-    NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't approve it).
+    NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't
+    approve it), ENTRY_EXPIRED (its validity ended before it was approved).
     """
     GetEntry: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.GetEntryRequest, _watchlist_pb2.GetEntryResponse]
     """Gets one entry, without its templates.
@@ -94,9 +96,11 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     ALREADY_EXISTS: ENTRY_EXISTS (same id, other content).
     """
     ApproveEntry: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ApproveEntryRequest, _watchlist_pb2.ApproveEntryResponse]  # type: ignore[assignment]
-    """Approves a proposed entry: from its answer on, every search finds it. Approving an active entry again changes nothing.
+    """Approves a proposed entry: from its answer on, every search within its validity finds it.
+    Approving an active entry again changes nothing.
 
-    NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't approve it).
+    NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't
+    approve it), ENTRY_EXPIRED (its validity ended before it was approved).
     """
     GetEntry: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.GetEntryRequest, _watchlist_pb2.GetEntryResponse]  # type: ignore[assignment]
     """Gets one entry, without its templates.
@@ -161,9 +165,11 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _watchlist_pb2.ApproveEntryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.ApproveEntryResponse, _abc.Awaitable[_watchlist_pb2.ApproveEntryResponse]]:
-        """Approves a proposed entry: from its answer on, every search finds it. Approving an active entry again changes nothing.
+        """Approves a proposed entry: from its answer on, every search within its validity finds it.
+        Approving an active entry again changes nothing.
 
-        NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't approve it).
+        NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't
+        approve it), ENTRY_EXPIRED (its validity ended before it was approved).
         """
 
     @_abc_1.abstractmethod
