@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import enum
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -79,7 +80,9 @@ class Calibration:
     def fmr_at(self, score: float) -> FalseMatchRate:
         """The rate at which impostors reach `score`. Raises InvalidRequestError if it is no number."""
         if not math.isfinite(score):
-            raise InvalidRequestError("score: got no finite number, want a cosine from -1 to 1", field="score")
+            raise InvalidRequestError(
+                "score: got no finite number, want a cosine from -1 to 1", field="score"
+            )
         scores = [row.score for row in self.rows]
         if score < scores[0]:
             return FalseMatchRate(self.rows[0].fmr, Bound.AT_LEAST)
@@ -131,7 +134,8 @@ def parse_calibration(data: bytes) -> Calibration:
             method=str(content["method"]),
             impostor_comparisons=int(content["impostor_comparisons"]),
             rows=tuple(
-                Row(float(row["fmr"]), float(row["score"]), int(row["false_matches"])) for row in content["rows"]
+                Row(float(row["fmr"]), float(row["score"]), int(row["false_matches"]))
+                for row in content["rows"]
             ),
             checked_on=dict(content["checked_on"]),
         )
@@ -146,12 +150,12 @@ def parse_calibration(data: bytes) -> Calibration:
 
 def _check(calibration: Calibration) -> None:
     rows = calibration.rows
-    falling = all(a.fmr > b.fmr > 0 and a.score < b.score for a, b in zip(rows, rows[1:], strict=False))
+    falling = all(a.fmr > b.fmr > 0 and a.score < b.score for a, b in itertools.pairwise(rows))
     finite = all(math.isfinite(row.score) and math.isfinite(row.fmr) for row in rows)
     enough = all(row.false_matches >= MIN_FALSE_MATCHES for row in rows)
     if calibration.metric != METRIC or len(rows) < 2 or not (falling and finite and enough):
         raise UnavailableError(
-            f"the calibration is not sound: want the metric {METRIC}, at least two rows, falling rates at rising "
-            f"scores, and {MIN_FALSE_MATCHES} false matches in each",
+            f"the calibration is not sound: want the metric {METRIC}, at least two rows, falling rates at "
+            f"rising scores, and {MIN_FALSE_MATCHES} false matches in each",
             model_id=calibration.model_id,
         )

@@ -6,7 +6,8 @@ because dlib's wheel has no BLAS; and ONNX Runtime releases the GIL while it com
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from borderpost.faces.adapters.dlib_weights import (
     Affine,
     Convolution,
     FullyConnected,
+    Layer,
     Network,
     Pool,
     Rectifier,
@@ -42,8 +44,9 @@ CARD: Final = ModelCard(
     sha256=RESNET.sha256,
     licence="public domain (CC0 1.0)",
     holder="Davis E. King",
-    provenance="weights: dlib-models, by way of the package face-recognition-models 0.3.0; training data: about "
-    "3 million pictures of 7,485 people (face scrub, VGG, and pictures scraped from the internet), as its author says",
+    provenance="weights: dlib-models, by way of the package face-recognition-models 0.3.0; training data, as its "
+    "author says: about 3 million pictures of 7,485 people (face scrub, VGG, and pictures scraped from the "
+    "internet)",
     dimension=128,
     metric="cosine",
     alignment="dlib 5 points, 150 × 150 pixels, padding 0.25, no mirroring",
@@ -89,12 +92,167 @@ def build_model(network: Network) -> onnx.ModelProto:
     Raises WeightsAlteredError where the layers are not those of dlib's residual network.
     """
     graph = _GraphBuilder(network)
-    for position, layer in enumerate(network.layers):
-        graph.add(layer, is_down=_is_shortcut_pool(network, position))
+    layers = network.layers
+    for layer, following in zip(layers, (*layers[1:], None), strict=True):
+        graph.add(layer, following)
     return graph.finish()
 
 
-def _is_shortcut_pool(network: Network, position: int) -> bool:
-    """A pool right before an addition isn't in the block's path: it shrinks the block's input (`skip1`)."""
-    here, after = network.layers[position], network.layers[position + 1 : position + 2]
-    return isinstance(here, Pool) and bool(after) and isinstance(after[0], AddEarlier)
+@dataclass(frozen=True, slots=True)
+class _Signal:
+    """What one node gives to the next: N × channels × side × side."""
+
+    name: str
+    channels: int
+    side: int
+
+
+class _GraphBuilder:
+    """Turns dlib's layers, one after the other, into ONNX nodes.
+
+    The file doesn't say what `add_prev_` adds; dlib's residual block does (`ares`, `ares_down` in its
+    example `dnn_face_recognition_ex.cpp`): the block's output and the block's input. A block begins behind
+    the pool at the front and behind the rectifier that ends the block before. In a block that shrinks, the
+    pool right before the addition isn't in the block's path: it shrinks the block's input.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._side = network.side
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._convolution: Convolution | None = None
+        self._added = False
+        self._signal = self._input(network)
+        self._block_input = self._signal
+
+    def add(self, layer: Layer, following: Layer | None) -> None:
+        match layer:
+            case Convolution():
+                self._convolution = layer  # emitted together with the affine layer that follows it
+            case Affine():
+                self._convolve(layer)
+            case Rectifier():
+                self._signal = self._node(
+                    "Relu", [self._signal.name], self._signal.channels, self._signal.side
+                )
+                if self._added:
+                    self._begin_block()
+            case Pool() if isinstance(following, AddEarlier):
+                self._block_input = self._pool(layer, self._block_input)
+            case Pool():
+                self._signal = self._pool(layer, self._signal)
+                self._begin_block()
+            case AddEarlier():
+                self._add_block_input()
+            case FullyConnected():
+                self._project(layer)
+
+    def finish(self) -> onnx.ModelProto:
+        if self._signal.side != 0:
+            raise _unexpected("a network that ends in a fully connected layer")
+        graph = helper.make_graph(
+            self._nodes,
+            "dlib_face_recognition_resnet_model_v1",
+            [
+                helper.make_tensor_value_info(
+                    "chips", onnx.TensorProto.UINT8, ["n", self._side, self._side, 3]
+                )
+            ],
+            [
+                helper.make_tensor_value_info(
+                    "embedding", onnx.TensorProto.FLOAT, ["n", self._signal.channels]
+                )
+            ],
+            self._constants,
+        )
+        # The last node's name is its own; the graph's output has the public one.
+        graph.node.append(helper.make_node("Identity", [self._signal.name], ["embedding"]))
+        return helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="borderpost",
+        )
+
+    def _input(self, network: Network) -> _Signal:
+        mean = self._constant(np.asarray(network.mean, dtype=np.float32))
+        scale = self._constant(np.asarray(1.0 / SCALE, dtype=np.float32))
+        cast = self._node("Cast", ["chips"], 3, self._side, to=onnx.TensorProto.FLOAT)
+        centred = self._node("Sub", [cast.name, mean], 3, self._side)
+        scaled = self._node("Mul", [centred.name, scale], 3, self._side)
+        return self._node("Transpose", [scaled.name], 3, self._side, perm=[0, 3, 1, 2])
+
+    def _begin_block(self) -> None:
+        self._block_input, self._added = self._signal, False
+
+    def _convolve(self, affine: Affine) -> None:
+        """A convolution with its affine layer folded into it, in double precision."""
+        convolution = self._convolution
+        if convolution is None or convolution.filters.shape[1] != self._signal.channels:
+            raise _unexpected("a convolution before an affine layer")
+        gamma = affine.gamma.astype(np.float64)
+        filters = convolution.filters * gamma[:, None, None, None]
+        bias = convolution.bias * gamma + affine.beta
+        (rows, columns), padding = convolution.filters.shape[2:], convolution.padding
+        self._signal = self._node(
+            "Conv",
+            [
+                self._signal.name,
+                self._constant(filters.astype(np.float32)),
+                self._constant(bias.astype(np.float32)),
+            ],
+            len(bias),
+            (self._signal.side + 2 * padding[0] - rows) // convolution.stride[0] + 1,
+            kernel_shape=[rows, columns],
+            strides=list(convolution.stride),
+            pads=[*padding, *padding],
+        )
+        self._convolution = None
+
+    def _pool(self, pool: Pool, signal: _Signal) -> _Signal:
+        if pool.window == (0, 0):
+            return self._node("GlobalAveragePool", [signal.name], signal.channels, 1)
+        return self._node(
+            "AveragePool" if pool.average else "MaxPool",
+            [signal.name],
+            signal.channels,
+            (signal.side - pool.window[0]) // pool.stride[0] + 1,
+            kernel_shape=list(pool.window),
+            strides=list(pool.stride),
+        )
+
+    def _add_block_input(self) -> None:
+        """dlib adds tensors of different sizes as if the missing values were zero, in every direction."""
+        channels = max(self._signal.channels, self._block_input.channels)
+        side = max(self._signal.side, self._block_input.side)
+        terms = [self._padded(term, channels, side).name for term in (self._signal, self._block_input)]
+        self._signal = self._node("Add", terms, channels, side)
+        self._added = True
+
+    def _padded(self, signal: _Signal, channels: int, side: int) -> _Signal:
+        more_channels, more_side = channels - signal.channels, side - signal.side
+        if not (more_channels or more_side):
+            return signal
+        ends = self._constant(
+            np.asarray([0, 0, 0, 0, 0, more_channels, more_side, more_side], dtype=np.int64)
+        )
+        return self._node("Pad", [signal.name, ends], channels, side)
+
+    def _project(self, layer: FullyConnected) -> None:
+        flat = self._node("Flatten", [self._signal.name], self._signal.channels, 0)
+        outputs = layer.weights.shape[1]
+        self._signal = self._node("MatMul", [flat.name, self._constant(layer.weights)], outputs, 0)
+
+    def _node(self, kind: str, inputs: list[str], channels: int, side: int, **attributes: Any) -> _Signal:
+        name = f"{kind.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
+        return _Signal(name, channels, side)
+
+    def _constant(self, values: npt.NDArray[Any]) -> str:
+        name = f"constant_{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+
+def _unexpected(wanted: str) -> WeightsAlteredError:
+    return WeightsAlteredError(f"dlib weights: want {wanted}: install the package again")

@@ -120,7 +120,9 @@ class ByteReader:
 
     def malformed(self, wanted: str) -> WeightsAlteredError:
         """The error for this place."""
-        return WeightsAlteredError(f"dlib weights: byte {self._at:,}: want {wanted}: install the package again")
+        return WeightsAlteredError(
+            f"dlib weights: byte {self._at:,}: want {wanted}: install the package again"
+        )
 
 
 @dataclass(frozen=True, slots=True)

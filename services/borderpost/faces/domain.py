@@ -1,0 +1,307 @@
+"""What the faces service talks about: faces, templates, quality, liveness, comparisons. No I/O."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from borderpost.faces.errors import TemplateInvalidError, TemplateModelMismatchError
+from borderpost.runtime.calibration import FalseMatchRate
+
+Chip: TypeAlias = npt.NDArray[np.uint8]
+"""One upright, aligned face: side × side × 3, RGB."""
+
+Chips: TypeAlias = npt.NDArray[np.uint8]
+"""N chips: N × side × side × 3, RGB."""
+
+Embeddings: TypeAlias = npt.NDArray[np.float32]
+"""N × dimension, as the model gives them: not normalised."""
+
+Vector: TypeAlias = npt.NDArray[np.float32]
+
+Point: TypeAlias = tuple[float, float]
+"""Pixels from the left and the top edge of the picture."""
+
+DEFAULT_FMR_TARGET: Final = 1e-3
+"""1:1 at a border: FMR of 0.1 % or better (Frontex, Best Practice Guidelines for ABC Systems, 2015)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceBox:
+    """A face's rectangle in pixels of its picture. It may reach beyond the picture's edges."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def area(self) -> int:
+        """Square pixels."""
+        return self.width * self.height
+
+    @property
+    def centre(self) -> Point:
+        """Its middle."""
+        return (self.left + self.width / 2, self.top + self.height / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """The five points: both eyes' corners and the nose base. Left and right are the picture's."""
+
+    left_eye_outer: Point
+    left_eye_inner: Point
+    right_eye_inner: Point
+    right_eye_outer: Point
+    nose_base: Point
+
+    @property
+    def left_eye(self) -> Point:
+        """The middle between the corners of the eye on the picture's left."""
+        return _middle(self.left_eye_outer, self.left_eye_inner)
+
+    @property
+    def right_eye(self) -> Point:
+        """The middle between the corners of the eye on the picture's right."""
+        return _middle(self.right_eye_inner, self.right_eye_outer)
+
+    @property
+    def inter_eye_distance(self) -> float:
+        """Pixels between the two eyes' middles."""
+        return math.dist(self.left_eye, self.right_eye)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A found face and its points."""
+
+    box: FaceBox
+    landmarks: Landmarks
+
+
+MIN_SHARE_OF_LARGEST: Final = 0.5
+"""A face of at least half the largest one's area can be the traveler's. The detector's boxes come in steps of
+1.44 in area (dlib's pyramid shrinks by 5/6), so closer sizes can't be told apart anyway."""
+
+
+def travelers_face(boxes: Sequence[FaceBox], picture_width: int, picture_height: int) -> FaceBox | None:
+    """The traveler's face among several: among the large ones, the one nearest to the picture's middle."""
+    if not boxes:
+        return None
+    large = max(box.area for box in boxes) * MIN_SHARE_OF_LARGEST
+    middle = (picture_width / 2, picture_height / 2)
+    return min((box for box in boxes if box.area >= large), key=lambda box: math.dist(box.centre, middle))
+
+
+class ElementType(enum.Enum):
+    """How a template's values are stored."""
+
+    FLOAT32 = "float32"
+
+
+class Normalisation(enum.Enum):
+    """What was done to a template's values after the model."""
+
+    L2 = "l2"
+
+
+UNIT_NORM_TOLERANCE: Final = 1e-3
+"""A template that went through float32, or through half floats, is still this near to length 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """A face as numbers: `dimension` float32 values of length 1. Only the same model's can be compared."""
+
+    model_id: str
+    dimension: int
+    element_type: ElementType
+    normalisation: Normalisation
+    values: Vector
+
+
+def make_template(model_id: str, embedding: Vector) -> Template:
+    """A template from one embedding as the model gave it. Raises TemplateInvalidError for a zero or a NaN."""
+    values = embedding.astype(np.float64)
+    length = float(np.linalg.norm(values))
+    if not math.isfinite(length) or length == 0.0:
+        raise TemplateInvalidError("template: the model gave no direction: take another picture")
+    unit = (values / length).astype(np.float32)
+    unit.flags.writeable = False
+    return Template(model_id, len(unit), ElementType.FLOAT32, Normalisation.L2, unit)
+
+
+def check_template(template: Template, model_id: str, dimension: int, field: str) -> None:
+    """Raise TemplateModelMismatchError or TemplateInvalidError unless it is a sound one of this model."""
+    if template.model_id != model_id:
+        raise TemplateModelMismatchError(
+            f"{field}: comes from another model than {model_id}, which this service runs: extract it again "
+            "from its picture",
+            field=field,
+            model_id=model_id,
+        )
+    values = template.values
+    if template.dimension != dimension or values.shape != (dimension,):
+        raise TemplateInvalidError(
+            f"{field}: got {values.size} values, said to be {template.dimension}, want {dimension}",
+            field=field,
+        )
+    if not np.isfinite(values).all():
+        raise TemplateInvalidError(f"{field}: got values that are no finite numbers", field=field)
+    length = float(np.linalg.norm(values.astype(np.float64)))
+    if abs(length - 1.0) > UNIT_NORM_TOLERANCE:
+        raise TemplateInvalidError(
+            f"{field}: got values of length {length:.4g}, want length 1 (L2)", field=field
+        )
+
+
+def cosine(a: Template, b: Template) -> float:
+    """The cosine of two checked templates, -1 to 1."""
+    product = float(np.dot(a.values.astype(np.float64), b.values.astype(np.float64)))
+    lengths = float(np.linalg.norm(a.values.astype(np.float64)) * np.linalg.norm(b.values.astype(np.float64)))
+    return max(-1.0, min(1.0, product / lengths))
+
+
+class Profile(enum.Enum):
+    """What a picture is for; each has its own limits (`quality.LIMITS`)."""
+
+    LIVE = "live"
+    DOCUMENT_PORTRAIT = "document portrait"
+    WATCHLIST_ENROLMENT = "watchlist enrolment"
+
+
+class Status(enum.Enum):
+    """What became of a check. Not performed is not passed."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDETERMINED = "undetermined"
+    NOT_PERFORMED = "not performed"
+
+
+class Component(enum.Enum):
+    """Quality components, named as ISO/IEC 29794-5:2025 names them."""
+
+    SINGLE_FACE_PRESENT = "SingleFacePresent"
+    INTER_EYE_DISTANCE = "InterEyeDistance"
+    SHARPNESS = "Sharpness"
+    UNDER_EXPOSURE_PREVENTION = "UnderExposurePrevention"
+    OVER_EXPOSURE_PREVENTION = "OverExposurePrevention"
+    HEAD_POSE_YAW = "HeadPoseYaw"
+    HEAD_POSE_ROLL = "HeadPoseRoll"
+    LEFTWARD_CROP = "LeftwardCropOfTheFaceImage"
+    RIGHTWARD_CROP = "RightwardCropOfTheFaceImage"
+    MARGIN_ABOVE = "MarginAboveOfTheFaceImage"
+    MARGIN_BELOW = "MarginBelowOfTheFaceImage"
+
+
+@dataclass(frozen=True, slots=True)
+class QualityMeasure:
+    """One component: its native value and unit, the 0 to 100 value (higher is better), and the outcome.
+
+    `native` is None where nothing was measured; `value` is None where this service doesn't compute it as the
+    standard does.
+    """
+
+    component: Component
+    native: float | None
+    unit: str
+    value: int | None
+    status: Status
+
+
+class CaptureProblem(enum.Enum):
+    """Why a picture isn't good enough. `messages.ADVICE` says what the traveler can do."""
+
+    NO_FACE = "NO_FACE"
+    FACE_TOO_SMALL = "FACE_TOO_SMALL"
+    SEVERAL_FACES = "SEVERAL_FACES"
+    TOO_BLURRED = "TOO_BLURRED"
+    TOO_DARK = "TOO_DARK"
+    TOO_BRIGHT = "TOO_BRIGHT"
+    HEAD_TURNED = "HEAD_TURNED"
+    HEAD_TILTED = "HEAD_TILTED"
+    FACE_CUT_OFF = "FACE_CUT_OFF"
+
+
+@dataclass(frozen=True, slots=True)
+class QualityReport:
+    """All components of one picture, and the problems that follow from the failed ones."""
+
+    measures: tuple[QualityMeasure, ...]
+    problems: tuple[CaptureProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Whether a living person stood there, by which method and version."""
+
+    status: Status
+    method: str | None
+    version: str | None
+
+
+LIVENESS_NOT_PERFORMED: Final = Liveness(Status.NOT_PERFORMED, None, None)
+"""No liveness method is built in yet, and none is pretended."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """Milliseconds that an extraction spent, over all its frames."""
+
+    decode: float
+    detect: float
+    align: float
+    assess: float
+    embed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What the frames of one capture gave. `best_frame` is the index of the frame that the rest is about.
+
+    `template` and `box` are None if and only if no face was found (NO_FACE is then the only problem). Other
+    problems leave the template in place: whoever asked decides what to do with it.
+    """
+
+    profile: Profile
+    model_id: str
+    best_frame: int
+    template: Template | None
+    box: FaceBox | None
+    faces_found: int
+    quality: QualityReport
+    liveness: Liveness
+    milliseconds: StageTimes
+
+
+class Decision(enum.Enum):
+    """Whether two templates match at the asked FMR. UNDETERMINED: the calibration can't support that rate."""
+
+    MATCH = "match"
+    NO_MATCH = "no match"
+    UNDETERMINED = "undetermined"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A 1:1 comparison: the score, what it means, and the decision at the FMR that was asked for."""
+
+    model_id: str
+    score: float
+    fmr: FalseMatchRate
+    fmr_target: float
+    threshold: float
+    decision: Decision
+    calibration_id: str
+
+
+def _middle(a: Point, b: Point) -> Point:
+    return ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2)
