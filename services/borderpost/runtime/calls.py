@@ -70,5 +70,7 @@ def enter(call: Call) -> None:
 def stated_purpose(call: Call) -> str:
     """Return why the person asks, or raise PurposeMissingError: personal data needs a reason on record."""
     if not call.purpose.strip():
-        raise PurposeMissingError("purpose: got none, want the reason for looking (CLI: --purpose 'case 4711')")
+        raise PurposeMissingError(
+            "purpose: got none, want the reason for looking (CLI: --purpose 'case 4711')"
+        )
     return call.purpose

@@ -7,8 +7,6 @@ with one `ErrorInfo` (AIP-193); nothing else in the project formats an error for
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import grpc
 
 ERROR_DOMAIN = "borderpost"
@@ -18,8 +16,8 @@ ERROR_DOMAIN = "borderpost"
 class BorderpostError(Exception):
     """Base of every error that has a reason. `details` are safe to show and to log."""
 
-    code: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
-    reason: ClassVar[str] = "INTERNAL"
+    code: grpc.StatusCode = grpc.StatusCode.INTERNAL
+    reason: str = "INTERNAL"
 
     def __init__(self, message: str, **details: str) -> None:
         super().__init__(message)

@@ -44,7 +44,8 @@ def decode_picture(data: bytes, field: str = "picture") -> Rgb:
         raise PictureEmptyError(f"{field}: got no bytes, want a JPEG, PNG or JPEG 2000 picture", field=field)
     if len(data) > MAX_PICTURE_BYTES:
         raise PictureTooLargeError(
-            f"{field}: got {len(data):,} bytes, want at most {MAX_PICTURE_BYTES:,}: scale it down", field=field
+            f"{field}: got {len(data):,} bytes, want at most {MAX_PICTURE_BYTES:,}: scale it down",
+            field=field,
         )
     image = _open(data, field)
     width, height = image.size
@@ -55,7 +56,8 @@ def decode_picture(data: bytes, field: str = "picture") -> Rgb:
         )
     if min(width, height) < MIN_PICTURE_SIDE:
         raise PictureFormatError(
-            f"{field}: got {width} × {height} pixels, want at least {MIN_PICTURE_SIDE} on each side", field=field
+            f"{field}: got {width} × {height} pixels, want at least {MIN_PICTURE_SIDE} on each side",
+            field=field,
         )
     return _to_rgb(image, field)
 

@@ -1,0 +1,92 @@
+"""Who may call what. A method that is not in the table is closed to everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from borderpost.runtime.calls import PEOPLE, Actor, Role
+from borderpost.runtime.errors import NotPermittedError
+
+EVERYBODY: Final = frozenset(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Opens one method.
+
+    `actors`: the roles on whose behalf it may be called.
+    `direct`: at a service other than the gateway, whether the actor calls it itself. If not, only the gateway
+    may call it, and names the actor.
+    """
+
+    actors: frozenset[Role]
+    direct: bool = False
+
+
+def _only(*roles: Role) -> Rule:
+    return Rule(frozenset(roles))
+
+
+_PACKAGE: Final = "/borderpost.v1."
+
+ACCESS: Final[Mapping[str, Rule]] = {
+    f"{_PACKAGE}GatewayService/ScreenTraveler": _only(Role.KIOSK),
+    f"{_PACKAGE}GatewayService/EnrolEntry": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}DocumentsService/ReadDocument": _only(Role.KIOSK),
+    f"{_PACKAGE}FacesService/ExtractTemplate": _only(Role.KIOSK, Role.LIST_MANAGER),
+    f"{_PACKAGE}FacesService/Compare": _only(Role.KIOSK),
+    f"{_PACKAGE}WatchlistService/CreateWatchlist": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/ListWatchlists": _only(
+        Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.AUDITOR
+    ),
+    f"{_PACKAGE}WatchlistService/ProposeEntry": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/ApproveEntry": _only(Role.APPROVER),
+    f"{_PACKAGE}WatchlistService/GetEntry": _only(Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER),
+    f"{_PACKAGE}WatchlistService/ListEntries": _only(Role.LIST_MANAGER, Role.APPROVER),
+    f"{_PACKAGE}WatchlistService/RemoveEntry": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/Search": _only(Role.KIOSK),
+    f"{_PACKAGE}DecisionsService/AppendScreening": _only(Role.KIOSK),
+    f"{_PACKAGE}DecisionsService/FindScreening": _only(Role.KIOSK),
+    f"{_PACKAGE}DecisionsService/RecordEvents": Rule(frozenset({Role.WATCHLIST}), direct=True),
+    f"{_PACKAGE}DecisionsService/GetScreening": _only(Role.OFFICER, Role.AUDITOR),
+    f"{_PACKAGE}DecisionsService/QueryEvents": _only(Role.AUDITOR),
+    f"{_PACKAGE}DecisionsService/VerifyLog": _only(Role.AUDITOR),
+    "/grpc.health.v1.Health/Check": Rule(EVERYBODY, direct=True),
+    "/grpc.health.v1.Health/List": Rule(EVERYBODY, direct=True),
+    "/grpc.health.v1.Health/Watch": Rule(EVERYBODY, direct=True),
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Rule(EVERYBODY, direct=True),
+}
+"""The whole table. A test walks every method of every descriptor and wants each one here."""
+
+
+def authorize(
+    method: str, peer: Actor, peer_role: Role, spoken_for: tuple[Actor, frozenset[Role]] | None
+) -> None:
+    """Raise NotPermittedError unless the table opens `method`.
+
+    `spoken_for` is the actor and the roles that the gateway names, if the peer is the gateway and named one.
+    """
+    rule = ACCESS.get(method)
+    if rule is None:
+        raise NotPermittedError("this method is closed: it is not in the access table", method=method)
+    roles = spoken_for[1] if spoken_for else frozenset({peer_role})
+    if not rule.actors & roles:
+        raise NotPermittedError(
+            f"this method is not open to {_join(roles)}, but to {_join(rule.actors)}: call it as one of these",
+            method=method,
+        )
+
+
+def speaks_directly(method: str, peer_role: Role, at_gateway: bool) -> bool:
+    """Tell whether the peer of this call is itself the actor, rather than the gateway speaking for one."""
+    rule = ACCESS.get(method)
+    return at_gateway or (rule is not None and rule.direct)
+
+
+def _join(roles: frozenset[Role]) -> str:
+    return ", ".join(sorted(roles)) or "nobody"
+
+
+__all__ = ["ACCESS", "PEOPLE", "Rule", "authorize", "speaks_directly"]

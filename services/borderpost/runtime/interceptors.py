@@ -1,0 +1,166 @@
+"""The one chain that every call goes through, in this order, and the reason for it.
+
+1. Trace and log context: whatever happens next can be found again.
+2. Identity: who is calling, from the certificate that TLS has verified.
+3. Call context: on whose behalf and why; believed from the gateway only.
+4. Access: may they. Nothing of the request was looked at before this.
+5. The handler.
+6. Errors: every exception becomes a `google.rpc.Status`; an unforeseen one becomes INTERNAL without its text.
+7. One log line: method, caller, status, time. Never the request.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NoReturn
+
+import grpc
+import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from borderpost.runtime import calls, context
+from borderpost.runtime.access import authorize, speaks_directly
+from borderpost.runtime.calls import Call, Role
+from borderpost.runtime.errors import BorderpostError, InternalError, NotPermittedError
+from borderpost.runtime.identity import identity_of
+from borderpost.runtime.status import to_status
+
+_log = structlog.get_logger(__name__)
+
+QUIET: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+"""Calls that are logged only when they fail: probes come every second."""
+
+Handler = Any  # grpc.RpcMethodHandler; the four shapes of behaviour have no common type
+
+
+class ChainInterceptor(grpc.aio.ServerInterceptor):
+    """The chain. One instance per server."""
+
+    def __init__(self, trust_domain: str, at_gateway: bool) -> None:
+        self._trust_domain = trust_domain
+        self._at_gateway = at_gateway
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """Put the chain around the handler of one call."""
+        handler = await continuation(handler_call_details)
+        if handler is None:  # gRPC answers UNIMPLEMENTED
+            return None
+        method = handler_call_details.method
+        if handler.request_streaming or handler.response_streaming:
+            return self._around_stream(method, handler)
+        return self._around_unary(method, handler)
+
+    def _around_unary(self, method: str, handler: Handler) -> Handler:
+        async def unary(request: Any, rpc: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            started = time.monotonic()
+            try:
+                self._enter(method, rpc)
+                answer = await handler.unary_unary(request, rpc)
+            except Exception as error:
+                await _abort(rpc, method, started, error)
+            _finish(method, started, "OK")
+            return answer
+
+        return grpc.unary_unary_rpc_method_handler(
+            unary, handler.request_deserializer, handler.response_serializer
+        )
+
+    def _around_stream(self, method: str, handler: Handler) -> Handler:
+        make, behaviour = _stream_shape(handler)
+
+        async def stream(request: Any, rpc: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            started = time.monotonic()
+            try:
+                self._enter(method, rpc)
+                async for answer in behaviour(request, rpc):
+                    yield answer
+            except Exception as error:
+                await _abort(rpc, method, started, error)
+            _finish(method, started, "OK")
+
+        return make(stream, handler.request_deserializer, handler.response_serializer)
+
+    def _enter(self, method: str, rpc: grpc.aio.ServicerContext[Any, Any]) -> None:
+        metadata = tuple(rpc.invocation_metadata() or ())
+        traceparent = context.find(metadata, context.TRACE_KEY)
+        trace = (
+            traceparent
+            if isinstance(traceparent, str) and _is_trace(traceparent)
+            else context.new_traceparent()
+        )
+        clear_contextvars()
+        bind_contextvars(trace_id=trace.split("-")[1])
+
+        peer, peer_role = identity_of(rpc.auth_context().get("peer_uri", ()), self._trust_domain)
+        bind_contextvars(caller=peer.subject)
+
+        call = self._call(method, peer, peer_role, trace, dict(metadata))
+        spoken_for = None if call.actor == peer else (call.actor, call.roles)
+        authorize(method, peer, peer_role, spoken_for)
+        if call.request_id:
+            bind_contextvars(request_id=call.request_id)
+        calls.enter(call)
+
+    def _call(
+        self, method: str, peer: calls.Actor, peer_role: Role, trace: str, metadata: Mapping[str, str | bytes]
+    ) -> Call:
+        if speaks_directly(method, peer_role, self._at_gateway):
+            stated = metadata.get(context.PURPOSE_KEY, b"")
+            purpose = context.read_purpose(stated if isinstance(stated, bytes) else stated.encode())
+            return Call(method, peer, peer_role, peer, frozenset({peer_role}), purpose, "", trace)
+        value = metadata.get(context.CONTEXT_KEY)
+        if peer_role is not Role.GATEWAY or not isinstance(value, bytes):
+            raise NotPermittedError("this method takes calls through the gateway only", method=method)
+        told = context.read_context(value)
+        actor, roles = context.actor_of(told)
+        return Call(method, peer, peer_role, actor, roles, told.purpose, told.request_id, trace)
+
+
+def _stream_shape(handler: Handler) -> tuple[Callable[..., Handler], Any]:
+    if handler.request_streaming and handler.response_streaming:
+        return grpc.stream_stream_rpc_method_handler, handler.stream_stream
+    if handler.response_streaming:
+        return grpc.unary_stream_rpc_method_handler, handler.unary_stream
+    raise NotImplementedError("no method takes a stream and answers once")
+
+
+def _is_trace(text: str) -> bool:
+    parts = text.split("-")
+    return [len(part) for part in parts] == [2, 32, 16, 2] and all(_is_hex(part) for part in parts)
+
+
+def _is_hex(text: str) -> bool:
+    return set(text) <= set("0123456789abcdef")
+
+
+async def _abort(
+    rpc: grpc.aio.ServicerContext[Any, Any], method: str, started: float, error: Exception
+) -> NoReturn:
+    if not isinstance(error, BorderpostError):
+        # Its text may hold anything, so it goes nowhere; its type and place are what mends it.
+        _log.error("unforeseen_error", method=method, error=type(error).__name__, at=_place(error))
+        error = InternalError("the service failed at this request; its log says where, under the trace id")
+    _finish(method, started, error.code.name, error.reason)
+    await rpc.abort_with_status(to_status(error))
+    raise AssertionError("abort_with_status raises")
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _finish(method: str, started: float, status: str, reason: str = "") -> None:
+    milliseconds = round((time.monotonic() - started) * 1000, 1)
+    if status == "OK" and method.startswith(QUIET):
+        return
+    _log.info("call", method=method, status=status, reason=reason, milliseconds=milliseconds)

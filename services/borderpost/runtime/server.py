@@ -1,0 +1,127 @@
+"""Run one service: settings, logs, certificates, server, health, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+import structlog
+from grpc_reflection.v1alpha import reflection
+
+from borderpost.runtime.channels import COMMON_OPTIONS
+from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.health import Health, Ready
+from borderpost.runtime.interceptors import ChainInterceptor
+from borderpost.runtime.logging import configure_logging
+from borderpost.runtime.pool import WorkPool
+from borderpost.runtime.settings import ServiceName, ServiceSettings, Settings, load_settings
+from borderpost.runtime.tls import load_credentials
+
+DRAIN_SECONDS: Final = 10.0
+"""How long calls in flight may take after SIGTERM."""
+
+EXIT_UNUSABLE: Final = 2
+"""Exit status when settings, certificates or address are wrong: starting again doesn't help."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a composition root builds.
+
+    `register` adds the servicers to a server. `ready` is followed by the health service. `background` runs
+    beside the server until its end. `close` is called last.
+    """
+
+    names: Sequence[str]
+    register: Callable[[grpc.aio.Server], None]
+    ready: Ready
+    background: Sequence[Callable[[], Awaitable[None]]] = ()
+    close: Callable[[], None] = lambda: None
+
+
+Build = Callable[[Settings, WorkPool], Awaitable[Service]]
+"""Chooses the adapters and builds the service; may take as long as it needs, nothing is served before."""
+
+
+class AddressError(BorderpostError):
+    """The service can't listen where its settings say."""
+
+    reason = "ADDRESS"
+
+
+def serve(name: ServiceName, build: Build) -> None:
+    """Run a service until SIGTERM or SIGINT. Exits with status 2 and a plain sentence if it can't start."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core logs addresses of peers on standard error
+    try:
+        settings = load_settings()
+        configure_logging(name, settings.log_level)
+        asyncio.run(_run(name, settings, build))
+    except BorderpostError as error:
+        print(f"borderpost {name} can't start: {error.message}", file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_UNUSABLE)
+
+
+async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
+    stop = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+
+    own = settings.service(name)
+    pool = WorkPool(own.threads, own.queue)
+    service = await build(settings, pool)
+    server = grpc.aio.server(
+        interceptors=[ChainInterceptor(settings.trust_domain, at_gateway=name == "gateway")],
+        # Two servers on one port would share its calls without a word.
+        options=(*COMMON_OPTIONS, ("grpc.so_reuseport", 0)),
+        maximum_concurrent_rpcs=4 * (own.threads + own.queue),
+    )
+    service.register(server)
+    health = Health(server, service.names[0])
+    reflection.enable_server_reflection(
+        (*service.names, "grpc.health.v1.Health", reflection.SERVICE_NAME), server
+    )
+    _listen(server, settings, name, own)
+    await server.start()
+    _log.info("started", address=own.listen or own.address)
+
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(health.follow(service.ready))]
+        running += [tasks.create_task(_forever(run)) for run in service.background]
+        await stop.wait()
+        _log.info("stopping")
+        for task in running:
+            task.cancel()
+    await health.end()
+    await server.stop(DRAIN_SECONDS)
+    pool.close()
+    service.close()
+    _log.info("stopped")
+
+
+async def _forever(run: Callable[[], Awaitable[None]]) -> None:
+    with suppress(asyncio.CancelledError):
+        await run()
+
+
+def _listen(server: grpc.aio.Server, settings: Settings, name: ServiceName, own: ServiceSettings) -> None:
+    credentials = load_credentials(settings, name)
+    address = own.listen or own.address
+    secure = grpc.ssl_server_credentials(
+        [(credentials.key, credentials.certificate)], credentials.ca, require_client_auth=True
+    )
+    try:
+        server.add_secure_port(address, secure)
+    except RuntimeError:
+        raise AddressError(
+            f"{name}.listen: can't listen on {address}: another program has it, or it isn't this machine's. "
+            f"Stop the other one, or set BORDERPOST_{name.upper()}__ADDRESS"
+        ) from None

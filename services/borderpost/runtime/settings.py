@@ -1,0 +1,228 @@
+"""Settings: defaults, over them one TOML file, over that the environment. A wrong one is refused at start.
+
+`borderpost settings` prints them all with their meaning; docs/settings.md is its output. In the
+environment a setting is `BORDERPOST_` and its path in upper case, parts joined by two underscores:
+`gateway.listen` is `BORDERPOST_GATEWAY__LISTEN`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from borderpost.runtime.errors import BorderpostError
+
+ENV_PREFIX: Final = "BORDERPOST_"
+CONFIG_VARIABLE: Final = "BORDERPOST_CONFIG"
+"""Names the TOML file."""
+
+NOT_SETTINGS: Final = frozenset({CONFIG_VARIABLE, "BORDERPOST_DATA"})
+"""Variables with the prefix that mean something else: the file, and the evaluation data for the tests."""
+
+ServiceName = Literal["gateway", "documents", "faces", "watchlist", "decisions"]
+SERVICES: Final[tuple[ServiceName, ...]] = ("decisions", "watchlist", "faces", "documents", "gateway")
+"""Every service, in the order in which they are started: the log first, the way in last."""
+
+Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.\-]+:[0-9]{1,5}$")]
+
+
+class SettingsError(BorderpostError):
+    """A setting is wrong. The message names every wrong one: where it is from, what was got, what was wanted."""
+
+    reason = "SETTINGS"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServiceSettings(_Section):
+    """What every service has."""
+
+    address: Address = Field(description="Where the others reach it: host:port.")
+    listen: Address | None = Field(
+        default=None,
+        description="Where it listens, if that is not its address (0.0.0.0:7400 in a container).",
+    )
+    threads: int = Field(default=2, ge=1, le=64, description="Worker threads. One per core is enough.")
+    queue: int = Field(
+        default=64,
+        ge=1,
+        le=10_000,
+        description="Calls that may wait for a thread; more are RESOURCE_EXHAUSTED.",
+    )
+
+
+class DocumentsSettings(ServiceSettings):
+    """The documents service."""
+
+    address: Address = Field(default="127.0.0.1:7401", description="Where the others reach it: host:port.")
+
+
+class FacesSettings(ServiceSettings):
+    """The faces service."""
+
+    address: Address = Field(default="127.0.0.1:7402", description="Where the others reach it: host:port.")
+
+
+class WatchlistSettings(ServiceSettings):
+    """The watchlist service."""
+
+    address: Address = Field(default="127.0.0.1:7403", description="Where the others reach it: host:port.")
+
+
+class DecisionsSettings(ServiceSettings):
+    """The decisions service."""
+
+    address: Address = Field(default="127.0.0.1:7404", description="Where the others reach it: host:port.")
+    key_dir: Path | None = Field(
+        default=None,
+        description="Where the keys of the payloads are kept. Default: keys/ in state_dir. Keep it out of the "
+        "log's backups: a backup without it opens nothing.",
+    )
+
+
+class GatewaySettings(ServiceSettings):
+    """The gateway."""
+
+    address: Address = Field(default="127.0.0.1:7400", description="Where the kiosks reach it: host:port.")
+    policy: Path | None = Field(
+        default=None, description="The policy, a TOML file. Default: the one that comes with it."
+    )
+    screening_seconds: float = Field(
+        default=10.0,
+        gt=0.5,
+        le=60,
+        description="Longest time for a screening, if the kiosk's own deadline isn't shorter.",
+    )
+    commit_seconds: float = Field(
+        default=1.0,
+        gt=0.05,
+        le=10,
+        description="Part of a screening's time that is kept for writing the decision down.",
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of one installation; every service reads the same file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    mode: Literal["development", "production"] = Field(
+        default="development",
+        description="In development certificates and their authority are made on first use; in production never.",
+    )
+    state_dir: Path = Field(
+        default_factory=lambda: (
+            Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "borderpost"
+        ),
+        description="Where databases, logs and development certificates are kept. Default: ~/.local/state/borderpost.",
+    )
+    tls_dir: Path | None = Field(
+        default=None,
+        description="Where the certificates are: ca.pem, NAME.pem, NAME.key. Default: tls/ in state_dir.",
+    )
+    trust_domain: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.\-]+$")] = Field(
+        default="borderpost.local", description="The trust domain in the names of the certificates (SPIFFE)."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
+
+    documents: DocumentsSettings = DocumentsSettings()
+    faces: FacesSettings = FacesSettings()
+    watchlist: WatchlistSettings = WatchlistSettings()
+    decisions: DecisionsSettings = DecisionsSettings()
+    gateway: GatewaySettings = GatewaySettings()
+
+    def service(self, name: ServiceName) -> ServiceSettings:
+        """Return the section of one service."""
+        section: ServiceSettings = getattr(self, name)
+        return section
+
+    @property
+    def certificates(self) -> Path:
+        """The folder of the certificates."""
+        return self.tls_dir or self.state_dir / "tls"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file, which `load_settings` passes as initial values."""
+        return env_settings, init_settings
+
+
+def load_settings() -> Settings:
+    """Read the TOML file that BORDERPOST_CONFIG names, if any, and the environment. Raises SettingsError."""
+    path = os.environ.get(CONFIG_VARIABLE)
+    from_file = _read_file(Path(path)) if path else {}
+    unknown = sorted(_unknown_variables(os.environ))
+    if unknown:
+        raise SettingsError(
+            f"environment: got {', '.join(unknown)}, want the name of a setting (`borderpost settings` lists them)"
+        )
+    try:
+        return Settings(**from_file)
+    except ValidationError as error:
+        lines = [_explain(detail, from_file) for detail in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def describe_settings() -> Iterator[tuple[str, str, str]]:
+    """Yield every setting: its path, its default, its meaning."""
+    yield from _describe(Settings, "")
+
+
+def _describe(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
+    for name, field in model.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            yield from _describe(section, f"{name}.")
+        else:
+            default = "" if field.default_factory or field.default is None else str(field.default)
+            yield f"{prefix}{name}", default, field.description or ""
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{CONFIG_VARIABLE}: can't read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from None
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
+    for variable in environment:
+        if variable.startswith(ENV_PREFIX) and variable not in NOT_SETTINGS:
+            top = variable.removeprefix(ENV_PREFIX).split("__")[0].lower()
+            if top not in Settings.model_fields:
+                yield variable
+
+
+def _explain(detail: ErrorDetails, from_file: Mapping[str, Any]) -> str:
+    path = [str(part) for part in detail["loc"]]
+    variable = ENV_PREFIX + "__".join(path).upper()
+    source = variable if variable in os.environ or not from_file else f"{os.environ.get(CONFIG_VARIABLE)}"
+    if detail["type"] == "extra_forbidden":
+        return f"{'.'.join(path)} ({source}): got a setting that doesn't exist (`borderpost settings` lists them)"
+    return f"{'.'.join(path)} ({source}): got {detail['input']!r}, want: {detail['msg']}"

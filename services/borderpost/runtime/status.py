@@ -1,0 +1,47 @@
+"""Errors on the wire: `google.rpc.Status` with one `ErrorInfo` out, and back into an exception in."""
+
+from __future__ import annotations
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from borderpost.runtime.errors import ERROR_DOMAIN, BorderpostError
+
+
+class RemoteError(BorderpostError):
+    """What a called service answered, or gRPC in its stead; code and reason are the service's."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str, message: str, **details: str) -> None:
+        super().__init__(message, **details)
+        self.code = code
+        self.reason = reason
+
+
+def to_status(error: BorderpostError) -> grpc.Status:
+    """Turn an error into the status that a servicer aborts with."""
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=error.details)
+    detail = any_pb2.Any()
+    detail.Pack(info)
+    code = code_pb2.Code.Value(error.code.name)
+    status: grpc.Status = rpc_status.to_status(status_pb2.Status(code=code, message=error.message, details=[detail]))
+    return status
+
+
+def from_rpc_error(error: grpc.RpcError) -> RemoteError:
+    """Turn what a call raised into an error with its code and reason.
+
+    An error that gRPC raised itself (no connection, deadline passed, message too large) has the reason of
+    its code's name.
+    """
+    code, message = error.code(), error.details() or ""
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:  # a status that doesn't fit its own code: take what gRPC says
+        status = None
+    for detail in status.details if status else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
+            return RemoteError(code, info.reason, message, **dict(info.metadata))
+    return RemoteError(code, code.name, message)

@@ -1,0 +1,208 @@
+"""Mutual TLS: everybody who speaks to a service shows a certificate, and every service shows its own.
+
+Names are SPIFFE-style URIs in the subject alternative name: `spiffe://TRUST-DOMAIN/gateway`,
+`…/kiosk/CROSSING/ID`, `…/operator/ROLE/NAME`. A service's certificate also carries the DNS name
+`SERVICE.TRUST-DOMAIN`, which clients insist on, so that no service can pass for another.
+
+In development the authority and the certificates are made here on first use. In production they come from
+the agency's own authority, in files of the same names.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.settings import SERVICES, Settings
+
+DEV_CA_LIFE: Final = timedelta(days=365)
+DEV_CERTIFICATE_LIFE: Final = timedelta(days=30)
+RENEW_BEFORE: Final = timedelta(days=7)
+"""A development certificate with less time left is made anew at the next start."""
+
+DEV_IDENTITIES: Final = (
+    *SERVICES,
+    "kiosk/north/1",
+    "kiosk/south/1",
+    "operator/officer/dev",
+    "operator/list-manager/dev",
+    "operator/approver/dev-second",
+    "operator/auditor/dev",
+)
+"""The identities that a development installation gets."""
+
+
+class CertificateError(BorderpostError):
+    """A certificate that is needed is missing or can't be used."""
+
+    reason = "CERTIFICATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """PEM bytes of one identity: its key, its certificate, and the authority it trusts."""
+
+    key: bytes
+    certificate: bytes
+    ca: bytes
+
+
+def load_credentials(settings: Settings, identity: str) -> Credentials:
+    """Read the credentials of `identity` ("gateway", "kiosk/north/1"). In development make what is missing.
+
+    Raises CertificateError.
+    """
+    if settings.mode == "development":
+        ensure_development_certificates(settings)
+    folder, name = settings.certificates, file_name(identity)
+    try:
+        return Credentials(
+            key=(folder / f"{name}.key").read_bytes(),
+            certificate=(folder / f"{name}.pem").read_bytes(),
+            ca=(folder / "ca.pem").read_bytes(),
+        )
+    except OSError as error:
+        raise CertificateError(
+            f"{error.filename}: {error.strerror}: want the certificate of {identity!r}; known in development: "
+            f"{', '.join(DEV_IDENTITIES)}"
+        ) from None
+
+
+def file_name(identity: str) -> str:
+    """Return the name of an identity's files: its parts joined by hyphens."""
+    return identity.replace("/", "-")
+
+
+def dns_name(settings: Settings, service: str) -> str:
+    """Return the DNS name that the certificate of a service carries."""
+    return f"{service}.{settings.trust_domain}"
+
+
+def ensure_development_certificates(settings: Settings) -> None:
+    """Make the development authority and every development certificate that is missing or runs out."""
+    folder = settings.certificates
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(folder / ".lock"):
+        ca_key, ca = _development_ca(folder)
+        for identity in DEV_IDENTITIES:
+            if not _valid(folder / f"{file_name(identity)}.pem", ca):
+                key = ec.generate_private_key(ec.SECP256R1())
+                _write_key(folder / f"{file_name(identity)}.key", key)
+                certificate = _issue(settings, identity, key.public_key(), ca, ca_key)
+                _write(
+                    folder / f"{file_name(identity)}.pem",
+                    certificate.public_bytes(serialization.Encoding.PEM),
+                )
+
+
+def _development_ca(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    key_path, path = folder / "ca.key", folder / "ca.pem"
+    if path.exists() and key_path.exists():
+        ca = x509.load_pem_x509_certificate(path.read_bytes())
+        key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
+        if _time_left(ca) > RENEW_BEFORE and isinstance(key, ec.EllipticCurvePrivateKey):
+            return key, ca
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Borderpost development CA")])
+    ca = (
+        _builder(name, name, key.public_key(), DEV_CA_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    _write_key(key_path, key)
+    _write(path, ca.public_bytes(serialization.Encoding.PEM))
+    return key, ca
+
+
+def _issue(
+    settings: Settings,
+    identity: str,
+    public_key: ec.EllipticCurvePublicKey,
+    ca: x509.Certificate,
+    ca_key: ec.EllipticCurvePrivateKey,
+) -> x509.Certificate:
+    names: list[x509.GeneralName] = [
+        x509.UniformResourceIdentifier(f"spiffe://{settings.trust_domain}/{identity}")
+    ]
+    if identity in SERVICES:
+        local = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names += [x509.DNSName(dns_name(settings, identity)), *local]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, identity)])
+    usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+    return (
+        _builder(subject, ca.subject, public_key, DEV_CERTIFICATE_LIFE)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages if identity in SERVICES else usages[:1]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+        )
+        .sign(ca_key, hashes.SHA256())
+    )
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, life: timedelta
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + life)
+    )
+
+
+def _valid(path: Path, ca: x509.Certificate) -> bool:
+    if not path.exists() or not path.with_suffix(".key").exists():
+        return False
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    try:
+        certificate.verify_directly_issued_by(ca)
+    except Exception:  # whatever it fails by: it isn't this authority's
+        return False
+    return _time_left(certificate) > RENEW_BEFORE
+
+
+def _time_left(certificate: x509.Certificate) -> timedelta:
+    return certificate.not_valid_after_utc - datetime.now(UTC)
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    _write(path, pem)
+
+
+def _write(path: Path, data: bytes) -> None:
+    # Written beside and renamed: a reader sees the old file or the new one, and the key is never world-readable.
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+    part.rename(path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
