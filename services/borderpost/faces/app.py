@@ -32,8 +32,8 @@ from borderpost.runtime.calibration import Calibration
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.runtime.pictures import Rgb, decode_picture
 
-MAX_FRAMES: Final = 16
-"""More frames of one capture than a kiosk has reason to send; each costs a decode and a detection."""
+MAX_FRAMES: Final = 8
+"""Frames of one capture (faces.proto); each costs a decode and a detection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Faces:
         return Extraction(
             profile=profile,
             model_id=self._embedder.card.id,
-            best_frame=best,
+            best_frame=best if frame.face is not None else None,
             template=self._template(frame.chip, watch) if frame.chip is not None else None,
             box=frame.face.box if frame.face is not None else None,
             faces_found=frame.faces_found,

@@ -267,13 +267,13 @@ class StageTimes:
 class Extraction:
     """What the frames of one capture gave. `best_frame` is the index of the frame that the rest is about.
 
-    `template` and `box` are None if and only if no face was found (NO_FACE is then the only problem). Other
-    problems leave the template in place: whoever asked decides what to do with it.
+    `best_frame`, `template` and `box` are None if and only if no frame has a face (NO_FACE is then the only
+    problem). Other problems leave the template in place: whoever asked decides what to do with it.
     """
 
     profile: Profile
     model_id: str
-    best_frame: int
+    best_frame: int | None
     template: Template | None
     box: FaceBox | None
     faces_found: int

@@ -44,9 +44,9 @@ CARD: Final = ModelCard(
     sha256=RESNET.sha256,
     licence="public domain (CC0 1.0)",
     holder="Davis E. King",
-    provenance="weights: dlib-models, by way of the package face-recognition-models 0.3.0; training data, as its "
-    "author says: about 3 million pictures of 7,485 people (face scrub, VGG, and pictures scraped from the "
-    "internet)",
+    provenance="weights: dlib-models, by way of the package face-recognition-models 0.3.0; training data, "
+    "as its author says: about 3 million pictures of 7,485 people (face scrub, VGG, and pictures scraped "
+    "from the internet)",
     dimension=128,
     metric="cosine",
     alignment="dlib 5 points, 150 × 150 pixels, padding 0.25, no mirroring",
