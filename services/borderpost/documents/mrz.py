@@ -22,8 +22,8 @@ ALPHABET: Final = DIGITS + LETTERS + FILLER
 CHECK_WEIGHTS: Final = (7, 3, 1)
 """ICAO Doc 9303-3, 4.9."""
 
-BIRTH_SPAN_YEARS: Final = 100
-"""A birth date is the latest one of its two digits that is not after today: nobody is older than this."""
+LEAP_YEAR: Final = 2000
+"""29 February is possible when the year is unknown."""
 
 EXPIRY_AHEAD_YEARS: Final = 50
 """An expiry date lies less than this after today, otherwise in the century before."""
@@ -147,10 +147,9 @@ class DigitEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One character that was replaced, and why. `position` counts from 0 within `line`."""
+    """One character that was replaced, and why. `position` counts from 0 within the field."""
 
     field: str
-    line: int
     position: int
     was: str
     now: str
@@ -272,11 +271,8 @@ def map_kinds(lines: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Repair, ..
         for position in range(span.start, span.end):
             was = lines[span.line][position]
             if was in table:
-                repairs.append(
-                    Repair(name, span.line, position, was, table[was], RepairBasis.FIELD_KIND)
-                )
-    for repair in repairs:
-        lines = _replaced(lines, repair.line, repair.position, repair.now)
+                lines = _replaced(lines, span.line, position, table[was])
+                repairs.append(Repair(name, position - span.start, was, table[was], RepairBasis.FIELD_KIND))
     return lines, tuple(repairs)
 
 
@@ -295,15 +291,13 @@ def repair(
     found = []
     for name, span, kind in _kinds(layout):
         for position in range(span.start, span.end):
-            if (span.line, position) not in doubtful:
-                continue
             was = lines[span.line][position]
-            for now in _confusable(was, kind):
+            candidates = _confusable(was, kind) if (span.line, position) in doubtful else ()
+            for now in candidates:
                 fixed = _replaced(lines, span.line, position, now)
                 if not refuted(digit_evidence(fixed, layout)):
-                    found.append(
-                        (fixed, Repair(name, span.line, position, was, now, RepairBasis.CHECK_DIGIT))
-                    )
+                    change = Repair(name, position - span.start, was, now, RepairBasis.CHECK_DIGIT)
+                    found.append((fixed, change))
     return found[0] if len(found) == 1 else None
 
 
@@ -411,28 +405,98 @@ def _names(text: str) -> tuple[str, str]:
 
 def read_birth_date(text: str, today: datetime.date) -> PartialDate | None:
     """Read YYMMDD with `<<` for unknown parts, as the latest such date that is not after `today`."""
-    return _read_date(text, lambda earliest: earliest <= today, today.year)
+    return _read_date(text, latest=today)
 
 
 def read_expiry_date(text: str, today: datetime.date) -> PartialDate | None:
-    """Read YYMMDD as the latest such date that is less than 50 years ahead of `today`."""
-    last_year = today.year + EXPIRY_AHEAD_YEARS
-    return _read_date(text, lambda earliest: earliest.year < last_year, last_year)
+    """Read YYMMDD as the latest such date that is less than EXPIRY_AHEAD_YEARS ahead of `today`'s year."""
+    return _read_date(text, latest=datetime.date(today.year + EXPIRY_AHEAD_YEARS - 1, 12, 31))
 
 
-def _read_date(text: str, allowed: _Allowed, latest_year: int) -> PartialDate | None:
+def _read_date(text: str, latest: datetime.date) -> PartialDate | None:
     try:
-        year, month, day = (None if part == FILLER * 2 else int(part) for part in _pairs(text))
+        year, month, day = (
+            None if part == FILLER * 2 else int(part) for part in (text[:2], text[2:4], text[4:6])
+        )
     except ValueError:
         return None
-    if year is not None:
-        year += latest_year - latest_year % 100
-    if not _in_calendar(year, month, day):
-        # 29 February may exist in one century and not in the other: both are tried below.
-        if year is None or not _in_calendar(year - 100, month, day):
-            return None
-    if year is not None and not (
-        _in_calendar(year, month, day) and allowed(datetime.date(year, month or 1, day or 1))
-    ):
-        year -= 100
-    return PartialDate(year, month, day) if _in_calendar(year, month, day) else None
+    if year is None:
+        return PartialDate(None, month, day) if _in_calendar(LEAP_YEAR, month, day) else None
+    newest = latest.year - (latest.year - year) % 100
+    for candidate in (newest, newest - 100):
+        if _in_calendar(candidate, month, day):
+            earliest = datetime.date(candidate, month or 1, day or 1)
+            if earliest <= latest:
+                return PartialDate(candidate, month, day)
+    return None
+
+
+def _in_calendar(year: int, month: int | None, day: int | None) -> bool:
+    if month is not None and not 1 <= month <= 12:
+        return False
+    longest = 31 if month is None else calendar.monthrange(year, month)[1]
+    return day is None or 1 <= day <= longest
+
+
+def emit(fields: MrzFields, layout: Format) -> tuple[str, ...]:
+    """Write the lines of an MRZ with all its check digits; names too long for their field are cut.
+
+    Raises MrzShapeError if a field does not fit or holds characters that the zone has no room for.
+    """
+    optional = (*fields.optional_data, "", "")
+    values = {
+        "document_code": fields.document_code,
+        "issuing_state": fields.issuing_state,
+        "names": _emit_names(fields, _width(layout.field("names").span)),
+        "document_number": fields.document_number,
+        "nationality": fields.nationality,
+        "birth_date": _emit_date(fields.birth_date),
+        "sex": fields.sex.value,
+        "expiry_date": _emit_date(fields.expiry_date),
+        "optional_data": optional[0],
+        "optional_data_2": optional[1],
+    }
+    excess = fields.document_number[_width(layout.field("document_number").span) :]
+    if excess and layout.name in LONG_NUMBER_FORMATS:
+        values["document_number"] = fields.document_number[: -len(excess)]
+        tail = f"{excess}{check_digit(fields.document_number)}"
+        values["optional_data"] = f"{tail}{FILLER}{optional[0]}" if optional[0] else tail
+    lines: tuple[str, ...] = (FILLER * layout.width,) * layout.rows
+    for field in layout.fields:
+        lines = _written(lines, field.span, values[field.name])
+    for rule in layout.checks:
+        if not (excess and rule.field == "document_number"):
+            covered = "".join(_text(lines, span) for span in rule.covers)
+            empty = rule.field == "optional_data" and not covered.strip(FILLER)
+            lines = _written(lines, rule.digit, FILLER if empty else str(check_digit(covered)))
+    format_of(lines)
+    return lines
+
+
+def _written(lines: tuple[str, ...], span: Span, text: str) -> tuple[str, ...]:
+    if len(text) > _width(span):
+        raise MrzShapeError(f"MRZ: got {len(text)} characters for a field of {_width(span)}")
+    line = lines[span.line]
+    changed = line[: span.start] + text.ljust(_width(span), FILLER) + line[span.end :]
+    return (*lines[: span.line], changed, *lines[span.line + 1 :])
+
+
+def _width(span: Span) -> int:
+    return span.end - span.start
+
+
+def _emit_names(fields: MrzFields, width: int) -> str:
+    """Surname `<<` given names; a cut one ends in a letter (ICAO Doc 9303-4, 4.2.3)."""
+    surname, given = fields.surname.replace(" ", FILLER), fields.given_names.replace(" ", FILLER)
+    text = f"{surname}{FILLER * 2}{given}" if given else surname
+    while len(text) > width and (text[width - 1] == FILLER or len(surname) > width - 3):
+        surname = surname[:-1].rstrip(FILLER)
+        text = f"{surname}{FILLER * 2}{given}" if given else surname
+    return text[:width]
+
+
+def _emit_date(date: PartialDate | None) -> str:
+    if date is None:
+        raise MrzShapeError("MRZ: got no date to emit, want one, if need be with unknown parts")
+    year = None if date.year is None else date.year % 100
+    return "".join(FILLER * 2 if part is None else f"{part:02d}" for part in (year, date.month, date.day))

@@ -1,0 +1,227 @@
+"""What reading a document finds: the reading, its checks and its verdicts (BSI TR-03135)."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from borderpost.documents import mrz
+from borderpost.documents.states import is_state
+
+Point = tuple[float, float]
+"""x to the right and y down, in pixels of the page picture."""
+
+Quad = tuple[Point, Point, Point, Point]
+"""Top left, top right, bottom right, bottom left as the text runs, so a page upside down begins below."""
+
+
+class Problem(Enum):
+    """Why a page could not be read, and can be taken again. `messages` has the advice."""
+
+    NO_MRZ = "NO_MRZ"
+    MRZ_CUT_OFF = "MRZ_CUT_OFF"
+    MRZ_UNCERTAIN = "MRZ_UNCERTAIN"
+
+
+class Warn(Enum):
+    """What an officer should know of a reading that succeeded."""
+
+    CHARACTER_REPAIRED = "CHARACTER_REPAIRED"
+    FILLERS_ADJUSTED = "FILLERS_ADJUSTED"
+    NAMES_MAY_BE_CUT = "NAMES_MAY_BE_CUT"
+    PORTRAIT_OUTSIDE_PICTURE = "PORTRAIT_OUTSIDE_PICTURE"
+    SECOND_READING = "SECOND_READING"
+
+
+class Result(Enum):
+    """Outcome of one check."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    UNDETERMINED = "UNDETERMINED"
+    NOT_PERFORMED = "NOT_PERFORMED"
+
+
+class Overall(Enum):
+    """Overall verdict of one kind of check (BSI TR-03135)."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    UNDETERMINED = "UNDETERMINED"
+
+
+class CheckName(Enum):
+    """The named checks of the optical and of the electronic verdict."""
+
+    MRZ_FOUND = "MRZ_FOUND"
+    CHECK_DIGITS = "CHECK_DIGITS"
+    COMPOSITE = "COMPOSITE"
+    DATES_VALID = "DATES_VALID"
+    NOT_EXPIRED = "NOT_EXPIRED"
+    ISSUER_KNOWN = "ISSUER_KNOWN"
+    NATIONALITY_KNOWN = "NATIONALITY_KNOWN"
+    CHIP_READ = "CHIP_READ"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check and its outcome. `reason` is UPPER_SNAKE, and empty where it passed."""
+
+    name: CheckName
+    result: Result
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An overall verdict and the checks that it follows from."""
+
+    overall: Overall
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line as read: text in the MRZ's characters, and for each how sure the reader is, 0 to 1."""
+
+    text: str
+    confidences: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """An MRZ found in a picture. `line_quads` surround the lines, `quad` surrounds all of them.
+
+    `fillers_adjusted` says that fillers were added or taken away within a run of them, where the reader
+    had miscounted.
+    """
+
+    lines: tuple[Line, ...]
+    quad: Quad
+    line_quads: tuple[Quad, ...]
+    fillers_adjusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """The portrait zone of the page, upright. `quad` is its place in the page picture."""
+
+    jpeg: bytes
+    width: int
+    height: int
+    quad: Quad
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How long one stage took."""
+
+    name: str
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentReading:
+    """All that was found on one page.
+
+    With a `problem`, the page should be taken again: `mrz` is None, nothing was judged, and the optical
+    verdict is UNDETERMINED. `lines` are what was read, if anything was.
+    """
+
+    problem: Problem | None
+    lines: tuple[Line, ...]
+    mrz: mrz.Mrz | None
+    repairs: tuple[mrz.Repair, ...]
+    warnings: tuple[Warn, ...]
+    zone: Quad | None
+    portrait: Portrait | None
+    optical: Verdict
+    electronic: Verdict
+    reader: str
+    stages: tuple[Stage, ...]
+
+
+def overall(checks: Iterable[Check]) -> Overall:
+    """FAIL if anything failed, PASS if everything passed, otherwise UNDETERMINED."""
+    results = {check.result for check in checks}
+    if Result.FAILED in results:
+        return Overall.FAIL
+    return Overall.PASS if results == {Result.PASSED} else Overall.UNDETERMINED
+
+
+def optical_verdict(document: mrz.Mrz, today: datetime.date) -> Verdict:
+    """Judge a cleanly read MRZ."""
+    checks = (
+        Check(CheckName.MRZ_FOUND, Result.PASSED),
+        _check_digits(document),
+        *_composite(document),
+        _dates_valid(document.fields),
+        _not_expired(document.fields, today),
+        _known(CheckName.ISSUER_KNOWN, document.fields.issuing_state, "ISSUER_NOT_IN_CODE_LIST"),
+        _known(CheckName.NATIONALITY_KNOWN, document.fields.nationality, "NATIONALITY_NOT_IN_CODE_LIST"),
+    )
+    return Verdict(overall(checks), checks)
+
+
+def optical_verdict_of_problem(problem: Problem) -> Verdict:
+    """Say that nothing could be judged: an unread page asks for another picture, and proves nothing."""
+    others = (
+        CheckName.CHECK_DIGITS,
+        CheckName.COMPOSITE,
+        CheckName.DATES_VALID,
+        CheckName.NOT_EXPIRED,
+        CheckName.ISSUER_KNOWN,
+        CheckName.NATIONALITY_KNOWN,
+    )
+    checks = (
+        Check(CheckName.MRZ_FOUND, Result.UNDETERMINED, problem.value),
+        *(Check(name, Result.NOT_PERFORMED, "MRZ_NOT_READ") for name in others),
+    )
+    return Verdict(overall(checks), checks)
+
+
+def electronic_verdict_without_chip() -> Verdict:
+    """Say that no chip file was read."""
+    checks = (Check(CheckName.CHIP_READ, Result.NOT_PERFORMED, "NO_CHIP_FILES"),)
+    return Verdict(overall(checks), checks)
+
+
+def _check_digits(document: mrz.Mrz) -> Check:
+    wrong = [field for field in mrz.refuted(document.digits) if field != "composite"]
+    if wrong:
+        return Check(CheckName.CHECK_DIGITS, Result.FAILED, "CHECK_DIGIT_REFUTED")
+    return Check(CheckName.CHECK_DIGITS, Result.PASSED)
+
+
+def _composite(document: mrz.Mrz) -> tuple[Check, ...]:
+    state = next(digit.state for digit in document.digits if digit.field == "composite")
+    if state is mrz.DigitState.ABSENT:
+        return ()  # visas have none (ICAO Doc 9303-7), so there is nothing to check
+    if state is mrz.DigitState.REFUTED:
+        return (Check(CheckName.COMPOSITE, Result.FAILED, "CHECK_DIGIT_REFUTED"),)
+    return (Check(CheckName.COMPOSITE, Result.PASSED),)
+
+
+def _dates_valid(fields: mrz.MrzFields) -> Check:
+    if fields.birth_date is None:
+        return Check(CheckName.DATES_VALID, Result.FAILED, "BIRTH_DATE_NOT_A_DATE")
+    if fields.expiry_date is None:
+        return Check(CheckName.DATES_VALID, Result.FAILED, "EXPIRY_DATE_NOT_A_DATE")
+    return Check(CheckName.DATES_VALID, Result.PASSED)
+
+
+def _not_expired(fields: mrz.MrzFields, today: datetime.date) -> Check:
+    last_day = fields.expiry_date.complete() if fields.expiry_date else None
+    if last_day is None:
+        return Check(CheckName.NOT_EXPIRED, Result.UNDETERMINED, "EXPIRY_DATE_UNKNOWN")
+    if last_day < today:
+        return Check(CheckName.NOT_EXPIRED, Result.FAILED, "DOCUMENT_EXPIRED")
+    return Check(CheckName.NOT_EXPIRED, Result.PASSED)
+
+
+def _known(name: CheckName, code: str, reason: str) -> Check:
+    if is_state(code):
+        return Check(name, Result.PASSED)
+    return Check(name, Result.FAILED, reason)
