@@ -510,7 +510,7 @@ class LogEntry(_message.Message):
     """SHA-256 of 0x00 and the event's stored bytes (RFC 9162, 2.1.1)."""
     @_builtins.property
     def logged_at(self) -> _timestamp_pb2.Timestamp:
-        """When the log took it (UTC)."""
+        """When the log took it (UTC). Not under the hash; the event's own time is."""
 
     @_builtins.property
     def event(self) -> Global___Event:
@@ -546,7 +546,7 @@ class AppendScreeningRequest(_message.Message):
 
     @_builtins.property
     def payload(self) -> Global___ScreeningPayload:
-        """The personal part."""
+        """The personal part; must be set, even if nothing was found."""
 
     def __init__(
         self,
@@ -772,7 +772,7 @@ class QueryEventsRequest(_message.Message):
     """From an earlier answer; empty for the first page. Pages are stable while the log grows."""
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp:
-        """Before."""
+        """Of events that happened before this."""
 
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EventKind.ValueType]:
@@ -895,7 +895,10 @@ class LogFault(_message.Message):
     index: _builtins.int
     """Where."""
     code: _builtins.str
-    """EVENT_ALTERED, EVENT_MISSING, ROOT_WRONG, PAYLOAD_ALTERED or PAYLOAD_MISSING."""
+    """EVENT_ALTERED: its bytes are not those of its leaf hash. EVENT_MISSING. ROOT_WRONG: the root stored with
+    it is not that of the leaves up to it; only the first of a run is named. PAYLOAD_ALTERED or
+    PAYLOAD_MISSING. INDEX_WRONG: what queries find it by is not what the event says.
+    """
     def __init__(
         self,
         *,

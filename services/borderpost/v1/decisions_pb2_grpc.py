@@ -31,6 +31,8 @@ class DecisionsServiceStub:
     An event holds no personal data. That is in an encrypted payload beside it, under a key of its own in a
     separate key store; the event names it by the hash of its ciphertext. Destroying the key erases the
     person and leaves every proof intact.
+
+    DATA_LOSS: LOG_DAMAGED, from every RPC: the stored log is not what was written. Nothing is appended to it.
     """
 
     def __init__(self, channel):
@@ -77,6 +79,8 @@ class DecisionsServiceServicer:
     An event holds no personal data. That is in an encrypted payload beside it, under a key of its own in a
     separate key store; the event names it by the hash of its ciphertext. Destroying the key erases the
     person and leaves every proof intact.
+
+    DATA_LOSS: LOG_DAMAGED, from every RPC: the stored log is not what was written. Nothing is appended to it.
     """
 
     def AppendScreening(self, request, context):
@@ -102,7 +106,8 @@ class DecisionsServiceServicer:
         """Takes other services' events from their outboxes. At least once: an event id that the log has is
         accepted and not appended again.
 
-        INVALID_ARGUMENT: INVALID_REQUEST (none of the events is then taken).
+        INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: EVENT_ID_REUSED (same id, other content). None of the
+        events is then taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,6 +117,7 @@ class DecisionsServiceServicer:
         """Gets a screening with what it found, decrypted. Is itself recorded as a consultation.
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
+        DATA_LOSS: PAYLOAD_DAMAGED (its key is there, but not what was encrypted).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,8 +133,9 @@ class DecisionsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyLog(self, request, context):
-        """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash.
-        What is wrong is a result, not an error.
+        """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
+        index that queries use. What is wrong is a result, not an error. That the newest events were cut off
+        together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,6 +188,8 @@ class DecisionsService:
     An event holds no personal data. That is in an encrypted payload beside it, under a key of its own in a
     separate key store; the event names it by the hash of its ciphertext. Destroying the key erases the
     person and leaves every proof intact.
+
+    DATA_LOSS: LOG_DAMAGED, from every RPC: the stored log is not what was written. Nothing is appended to it.
     """
 
     @staticmethod

@@ -32,6 +32,8 @@ class DecisionsServiceStub:
     An event holds no personal data. That is in an encrypted payload beside it, under a key of its own in a
     separate key store; the event names it by the hash of its ciphertext. Destroying the key erases the
     person and leaves every proof intact.
+
+    DATA_LOSS: LOG_DAMAGED, from every RPC: the stored log is not what was written. Nothing is appended to it.
     """
 
     @_typing.overload
@@ -53,12 +55,14 @@ class DecisionsServiceStub:
     """Takes other services' events from their outboxes. At least once: an event id that the log has is
     accepted and not appended again.
 
-    INVALID_ARGUMENT: INVALID_REQUEST (none of the events is then taken).
+    INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: EVENT_ID_REUSED (same id, other content). None of the
+    events is then taken.
     """
     GetScreening: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.GetScreeningRequest, _decisions_pb2.GetScreeningResponse]
     """Gets a screening with what it found, decrypted. Is itself recorded as a consultation.
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
+    DATA_LOSS: PAYLOAD_DAMAGED (its key is there, but not what was encrypted).
     """
     QueryEvents: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.QueryEventsRequest, _decisions_pb2.QueryEventsResponse]
     """Lists events, newest first, without personal data. Is itself recorded as a consultation.
@@ -66,8 +70,9 @@ class DecisionsServiceStub:
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST (bounds, page size, page token).
     """
     VerifyLog: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.VerifyLogRequest, _decisions_pb2.VerifyLogResponse]
-    """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash.
-    What is wrong is a result, not an error.
+    """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
+    index that queries use. What is wrong is a result, not an error. That the newest events were cut off
+    together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
     """
 
 @_typing.type_check_only
@@ -77,6 +82,8 @@ class DecisionsServiceAsyncStub(DecisionsServiceStub):
     An event holds no personal data. That is in an encrypted payload beside it, under a key of its own in a
     separate key store; the event names it by the hash of its ciphertext. Destroying the key erases the
     person and leaves every proof intact.
+
+    DATA_LOSS: LOG_DAMAGED, from every RPC: the stored log is not what was written. Nothing is appended to it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -95,12 +102,14 @@ class DecisionsServiceAsyncStub(DecisionsServiceStub):
     """Takes other services' events from their outboxes. At least once: an event id that the log has is
     accepted and not appended again.
 
-    INVALID_ARGUMENT: INVALID_REQUEST (none of the events is then taken).
+    INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: EVENT_ID_REUSED (same id, other content). None of the
+    events is then taken.
     """
     GetScreening: _aio.UnaryUnaryMultiCallable[_decisions_pb2.GetScreeningRequest, _decisions_pb2.GetScreeningResponse]  # type: ignore[assignment]
     """Gets a screening with what it found, decrypted. Is itself recorded as a consultation.
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
+    DATA_LOSS: PAYLOAD_DAMAGED (its key is there, but not what was encrypted).
     """
     QueryEvents: _aio.UnaryUnaryMultiCallable[_decisions_pb2.QueryEventsRequest, _decisions_pb2.QueryEventsResponse]  # type: ignore[assignment]
     """Lists events, newest first, without personal data. Is itself recorded as a consultation.
@@ -108,8 +117,9 @@ class DecisionsServiceAsyncStub(DecisionsServiceStub):
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST (bounds, page size, page token).
     """
     VerifyLog: _aio.UnaryUnaryMultiCallable[_decisions_pb2.VerifyLogRequest, _decisions_pb2.VerifyLogResponse]  # type: ignore[assignment]
-    """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash.
-    What is wrong is a result, not an error.
+    """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
+    index that queries use. What is wrong is a result, not an error. That the newest events were cut off
+    together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
     """
 
 class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -118,6 +128,8 @@ class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
     An event holds no personal data. That is in an encrypted payload beside it, under a key of its own in a
     separate key store; the event names it by the hash of its ciphertext. Destroying the key erases the
     person and leaves every proof intact.
+
+    DATA_LOSS: LOG_DAMAGED, from every RPC: the stored log is not what was written. Nothing is appended to it.
     """
 
     @_abc_1.abstractmethod
@@ -152,7 +164,8 @@ class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes other services' events from their outboxes. At least once: an event id that the log has is
         accepted and not appended again.
 
-        INVALID_ARGUMENT: INVALID_REQUEST (none of the events is then taken).
+        INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: EVENT_ID_REUSED (same id, other content). None of the
+        events is then taken.
         """
 
     @_abc_1.abstractmethod
@@ -164,6 +177,7 @@ class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gets a screening with what it found, decrypted. Is itself recorded as a consultation.
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
+        DATA_LOSS: PAYLOAD_DAMAGED (its key is there, but not what was encrypted).
         """
 
     @_abc_1.abstractmethod
@@ -183,8 +197,9 @@ class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _decisions_pb2.VerifyLogRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_decisions_pb2.VerifyLogResponse, _abc.Awaitable[_decisions_pb2.VerifyLogResponse]]:
-        """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash.
-        What is wrong is a result, not an error.
+        """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
+        index that queries use. What is wrong is a result, not an error. That the newest events were cut off
+        together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
         """
 
 def add_DecisionsServiceServicer_to_server(servicer: DecisionsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

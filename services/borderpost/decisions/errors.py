@@ -1,0 +1,42 @@
+"""The errors of the decisions service alone; the shared ones are in `borderpost.runtime.errors`."""
+
+from __future__ import annotations
+
+import grpc
+
+from borderpost.runtime.errors import BorderpostError
+
+
+class ScreeningNotFoundError(BorderpostError):
+    """The log has no screening with this request id (of this kiosk)."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "SCREENING_NOT_FOUND"
+
+
+class RequestIdReusedError(BorderpostError):
+    """The kiosk used this request id before, for other content."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = "REQUEST_ID_REUSED"
+
+
+class EventIdReusedError(BorderpostError):
+    """The log has this event id, for an event with other content."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = "EVENT_ID_REUSED"
+
+
+class LogDamagedError(BorderpostError):
+    """The stored log is not what was written; nothing is appended to it before it was looked into."""
+
+    code = grpc.StatusCode.DATA_LOSS
+    reason = "LOG_DAMAGED"
+
+
+class PayloadDamagedError(BorderpostError):
+    """A screening's key is there, and its payload is missing or is not what was encrypted."""
+
+    code = grpc.StatusCode.DATA_LOSS
+    reason = "PAYLOAD_DAMAGED"

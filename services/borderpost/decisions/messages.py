@@ -1,0 +1,97 @@
+"""Protobuf to domain and back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from hashlib import sha256
+from typing import Final
+
+from borderpost.decisions.domain import EventFilter, Page, Record
+from borderpost.decisions.verify import Verification
+from borderpost.runtime.clock import to_timestamp
+from borderpost.runtime.errors import InvalidRequestError
+from borderpost.v1.decisions_pb2 import (
+    LogEntry,
+    LogFault,
+    QueryEventsRequest,
+    QueryEventsResponse,
+    VerifyLogResponse,
+)
+
+_TOKEN: Final = struct.Struct(">Q8s")
+"""A page token: the index that the page is before, and the head of a hash of the query it belongs to."""
+
+
+def log_entry(record: Record) -> LogEntry:
+    """Make the entry of a record."""
+    return LogEntry(
+        index=record.index,
+        logged_at=to_timestamp(record.logged_at),
+        event=record.event(),
+        leaf_sha256=record.leaf_sha256,
+    )
+
+
+def event_filter(request: QueryEventsRequest) -> EventFilter:
+    """Read which events are wanted."""
+    since = getattr(request, "from")
+    return EventFilter(
+        since=since.ToMicroseconds() if request.HasField("from") else None,
+        until=request.until.ToMicroseconds() if request.HasField("until") else None,
+        kinds=frozenset(request.kinds),
+        outcomes=frozenset(request.outcomes),
+        reason=request.reason or None,
+        kiosk_id=request.kiosk_id or None,
+        visit_id=request.visit_id or None,
+        request_id=request.request_id or None,
+    )
+
+
+def page_start(request: QueryEventsRequest) -> int | None:
+    """Read the page token: the index that the page is before, None for the first page. InvalidRequestError."""
+    if not request.page_token:
+        return None
+    try:
+        before, query = _TOKEN.unpack(base64.urlsafe_b64decode(request.page_token))
+    except (binascii.Error, struct.error, ValueError):
+        raise _foreign_token() from None
+    # Indexes are SQLite's and protobuf's common range; anything above was not made here.
+    if query != _query_digest(request) or before >= 1 << 63:
+        raise _foreign_token()
+    return int(before)
+
+
+def query_response(request: QueryEventsRequest, page: Page) -> QueryEventsResponse:
+    """Make a page, with the token for the next one."""
+    token = ""
+    if page.next_before is not None:
+        packed = _TOKEN.pack(page.next_before, _query_digest(request))
+        token = base64.urlsafe_b64encode(packed).decode()
+    return QueryEventsResponse(entries=[log_entry(record) for record in page.records], next_page_token=token)
+
+
+def verify_response(found: Verification) -> VerifyLogResponse:
+    """Make the answer to a check."""
+    return VerifyLogResponse(
+        size=found.size,
+        root_sha256=found.root_sha256,
+        intact=found.intact,
+        faults=[LogFault(index=fault.index, code=fault.code) for fault in found.faults],
+    )
+
+
+def _query_digest(request: QueryEventsRequest) -> bytes:
+    query = QueryEventsRequest()
+    query.CopyFrom(request)
+    query.ClearField("page_size")
+    query.ClearField("page_token")
+    return sha256(query.SerializeToString(deterministic=True)).digest()[:8]
+
+
+def _foreign_token() -> InvalidRequestError:
+    return InvalidRequestError(
+        "page_token: got one that this query did not give, want that of its last page, or none to start anew",
+        field="page_token",
+    )

@@ -1,0 +1,191 @@
+"""One check per request, at the edge: "field: got X, want Y", without ever repeating what a field holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from borderpost.decisions.domain import EVENT_SCHEMA, KINDS_BY_OUTBOX, PAYLOAD_SCHEMA, kind_of
+from borderpost.runtime.clock import is_id
+from borderpost.runtime.errors import InvalidRequestError
+from borderpost.v1.decisions_pb2 import (
+    AppendScreeningRequest,
+    Event,
+    EventKind,
+    FindScreeningRequest,
+    GetScreeningRequest,
+    QueryEventsRequest,
+    RecordEventsRequest,
+    TravelerScreened,
+)
+from borderpost.v1.types_pb2 import Direction, Outcome
+
+MAX_TEXT: Final = 200
+"""Characters of a name that a machine bears: kiosk, crossing, list, actor."""
+
+MAX_REASONS: Final = 100
+MAX_EVENT_BYTES: Final = 64 * 1024
+"""A screening with every check and step has about 1 KiB."""
+
+MAX_PAYLOAD_BYTES: Final = 1024 * 1024
+"""One with 100 candidates has about 30 KiB."""
+
+MAX_EVENTS: Final = 500
+"""Of one RecordEvents (decisions.proto)."""
+
+MAX_PAGE: Final = 500
+DEFAULT_PAGE: Final = 50
+SHA256_BYTES: Final = 32
+
+_SECONDS: Final = range(-62_135_596_800, 253_402_300_800)
+"""0001-01-01 to 9999-12-31 (google/protobuf/timestamp.proto)."""
+
+_REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+
+
+def append_screening(request: AppendScreeningRequest) -> None:
+    """Check a screening to append."""
+    _want(request.HasField("screening"), "screening", "none", "the public part")
+    _want(request.HasField("payload"), "payload", "none", "the personal part, even if nothing was found")
+    _schema("payload.schema_version", request.payload.schema_version, PAYLOAD_SCHEMA)
+    _size("payload", request.payload.ByteSize(), MAX_PAYLOAD_BYTES)
+    _size("screening", request.screening.ByteSize(), MAX_EVENT_BYTES)
+    _screening(request.screening)
+
+
+def find_screening(request: FindScreeningRequest) -> None:
+    """Check which screening to find."""
+    _text("kiosk_id", request.kiosk_id)
+    _id("request_id", request.request_id)
+
+
+def get_screening(request: GetScreeningRequest) -> None:
+    """Check which screening to get."""
+    if request.kiosk_id:
+        _text("kiosk_id", request.kiosk_id)
+    _id("request_id", request.request_id)
+
+
+def record_events(request: RecordEventsRequest) -> None:
+    """Check events from an outbox."""
+    count = len(request.events)
+    _want(count <= MAX_EVENTS, "events", str(count), f"at most {MAX_EVENTS}")
+    for position, event in enumerate(request.events):
+        _event(f"events[{position}]", event)
+
+
+def query_events(request: QueryEventsRequest) -> None:
+    """Check which events to list; the page token is checked where it is read."""
+    if request.HasField("from"):
+        _time("from", getattr(request, "from"))
+    if request.HasField("until"):
+        _time("until", request.until)
+    for kind in request.kinds:
+        _enum("kinds", kind, EventKind.values())
+    for outcome in request.outcomes:
+        _enum("outcomes", outcome, Outcome.values())
+    if request.reason:
+        _reason("reason", request.reason)
+    if request.kiosk_id:
+        _text("kiosk_id", request.kiosk_id)
+    for field, text in (("visit_id", request.visit_id), ("request_id", request.request_id)):
+        if text:
+            _id(field, text)
+    _want(
+        request.page_size <= MAX_PAGE,
+        "page_size",
+        str(request.page_size),
+        f"1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}",
+    )
+
+
+def _screening(screening: TravelerScreened) -> None:
+    _id("screening.request_id", screening.request_id)
+    _id("screening.visit_id", screening.visit_id)
+    _want(screening.attempt >= 1, "screening.attempt", "0", "1 or more")
+    _text("screening.kiosk_id", screening.kiosk_id)
+    _text("screening.crossing", screening.crossing)
+    _enum("screening.direction", screening.direction, Direction.values())
+    _want(screening.HasField("kiosk_time"), "screening.kiosk_time", "none", "the kiosk's time")
+    _time("screening.kiosk_time", screening.kiosk_time)
+    _want(screening.HasField("received_at"), "screening.received_at", "none", "the gateway's time")
+    _time("screening.received_at", screening.received_at)
+    _want(
+        len(screening.content_sha256) == SHA256_BYTES,
+        "screening.content_sha256",
+        f"{len(screening.content_sha256)} bytes",
+        f"{SHA256_BYTES}",
+    )
+    _enum("screening.outcome", screening.outcome, Outcome.values())
+    count = len(screening.reasons)
+    _want(count <= MAX_REASONS, "screening.reasons", str(count), f"at most {MAX_REASONS}")
+    for reason in screening.reasons:
+        _reason("screening.reasons", reason)
+    _want(screening.HasField("versions"), "screening.versions", "none", "what was in force")
+
+
+def _event(field: str, event: Event) -> None:
+    _schema(f"{field}.schema_version", event.schema_version, EVENT_SCHEMA)
+    _id(f"{field}.event_id", event.event_id)
+    _want(event.HasField("time"), f"{field}.time", "none", "when it happened")
+    _time(f"{field}.time", event.time)
+    _text(f"{field}.actor.issuer", event.actor.issuer)
+    _text(f"{field}.actor.subject", event.actor.subject)
+    _want(not event.payload_sha256, f"{field}.payload_sha256", f"{len(event.payload_sha256)} bytes", "none")
+    _body(field, event)
+    _size(field, event.ByteSize(), MAX_EVENT_BYTES)
+
+
+def _body(field: str, event: Event) -> None:
+    name = event.WhichOneof("body")
+    if name is None or kind_of(event) not in KINDS_BY_OUTBOX:
+        raise InvalidRequestError(
+            f"{field}.body: got {name or 'none'}, want a change of a watchlist", field=field
+        )
+    body = getattr(event, name)
+    _text(f"{field}.{name}.list_id", body.list_id)
+    if "entry_id" in body.DESCRIPTOR.fields_by_name:
+        _text(f"{field}.{name}.entry_id", body.entry_id)
+
+
+def _want(holds: bool, field: str, got: str, want: str) -> None:
+    if not holds:
+        raise InvalidRequestError(f"{field}: got {got}, want {want}", field=field)
+
+
+def _schema(field: str, got: int, want: int) -> None:
+    _want(got == want, field, str(got), str(want))
+
+
+def _size(field: str, got: int, most: int) -> None:
+    _want(got <= most, field, f"{got:,} bytes", f"at most {most:,}")
+
+
+def _id(field: str, text: str) -> None:
+    _want(is_id(text), field, f"{len(text)} characters", "a UUIDv7 in canonical text form (RFC 9562)")
+
+
+def _text(field: str, text: str) -> None:
+    printable = text.isprintable() and text == text.strip()
+    _want(
+        printable and 1 <= len(text) <= MAX_TEXT,
+        field,
+        f"{len(text)} characters" + ("" if printable else ", some not printable"),
+        f"1 to {MAX_TEXT} printable ones",
+    )
+
+
+def _reason(field: str, text: str) -> None:
+    _want(_REASON.fullmatch(text) is not None, field, f"{len(text)} characters", "UPPER_SNAKE, at most 64")
+
+
+def _enum(field: str, got: int, known: Sequence[int]) -> None:
+    _want(got != 0 and got in known, field, str(got), f"one of {min(known) + 1} to {max(known)}")
+
+
+def _time(field: str, stamp: Timestamp) -> None:
+    fits = stamp.seconds in _SECONDS and 0 <= stamp.nanos < 1_000_000_000
+    _want(fits, field, "one out of range", "0001-01-01 to 9999-12-31, nanos 0 to 999999999")
