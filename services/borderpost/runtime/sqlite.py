@@ -61,6 +61,15 @@ class Database:
         finally:
             connection.execute("ROLLBACK")
 
+    def truncate_wal(self) -> bool:
+        """Write the log into the database file and empty it, so that deleted content is in neither.
+
+        False if a reader was still on an older state: some of the log is kept. Not within a transaction.
+        """
+        with self._lock:
+            (busy, _, _) = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+
     def close(self) -> None:
         """Close the writing connection; readers close with their threads."""
         self._writer.close()
