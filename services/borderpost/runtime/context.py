@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
@@ -75,3 +75,12 @@ def new_traceparent() -> str:
 def find(metadata: Iterable[tuple[str, str | bytes]], key: str) -> str | bytes | None:
     """Return the first value of a key."""
     return next((value for name, value in metadata if name == key), None)
+
+
+def seconds_left(rpc: Any, longest: float) -> float:
+    """Return the time that a call may take: its caller's deadline, and no more than `longest` seconds.
+
+    `rpc` is gRPC's ServicerContext, whose type says nothing of callers without a deadline.
+    """
+    remaining = rpc.time_remaining()
+    return longest if remaining is None else min(float(remaining), longest)

@@ -25,7 +25,9 @@ def to_status(error: BorderpostError) -> grpc.Status:
     detail = any_pb2.Any()
     detail.Pack(info)
     code = code_pb2.Code.Value(error.code.name)
-    status: grpc.Status = rpc_status.to_status(status_pb2.Status(code=code, message=error.message, details=[detail]))
+    status: grpc.Status = rpc_status.to_status(
+        status_pb2.Status(code=code, message=error.message, details=[detail])
+    )
     return status
 
 

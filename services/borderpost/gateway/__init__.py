@@ -1,0 +1,1 @@
+"""The gateway: the one way in. Coordinates the services, decides by policy, answers after the commit."""

@@ -1,0 +1,270 @@
+"""The use cases of the gateway: screen a traveler, enrol a person for a watchlist."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final, NoReturn, TypeVar
+
+import grpc
+import structlog
+
+from borderpost.gateway.assess import assess
+from borderpost.gateway.domain import CheckResult, Decision, Findings, ScreenRequest
+from borderpost.gateway.errors import (
+    DecisionLogUnavailableError,
+    PictureUnusableError,
+    RequestIdReusedError,
+)
+from borderpost.gateway.policy import PolicyVersion, Traveler, decide
+from borderpost.gateway.ports import Decisions, Documents, Faces, Watchlists
+from borderpost.gateway.record import record_of
+from borderpost.runtime.calls import Call
+from borderpost.runtime.errors import BorderpostError
+from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, types_pb2, watchlist_pb2
+
+T = TypeVar("T")
+
+SOFTWARE: Final = f"borderpost {version('borderpost')}"
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The four services that the gateway coordinates."""
+
+    documents: Documents
+    faces: Faces
+    watchlists: Watchlists
+    decisions: Decisions
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A screening as it stands in the log, and whether it stood there before this request."""
+
+    entry: decisions_pb2.LogEntry
+    already_answered: bool
+
+
+class Gateway:
+    """Coordinates the services. Holds no state of its own."""
+
+    def __init__(self, services: Services, policy: PolicyVersion, commit_seconds: float) -> None:
+        self._services = services
+        self._policy = policy
+        self._commit_seconds = commit_seconds
+
+    async def screen(self, request: ScreenRequest, call: Call, seconds: float) -> Screened:
+        """Screen a traveler within `seconds`; returns only after the decision is durable.
+
+        Raises DecisionLogUnavailableError (nothing was decided), RequestIdReusedError, and what the services
+        say about a picture that isn't one.
+        """
+        until = time.monotonic() + seconds
+        # 1. Answered before? Asked first, so that a log that is down costs the kiosk no waiting.
+        earlier = await self._find(request, call)
+        if earlier is not None:
+            return Screened(earlier, already_answered=True)
+        # 2. Look, keeping the time that the commit needs.
+        findings = await self._look(request, call, until - self._commit_seconds)
+        # 3. Decide: pure, from the findings and the policy alone.
+        checks = assess(findings)
+        traveler = Traveler(
+            request.crossing,
+            types_pb2.Direction.Name(request.direction).removeprefix("DIRECTION_"),
+            findings.document.mrz.document.document_code if findings.document else "",
+            request.attempt,
+        )
+        decision = decide(self._policy.policy, traveler, checks)
+        # 4. Commit. No reply before it.
+        return await self._commit(request, findings, checks, decision, call)
+
+    async def enrol(
+        self, entry: watchlist_pb2.Entry, pictures: Sequence[bytes], call: Call, seconds: float
+    ) -> watchlist_pb2.Entry:
+        """Make a template of each picture and propose the entry with them. Raises PictureUnusableError."""
+        profile = faces_pb2.CAPTURE_PROFILE_ENROLMENT
+        for number, picture in enumerate(pictures):
+            extraction = await self._services.faces.extract([picture], profile, call, seconds)
+            if extraction.problems or not extraction.HasField("template"):
+                codes = ", ".join(problem.code for problem in extraction.problems) or "NO_TEMPLATE"
+                raise PictureUnusableError(
+                    f"pictures[{number}]: no usable face in it ({codes}): use another picture"
+                )
+            entry.templates.append(extraction.template)
+        return (await self._services.watchlists.propose(entry, call, seconds)).entry
+
+    async def _find(self, request: ScreenRequest, call: Call) -> decisions_pb2.LogEntry | None:
+        try:
+            entry = await self._services.decisions.find(
+                request.kiosk_id, request.request_id, call, self._commit_seconds
+            )
+        except BorderpostError as error:
+            _no_log(error)
+        if entry and entry.event.traveler_screened.content_sha256 != request.content_sha256():
+            raise RequestIdReusedError(
+                "request_id: was used before for other content: make a new id for each attempt"
+            )
+        return entry
+
+    async def _look(self, request: ScreenRequest, call: Call, until: float) -> Findings:
+        looking = _Looking(self._services, request, call, until)
+        await asyncio.gather(looking.at_document(), looking.at_live_face())
+        if looking.refusal:
+            raise looking.refusal
+        await asyncio.gather(
+            looking.at_both_faces(self._policy.policy.face_match_fmr), looking.at_watchlists()
+        )
+        return looking.findings
+
+    async def _commit(
+        self,
+        request: ScreenRequest,
+        findings: Findings,
+        checks: Sequence[CheckResult],
+        decision: Decision,
+        call: Call,
+    ) -> Screened:
+        record = record_of(request, findings, checks, decision, self._policy.version, SOFTWARE)
+        try:
+            answer = await self._services.decisions.append(record, call, self._commit_seconds)
+        except BorderpostError as error:
+            if error.reason == RequestIdReusedError.reason:
+                raise
+            _no_log(error)
+        return Screened(answer.entry, already_answered=answer.duplicate)
+
+
+class _Looking:
+    """One traveler's way through the services. A step that fails leaves a gap in the findings, and says why."""
+
+    def __init__(self, services: Services, request: ScreenRequest, call: Call, until: float) -> None:
+        self._services = services
+        self._request = request
+        self._call = call
+        self._until = until
+        self.findings = Findings()
+        self.refusal: BorderpostError | None = None
+
+    async def at_document(self) -> None:
+        """Read the page, then make a template of its portrait."""
+        request, services = self._request, self._services
+        document = await self._step(
+            "read_document",
+            services.documents.read(request.page, request.received_at, self._call, self._left()),
+            field="document_page",
+        )
+        self.findings.document = document
+        if document is None or not document.portrait:
+            self._skip("portrait_template")
+            return
+        self.findings.portrait = await self._step(
+            "portrait_template",
+            services.faces.extract(
+                [document.portrait], faces_pb2.CAPTURE_PROFILE_DOCUMENT, self._call, self._left()
+            ),
+        )
+
+    async def at_live_face(self) -> None:
+        """Make a template of the live face."""
+        self.findings.live = await self._step(
+            "live_template",
+            self._services.faces.extract(
+                self._request.frames, faces_pb2.CAPTURE_PROFILE_LIVE, self._call, self._left()
+            ),
+            field="live_frames",
+        )
+
+    async def at_both_faces(self, fmr: float) -> None:
+        """Compare the live face with the portrait."""
+        live, portrait = _template(self.findings.live), _template(self.findings.portrait)
+        if live is None or portrait is None:
+            self._skip("compare")
+            return
+        self.findings.comparison = await self._step(
+            "compare", self._services.faces.compare(live, portrait, fmr, self._call, self._left())
+        )
+
+    async def at_watchlists(self) -> None:
+        """Search all lists by whatever there is."""
+        request = _search(self.findings)
+        if request is None:
+            self._skip("search_watchlists")
+            return
+        self.findings.watchlists = await self._step(
+            "search_watchlists", self._services.watchlists.search(request, self._call, self._left())
+        )
+
+    async def _step(self, name: str, work: Awaitable[T], field: str = "") -> T | None:
+        """Do one step and note what became of it. `field` names the pictures of the request that it takes."""
+        started = time.monotonic()
+        result, reason = None, ""
+        try:
+            result = await work
+        except BorderpostError as error:
+            reason = error.reason
+            if field and reason.startswith("PICTURE_"):
+                self.refusal = self.refusal or _about(field, error)
+            else:
+                _log.warning("step_failed", step=name, reason=reason)
+        status = types_pb2.STEP_STATUS_FAILED if reason else types_pb2.STEP_STATUS_DONE
+        self._note(name, status, (time.monotonic() - started) * 1000, reason)
+        return result
+
+    def _skip(self, name: str) -> None:
+        self._note(name, types_pb2.STEP_STATUS_SKIPPED)
+
+    def _note(
+        self, name: str, status: types_pb2.StepStatus.ValueType, milliseconds: float = 0.0, reason: str = ""
+    ) -> None:
+        self.findings.steps.append(
+            types_pb2.Step(name=name, status=status, milliseconds=milliseconds, reason=reason)
+        )
+
+    def _left(self) -> float:
+        return max(self._until - time.monotonic(), 0.001)
+
+
+def _template(extraction: faces_pb2.ExtractTemplateResponse | None) -> types_pb2.Template | None:
+    return extraction.template if extraction and extraction.HasField("template") else None
+
+
+def _search(findings: Findings) -> watchlist_pb2.SearchRequest | None:
+    request = watchlist_pb2.SearchRequest()
+    request.templates.extend(filter(None, (_template(findings.live), _template(findings.portrait))))
+    if findings.document and findings.document.HasField("mrz"):
+        _add_text(request, findings.document.mrz)
+    return request if request.ByteSize() else None
+
+
+def _add_text(request: watchlist_pb2.SearchRequest, mrz: documents_pb2.Mrz) -> None:
+    if mrz.document.number:
+        request.document.CopyFrom(mrz.document)
+    if mrz.primary_identifier:
+        request.name.primary_identifier = mrz.primary_identifier
+        request.name.secondary_identifier = mrz.secondary_identifier
+        request.birth_date.CopyFrom(mrz.birth_date)
+
+
+def _about(field: str, error: BorderpostError) -> BorderpostError:
+    """Say an error about a picture in the words of the gateway's own request."""
+    _, _, what = error.message.partition(": ")
+    number = error.details.get("field", "").partition("[")[2]
+    error.message = f"{field}{'[' + number if number else ''}: {what or error.message}"
+    error.details = {**error.details, "field": field}
+    return error
+
+
+def _no_log(error: BorderpostError) -> NoReturn:
+    _log.error("decision_log_unavailable", reason=error.reason)
+    if error.code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED):
+        raise error  # the gateway and the log disagree: a fault of ours, not an outage
+    raise DecisionLogUnavailableError(
+        "the decision log can't be reached: nothing was decided. "
+        "Send the traveler to an officer, or the same request again"
+    ) from None

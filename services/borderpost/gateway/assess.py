@@ -1,0 +1,170 @@
+"""From what the services found to the checks of the policy. Pure: the same findings, the same checks.
+
+Nothing is passed by default: a check is PASSED only where a service said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from borderpost.gateway.domain import Advice, CheckKind, CheckResult, Findings, Status
+from borderpost.v1 import types_pb2, watchlist_pb2
+
+_STATUS = {
+    types_pb2.CHECK_STATUS_PASSED: Status.PASSED,
+    types_pb2.CHECK_STATUS_FAILED: Status.FAILED,
+    types_pb2.CHECK_STATUS_UNDETERMINED: Status.UNDETERMINED,
+}
+
+
+def assess(findings: Findings) -> tuple[CheckResult, ...]:
+    """Return every check, in the order of `CheckKind`."""
+    return (
+        _document_optical(findings),
+        _document_electronic(findings),
+        _face_capture(findings),
+        _face_match(findings),
+        _liveness(findings),
+        _watchlist_face(findings),
+        _watchlist_document(findings),
+        _watchlist_name(findings),
+    )
+
+
+def _document_optical(findings: Findings) -> CheckResult:
+    kind, document = CheckKind.DOCUMENT_OPTICAL, findings.document
+    if document is None:
+        return _not_checked(kind)
+    if document.problems:
+        return _retake(kind, Status.UNDETERMINED, document.problems)
+    return _verdict(kind, document.optical)
+
+
+def _document_electronic(findings: Findings) -> CheckResult:
+    kind, document = CheckKind.DOCUMENT_ELECTRONIC, findings.document
+    return _not_checked(kind) if document is None else _verdict(kind, document.electronic)
+
+
+def _face_capture(findings: Findings) -> CheckResult:
+    kind, live = CheckKind.FACE_CAPTURE, findings.live
+    if live is None:
+        return _not_checked(kind)
+    if live.problems:
+        return _retake(kind, Status.UNDETERMINED, live.problems)
+    if not live.HasField("template"):
+        return CheckResult(kind, Status.UNDETERMINED, ("NO_TEMPLATE",))
+    return CheckResult(kind, Status.PASSED)
+
+
+def _face_match(findings: Findings) -> CheckResult:
+    kind = CheckKind.FACE_MATCH
+    if findings.live is None or findings.document is None:
+        return _not_checked(kind)
+    if not findings.live.HasField("template"):
+        return _retake(kind, Status.NOT_PERFORMED, findings.live.problems, "NO_LIVE_TEMPLATE")
+    if not findings.document.portrait:
+        return _retake(kind, Status.NOT_PERFORMED, findings.document.problems, "PORTRAIT_NOT_FOUND")
+    if findings.portrait is None:
+        return _not_checked(kind)
+    if not findings.portrait.HasField("template"):
+        return _retake(kind, Status.NOT_PERFORMED, findings.document.problems, "PORTRAIT_NOT_USABLE")
+    if findings.comparison is None:
+        return _not_checked(kind)
+    status = _STATUS.get(findings.comparison.status, Status.NOT_PERFORMED)
+    reasons = {Status.FAILED: ("FACE_NOT_THE_DOCUMENTS",), Status.UNDETERMINED: ("FMR_NOT_SUPPORTED",)}
+    return CheckResult(kind, status, reasons.get(status, ()))
+
+
+def _liveness(findings: Findings) -> CheckResult:
+    kind, live = CheckKind.LIVENESS, findings.live
+    if live is None:
+        return _not_checked(kind)
+    status = _STATUS.get(live.liveness.status, Status.NOT_PERFORMED)
+    return CheckResult(kind, status, () if status is Status.PASSED else (f"LIVENESS_{status}",))
+
+
+def _watchlist_face(findings: Findings) -> CheckResult:
+    kind, searched = CheckKind.WATCHLIST_FACE, findings.watchlists
+    live_problems = findings.live.problems if findings.live else ()
+    if searched is None:
+        return _no_search(kind, findings, live_problems)
+    if _candidates(searched, watchlist_pb2.MATCH_KIND_FACE):
+        return CheckResult(kind, Status.FAILED, ("WATCHLIST_CANDIDATE_BY_FACE",))
+    if findings.live is None:
+        return _not_checked(kind)
+    if not findings.live.HasField("template"):
+        return _retake(kind, Status.NOT_PERFORMED, live_problems, "NO_LIVE_TEMPLATE")
+    if watchlist_pb2.MATCH_KIND_FACE not in searched.searched_by:
+        return CheckResult(kind, Status.NOT_PERFORMED, ("WATCHLISTS_HOLD_ANOTHER_MODEL",))
+    return CheckResult(kind, Status.PASSED)
+
+
+def _watchlist_document(findings: Findings) -> CheckResult:
+    return _watchlist_text(
+        findings,
+        CheckKind.WATCHLIST_DOCUMENT,
+        watchlist_pb2.MATCH_KIND_DOCUMENT,
+        ("WATCHLIST_CANDIDATE_BY_DOCUMENT", "NO_DOCUMENT_NUMBER"),
+    )
+
+
+def _watchlist_name(findings: Findings) -> CheckResult:
+    return _watchlist_text(
+        findings,
+        CheckKind.WATCHLIST_NAME,
+        watchlist_pb2.MATCH_KIND_NAME,
+        ("WATCHLIST_CANDIDATE_BY_NAME", "NO_NAME"),
+    )
+
+
+def _watchlist_text(
+    findings: Findings, kind: CheckKind, match: watchlist_pb2.MatchKind.ValueType, reasons: tuple[str, str]
+) -> CheckResult:
+    """Assess a search by what the page says. `reasons`: of a candidate, and of nothing to search by."""
+    searched, problems = findings.watchlists, findings.document.problems if findings.document else ()
+    if searched is None:
+        return _no_search(kind, findings, problems)
+    if _candidates(searched, match):
+        return CheckResult(kind, Status.FAILED, reasons[:1])
+    if match in searched.searched_by:
+        return CheckResult(kind, Status.PASSED)
+    if findings.document is None:
+        return _not_checked(kind)
+    return _retake(kind, Status.NOT_PERFORMED, problems, reasons[1])
+
+
+def _no_search(
+    kind: CheckKind, findings: Findings, problems: Sequence[types_pb2.CaptureProblem]
+) -> CheckResult:
+    """The lists were not searched: because the service failed, or because there was nothing to search by."""
+    skipped = any(
+        step.name == "search_watchlists" and step.status == types_pb2.STEP_STATUS_SKIPPED
+        for step in findings.steps
+    )
+    if skipped and problems:
+        return _retake(kind, Status.NOT_PERFORMED, problems, "NOTHING_TO_SEARCH_BY")
+    return _not_checked(kind)
+
+
+def _candidates(searched: watchlist_pb2.SearchResponse, match: watchlist_pb2.MatchKind.ValueType) -> bool:
+    return any(candidate.kind == match for result in searched.results for candidate in result.candidates)
+
+
+def _verdict(kind: CheckKind, verdict: types_pb2.Verdict) -> CheckResult:
+    status = _STATUS.get(verdict.status, Status.NOT_PERFORMED)
+    reasons = [reason for check in verdict.checks for reason in check.reasons]
+    if status is not Status.PASSED and not reasons:
+        reasons = [f"{kind}_{status}"]
+    return CheckResult(kind, status, () if status is Status.PASSED else tuple(dict.fromkeys(reasons)))
+
+
+def _retake(
+    kind: CheckKind, status: Status, problems: Sequence[types_pb2.CaptureProblem], reason: str | None = None
+) -> CheckResult:
+    advice = tuple(Advice(problem.code, problem.advice) for problem in problems)
+    reasons = (reason,) if reason else tuple(problem.code for problem in problems)
+    return CheckResult(kind, status, reasons, advice)
+
+
+def _not_checked(kind: CheckKind) -> CheckResult:
+    return CheckResult(kind, Status.NOT_PERFORMED, (f"{kind}_NOT_CHECKED",))

@@ -1,0 +1,153 @@
+"""The policy: from checks to an outcome. Data from a TOML file, and one pure function over it."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from borderpost.gateway.domain import Advice, CheckKind, CheckResult, Decision, Outcome, Status
+from borderpost.runtime.errors import BorderpostError
+
+BUILT_IN: Final = Path(__file__).with_name("policy.toml")
+
+ATTEMPTS_EXHAUSTED: Final = "ATTEMPTS_EXHAUSTED"
+"""Reason of a REFER that would have been another RETAKE."""
+
+# Weightiest first: what an officer must know before anything else.
+_WEIGHT: Final = (
+    CheckKind.WATCHLIST_FACE,
+    CheckKind.WATCHLIST_DOCUMENT,
+    CheckKind.WATCHLIST_NAME,
+    CheckKind.FACE_MATCH,
+    CheckKind.DOCUMENT_OPTICAL,
+    CheckKind.DOCUMENT_ELECTRONIC,
+    CheckKind.LIVENESS,
+    CheckKind.FACE_CAPTURE,
+)
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.\-]{1,60}$")]
+
+
+class PolicyError(BorderpostError):
+    """The policy file can't be used. The message says what is wrong in it."""
+
+    reason = "POLICY"
+
+
+class Rule(BaseModel):
+    """Which checks are required of whom. An empty condition fits everybody."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    required: tuple[CheckKind, ...] = Field(min_length=1)
+    crossings: frozenset[str] = frozenset()
+    directions: frozenset[Literal["ENTRY", "EXIT"]] = frozenset()
+    document_codes: frozenset[str] = frozenset()
+
+    def fits(self, traveler: Traveler) -> bool:
+        """Tell whether the rule is for this traveler."""
+        return (
+            (not self.crossings or traveler.crossing in self.crossings)
+            and (not self.directions or traveler.direction in self.directions)
+            and (not self.document_codes or traveler.document_code in self.document_codes)
+        )
+
+    @property
+    def unconditional(self) -> bool:
+        """Whether it fits everybody."""
+        return not (self.crossings or self.directions or self.document_codes)
+
+
+class Policy(BaseModel):
+    """A policy file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Name
+    max_attempts: int = Field(ge=1, le=10)
+    face_match_fmr: float = Field(gt=0, le=0.01)
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _last_rule_fits_everybody(self) -> Policy:
+        if not self.rules[-1].unconditional:
+            raise ValueError("the last rule has a condition; want one that fits everybody")
+        return self
+
+    def required(self, traveler: Traveler) -> tuple[CheckKind, ...]:
+        """Return the checks that the first fitting rule requires."""
+        return next(rule.required for rule in self.rules if rule.fits(traveler))
+
+
+@dataclass(frozen=True, slots=True)
+class Traveler:
+    """What rules may look at. Nationality, sex and age are not among it."""
+
+    crossing: str
+    direction: str
+    document_code: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """A policy with the text that names it in every record: its name and the hash of its file."""
+
+    policy: Policy
+    version: str
+
+
+def load_policy(path: Path | None) -> PolicyVersion:
+    """Read a policy file; None means the built-in one. Raises PolicyError."""
+    path = path or BUILT_IN
+    try:
+        data = path.read_bytes()
+        policy = Policy.model_validate(tomllib.loads(data.decode("utf-8")))
+    except OSError as error:
+        raise PolicyError(f"gateway.policy: can't read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path}: not TOML: {error}") from None
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'policy'}: {e['msg']}" for e in error.errors()]
+        raise PolicyError(f"{path}: " + "; ".join(lines)) from None
+    return PolicyVersion(policy, f"{policy.name}@{hashlib.sha256(data).hexdigest()[:16]}")
+
+
+def decide(policy: Policy, traveler: Traveler, checks: Sequence[CheckResult]) -> Decision:
+    """Return the outcome of the checks.
+
+    1. A check that FAILED, required or not: REFER.
+    2. A required check that isn't PASSED, and that no other picture could mend: REFER.
+    3. A required check that isn't PASSED: RETAKE with its advice, or REFER at the last attempt.
+    4. Otherwise, that is when every required check PASSED: CLEAR.
+    """
+    required = policy.required(traveler)
+    by_kind = {check.kind: check for check in checks}
+    # A check that nobody assessed is one that was not performed.
+    wanted = [by_kind.get(kind) or CheckResult(kind, Status.NOT_PERFORMED) for kind in required]
+    failed = [check for check in checks if check.status is Status.FAILED]
+    open_ = [check for check in wanted if check.status is not Status.PASSED]
+    if not failed and not open_:
+        return Decision(Outcome.CLEAR, (), required)
+    if not failed and all(check.advice for check in open_):
+        if traveler.attempt < policy.max_attempts:
+            return Decision(Outcome.RETAKE, _reasons(open_), required, _advice(open_))
+        return Decision(Outcome.REFER, (ATTEMPTS_EXHAUSTED, *_reasons(open_)), required)
+    others = [check for check in open_ if check.status is not Status.FAILED]
+    return Decision(Outcome.REFER, (*_reasons(failed), *_reasons(others)), required)
+
+
+def _reasons(checks: Sequence[CheckResult]) -> tuple[str, ...]:
+    ordered = sorted(checks, key=lambda check: _WEIGHT.index(check.kind))
+    reasons = [reason for check in ordered for reason in (check.reasons or (f"{check.kind}_{check.status}",))]
+    return tuple(dict.fromkeys(reasons))
+
+
+def _advice(checks: Sequence[CheckResult]) -> tuple[Advice, ...]:
+    return tuple(dict.fromkeys(advice for check in checks for advice in check.advice))

@@ -1,0 +1,64 @@
+"""What the gateway needs of the other services. Every method raises BorderpostError, and ends by its deadline.
+
+`seconds` is the time that the answer may take; `call` says on whose behalf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from borderpost.runtime.calls import Call
+from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, types_pb2, watchlist_pb2
+
+
+class Documents(Protocol):
+    """The documents service."""
+
+    async def read(
+        self, page: bytes, at: datetime, call: Call, seconds: float
+    ) -> documents_pb2.ReadDocumentResponse:
+        """Read a page; validity is judged at `at`."""
+
+
+class Faces(Protocol):
+    """The faces service."""
+
+    async def extract(
+        self, frames: Sequence[bytes], profile: faces_pb2.CaptureProfile.ValueType, call: Call, seconds: float
+    ) -> faces_pb2.ExtractTemplateResponse:
+        """Make a template of the best frame."""
+
+    async def compare(
+        self, probe: types_pb2.Template, reference: types_pb2.Template, fmr: float, call: Call, seconds: float
+    ) -> faces_pb2.CompareResponse:
+        """Compare two templates at a false-match rate."""
+
+
+class Watchlists(Protocol):
+    """The watchlist service."""
+
+    async def search(
+        self, request: watchlist_pb2.SearchRequest, call: Call, seconds: float
+    ) -> watchlist_pb2.SearchResponse:
+        """Search all lists."""
+
+    async def propose(
+        self, entry: watchlist_pb2.Entry, call: Call, seconds: float
+    ) -> watchlist_pb2.ProposeEntryResponse:
+        """Propose an entry."""
+
+
+class Decisions(Protocol):
+    """The decision log."""
+
+    async def find(
+        self, kiosk_id: str, request_id: str, call: Call, seconds: float
+    ) -> decisions_pb2.LogEntry | None:
+        """Find the record of a request; None if the log has none."""
+
+    async def append(
+        self, request: decisions_pb2.AppendScreeningRequest, call: Call, seconds: float
+    ) -> decisions_pb2.AppendScreeningResponse:
+        """Append a record, durably; or get the one that is there for the same request."""

@@ -1,0 +1,82 @@
+"""The record of a screening: its public part for everybody who may query, its personal part encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from borderpost.gateway.domain import Advice, CheckResult, Decision, Findings, ScreenRequest
+from borderpost.runtime.clock import to_timestamp
+from borderpost.v1 import decisions_pb2, types_pb2
+
+PAYLOAD_SCHEMA = 1
+
+
+def record_of(
+    request: ScreenRequest,
+    findings: Findings,
+    checks: Sequence[CheckResult],
+    decision: Decision,
+    policy: str,
+    software: str,
+) -> decisions_pb2.AppendScreeningRequest:
+    """Return what the log is to keep of a screening."""
+    screening = decisions_pb2.TravelerScreened(
+        request_id=request.request_id,
+        visit_id=request.visit_id,
+        attempt=request.attempt,
+        kiosk_id=request.kiosk_id,
+        crossing=request.crossing,
+        direction=request.direction,
+        kiosk_time=to_timestamp(request.kiosk_time),
+        received_at=to_timestamp(request.received_at),
+        content_sha256=request.content_sha256(),
+        outcome=types_pb2.Outcome.Value(f"OUTCOME_{decision.outcome}"),
+        reasons=decision.reasons,
+        checks=[_check(check) for check in checks],
+        required=[types_pb2.CheckKind.Value(f"CHECK_KIND_{kind}") for kind in decision.required],
+        advice=[_problem(advice) for advice in decision.advice],
+        steps=findings.steps,
+        versions=_versions(findings, policy, software),
+    )
+    return decisions_pb2.AppendScreeningRequest(screening=screening, payload=_payload(findings))
+
+
+def _payload(findings: Findings) -> decisions_pb2.ScreeningPayload:
+    payload = decisions_pb2.ScreeningPayload(schema_version=PAYLOAD_SCHEMA)
+    if findings.document:
+        payload.optical.CopyFrom(findings.document.optical)
+        payload.electronic.CopyFrom(findings.document.electronic)
+        if findings.document.HasField("mrz"):
+            payload.mrz.CopyFrom(findings.document.mrz)
+    if findings.live:
+        payload.live_quality.extend(findings.live.quality)
+    if findings.portrait:
+        payload.portrait_quality.extend(findings.portrait.quality)
+    if findings.comparison:
+        payload.comparison.CopyFrom(findings.comparison)
+    if findings.watchlists:
+        payload.watchlists.extend(findings.watchlists.results)
+    return payload
+
+
+def _versions(findings: Findings, policy: str, software: str) -> decisions_pb2.Versions:
+    extraction = findings.live or findings.portrait
+    return decisions_pb2.Versions(
+        software=software,
+        policy=policy,
+        model_id=extraction.template.model_id if extraction else "",
+        calibration_id=findings.comparison.score.calibration_id if findings.comparison else "",
+        watchlists=findings.watchlists.version if findings.watchlists else 0,
+    )
+
+
+def _check(check: CheckResult) -> types_pb2.Check:
+    return types_pb2.Check(
+        name=check.kind,
+        status=types_pb2.CheckStatus.Value(f"CHECK_STATUS_{check.status}"),
+        reasons=check.reasons,
+    )
+
+
+def _problem(advice: Advice) -> types_pb2.CaptureProblem:
+    return types_pb2.CaptureProblem(code=advice.code, advice=advice.text)

@@ -1,0 +1,70 @@
+"""The gateway's requests, checked once at the edge: field, got X, want Y."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from borderpost.gateway.domain import ScreenRequest
+from borderpost.runtime.calls import Call
+from borderpost.runtime.clock import from_timestamp, is_id
+from borderpost.runtime.errors import InvalidRequestError, PictureEmptyError
+from borderpost.runtime.identity import kiosk_of
+from borderpost.v1 import gateway_pb2, types_pb2
+
+MAX_ATTEMPT: Final = 100
+MAX_FRAMES: Final = 8
+MAX_PICTURES: Final = 16
+
+
+def screen_request(
+    request: gateway_pb2.ScreenTravelerRequest, call: Call, received_at: datetime
+) -> ScreenRequest:
+    """Check a ScreenTravelerRequest. Raises InvalidRequestError, PictureEmptyError."""
+    for field in ("request_id", "visit_id"):
+        if not is_id(getattr(request, field)):
+            raise InvalidRequestError(f"{field}: want a UUIDv7 in canonical text form", field=field)
+    if not 1 <= request.attempt <= MAX_ATTEMPT:
+        raise InvalidRequestError(f"attempt: got {request.attempt}, want 1 to {MAX_ATTEMPT}", field="attempt")
+    if request.direction not in (types_pb2.DIRECTION_ENTRY, types_pb2.DIRECTION_EXIT):
+        raise InvalidRequestError("direction: want DIRECTION_ENTRY or DIRECTION_EXIT", field="direction")
+    if not request.document_page:
+        raise PictureEmptyError("document_page: got no bytes, want a picture of the data page")
+    if not 1 <= len(request.live_frames) <= MAX_FRAMES:
+        raise InvalidRequestError(
+            f"live_frames: got {len(request.live_frames)}, want 1 to {MAX_FRAMES}", field="live_frames"
+        )
+    kiosk_id, crossing = kiosk_of(call.actor)
+    return ScreenRequest(
+        request_id=request.request_id,
+        visit_id=request.visit_id,
+        attempt=request.attempt,
+        kiosk_id=kiosk_id,
+        crossing=crossing,
+        direction=request.direction,
+        kiosk_time=_kiosk_time(request),
+        received_at=received_at,
+        page=request.document_page,
+        frames=tuple(request.live_frames),
+    )
+
+
+def enrol_request(request: gateway_pb2.EnrolEntryRequest) -> None:
+    """Check what of an EnrolEntryRequest the watchlist service won't see. Raises InvalidRequestError."""
+    if request.entry.templates:
+        raise InvalidRequestError("entry.templates: want none, they are made of the pictures", field="entry")
+    if len(request.pictures) > MAX_PICTURES:
+        raise InvalidRequestError(
+            f"pictures: got {len(request.pictures)}, want at most {MAX_PICTURES}", field="pictures"
+        )
+
+
+def _kiosk_time(request: gateway_pb2.ScreenTravelerRequest) -> datetime:
+    if not request.HasField("kiosk_time"):
+        raise InvalidRequestError("kiosk_time: want the kiosk's own time", field="kiosk_time")
+    try:
+        return from_timestamp(request.kiosk_time)
+    except (ValueError, OverflowError):
+        raise InvalidRequestError(
+            "kiosk_time: want a time between the years 1 and 9999", field="kiosk_time"
+        ) from None

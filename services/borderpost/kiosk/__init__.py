@@ -1,0 +1,1 @@
+"""The kiosk's side: a client library for the gateway."""
