@@ -1,0 +1,1 @@
+"""What the watchlist service stands on: SQLite and FAISS."""
