@@ -70,11 +70,11 @@ class Faces:
         """
         if not 1 <= len(pictures) <= MAX_FRAMES:
             raise InvalidRequestError(
-                f"pictures: got {len(pictures)}, want 1 to {MAX_FRAMES} frames of one capture",
+                f"frames: got {len(pictures)}, want 1 to {MAX_FRAMES} frames of one capture",
                 field="pictures",
             )
         watch = _Stopwatch()
-        frames = [self._look(data, f"pictures[{i}]", profile, watch) for i, data in enumerate(pictures)]
+        frames = [self._look(data, f"frames[{i}]", profile, watch) for i, data in enumerate(pictures)]
         best = quality.best_of([frame.report for frame in frames])
         frame = frames[best]
         return Extraction(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -45,18 +45,21 @@ class Limits:
     min_margin_below: float
 
 
-LIVE_MIN_INTER_EYE: Final = 50.0
-"""The embedder's chip has about 50 pixels between the eyes: a smaller face is enlarged, and lacks detail."""
+LIVE_MIN_INTER_EYE: Final = 30.0
+"""Shrunk to 30 pixels, 95 % of faces keep a cosine of 0.997 to their own template (290 pictures measured).
+A guide to come closer, not what a border system's camera should deliver: that is 90 and more."""
 
 ENROLMENT_MIN_INTER_EYE: Final = 60.0
 """The token portrait of ISO/IEC 19794-5, clause 8, has 60: what is kept for years should have as many."""
 
-PORTRAIT_MIN_INTER_EYE: Final = 30.0
-"""A printed portrait can't be taken again: only what the embedder can't use is reported."""
+PORTRAIT_MIN_INTER_EYE: Final = 20.0
+"""A printed portrait can't be taken again: only what costs the embedder is reported. At 20 pixels the cosine to
+the own template is still 0.992, at 15 it is 0.983 (as above)."""
 
-MIN_SHARPNESS: Final = 25.0
-PORTRAIT_MIN_SHARPNESS: Final = 10.0
-"""Variance of the chip's Laplacian: see `_sharpness`. Print is softer than a camera's picture."""
+MIN_SHARPNESS: Final = 0.006
+PORTRAIT_MIN_SHARPNESS: Final = 0.004
+"""See `_sharpness`. Blurred down to 0.006 the median face has a cosine of 0.987 to its own sharp template, to
+0.003 of 0.97; 99 % of press photographs are above 0.0075 (290 pictures). Print is softer."""
 
 MAX_UNDER_EXPOSED: Final = 0.5
 MAX_OVER_EXPOSED: Final = 0.2
@@ -79,43 +82,28 @@ MIN_MARGIN_BELOW: Final = 1.4
 """In inter-eye distances from the eyes to the picture's edge. The standard's mappings turn at 0.9, 1.4 and
 1.8, for a whole head; these are for a face: the cheek, the brow and the mouth must be in."""
 
+LIVE: Final = Limits(
+    min_inter_eye_pixels=LIVE_MIN_INTER_EYE,
+    min_sharpness=MIN_SHARPNESS,
+    max_under_exposed=MAX_UNDER_EXPOSED,
+    max_over_exposed=MAX_OVER_EXPOSED,
+    max_nose_offset=MAX_NOSE_OFFSET,
+    max_roll_degrees=MAX_ROLL_DEGREES,
+    max_second_face=MAX_SECOND_FACE,
+    min_crop_sideways=MIN_CROP_SIDEWAYS,
+    min_margin_above=MIN_MARGIN_ABOVE,
+    min_margin_below=MIN_MARGIN_BELOW,
+)
+
 LIMITS: Final[Mapping[Profile, Limits]] = {
-    Profile.LIVE: Limits(
-        min_inter_eye_pixels=LIVE_MIN_INTER_EYE,
-        min_sharpness=MIN_SHARPNESS,
-        max_under_exposed=MAX_UNDER_EXPOSED,
-        max_over_exposed=MAX_OVER_EXPOSED,
-        max_nose_offset=MAX_NOSE_OFFSET,
-        max_roll_degrees=MAX_ROLL_DEGREES,
-        max_second_face=MAX_SECOND_FACE,
-        min_crop_sideways=MIN_CROP_SIDEWAYS,
-        min_margin_above=MIN_MARGIN_ABOVE,
-        min_margin_below=MIN_MARGIN_BELOW,
-    ),
-    Profile.DOCUMENT_PORTRAIT: Limits(
+    Profile.LIVE: LIVE,
+    Profile.DOCUMENT_PORTRAIT: replace(
+        LIVE,
         min_inter_eye_pixels=PORTRAIT_MIN_INTER_EYE,
         min_sharpness=PORTRAIT_MIN_SHARPNESS,
-        max_under_exposed=MAX_UNDER_EXPOSED,
-        max_over_exposed=MAX_OVER_EXPOSED,
         max_nose_offset=PORTRAIT_MAX_NOSE_OFFSET,
-        max_roll_degrees=MAX_ROLL_DEGREES,
-        max_second_face=MAX_SECOND_FACE,
-        min_crop_sideways=MIN_CROP_SIDEWAYS,
-        min_margin_above=MIN_MARGIN_ABOVE,
-        min_margin_below=MIN_MARGIN_BELOW,
     ),
-    Profile.WATCHLIST_ENROLMENT: Limits(
-        min_inter_eye_pixels=ENROLMENT_MIN_INTER_EYE,
-        min_sharpness=MIN_SHARPNESS,
-        max_under_exposed=MAX_UNDER_EXPOSED,
-        max_over_exposed=MAX_OVER_EXPOSED,
-        max_nose_offset=MAX_NOSE_OFFSET,
-        max_roll_degrees=MAX_ROLL_DEGREES,
-        max_second_face=MAX_SECOND_FACE,
-        min_crop_sideways=MIN_CROP_SIDEWAYS,
-        min_margin_above=MIN_MARGIN_ABOVE,
-        min_margin_below=MIN_MARGIN_BELOW,
-    ),
+    Profile.WATCHLIST_ENROLMENT: replace(LIVE, min_inter_eye_pixels=ENROLMENT_MIN_INTER_EYE),
 }
 
 
@@ -217,16 +205,16 @@ def _luminance(chip: Chip) -> npt.NDArray[np.float32]:
 
 
 def _sharpness(luminance: npt.NDArray[np.float32], limits: Limits) -> QualityMeasure:
-    """Variance of the Laplacian, at the embedder's own resolution: the detail that it gets to see.
+    """Variance of the Laplacian by that of the luminance, at the resolution that the embedder gets to see.
 
-    The standard's Sharpness needs a trained forest; this is not it, so there is no 0..100 value.
+    The division makes it independent of light and of the skin's contrast. Noise counts as detail. The
+    standard's Sharpness needs a trained forest; this is not it, so there is no 0..100 value.
     """
     centre = luminance[1:-1, 1:-1]
     around = luminance[:-2, 1:-1] + luminance[2:, 1:-1] + luminance[1:-1, :-2] + luminance[1:-1, 2:]
-    variance = float(np.var(around - 4 * centre))
-    return _measure(
-        Component.SHARPNESS, variance, "variance of Laplacian", None, variance >= limits.min_sharpness
-    )
+    contrast = float(np.var(luminance))
+    detail = float(np.var(around - 4 * centre)) / contrast if contrast else 0.0
+    return _measure(Component.SHARPNESS, detail, "ratio", None, detail >= limits.min_sharpness)
 
 
 UNDER_EXPOSED_UP_TO: Final = 25

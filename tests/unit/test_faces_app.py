@@ -1,0 +1,194 @@
+"""The use cases of faces, with working fakes in the place of dlib and ONNX Runtime."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from borderpost.faces.app import MAX_FRAMES, Faces
+from borderpost.faces.domain import (
+    CaptureProblem,
+    Decision,
+    ElementType,
+    FaceBox,
+    Landmarks,
+    Normalisation,
+    Profile,
+    Status,
+    Template,
+    make_template,
+)
+from borderpost.faces.errors import TemplateInvalidError, TemplateModelMismatchError
+from borderpost.faces.ports import ModelCard
+from borderpost.runtime.calibration import Calibration, Row
+from borderpost.runtime.errors import InvalidRequestError, PictureFormatError
+
+CARD = ModelCard("fake-1", "none", "0" * 64, "none", "nobody", "made up", 4, "cosine", "none")
+CALIBRATION = Calibration(
+    "c1",
+    "fake-1",
+    "cosine",
+    "made up",
+    "made up",
+    10_000,
+    (Row(1.0, 0.0, 10_000), Row(0.1, 0.5, 1_000), Row(0.01, 0.8, 100)),
+    {},
+)
+
+
+class ColourFinder:
+    """Sees a face wherever a picture is red; its chip is the picture's middle."""
+
+    def detect(self, picture):
+        return (FaceBox(50, 50, 100, 100),) if picture[..., 0].mean() > 50 else ()
+
+    def landmarks(self, picture, box):
+        return Landmarks((70, 90), (90, 90), (110, 90), (130, 90), (100, 120))
+
+    def align(self, picture, face):
+        return np.ascontiguousarray(picture[:150, :150])
+
+
+class MeanEmbedder:
+    """Embeds a chip as its mean colour and a one."""
+
+    card = CARD
+
+    def embed(self, chips):
+        means = chips.astype(np.float32).mean(axis=(1, 2))
+        return np.concatenate([means, np.ones((len(chips), 1), np.float32)], axis=1)
+
+
+@pytest.fixture
+def faces():
+    return Faces(ColourFinder(), ColourFinder(), MeanEmbedder(), CALIBRATION)
+
+
+def png(red, *, flat=False):
+    picture = np.random.default_rng(red).integers(0, 60, size=(200, 200, 3), dtype=np.uint8)
+    picture = np.full((200, 200, 3), 30, np.uint8) if flat else picture
+    picture[..., 0] += np.uint8(red)
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "PNG")
+    return out.getvalue()
+
+
+def template(*values, **changes):
+    return replace(make_template("fake-1", np.asarray(values, np.float32)), **changes)
+
+
+def test_a_face_gives_a_template_of_length_one_with_its_model(faces):
+    extraction = faces.extract([png(150)], Profile.LIVE)
+    assert extraction.template is not None
+    assert np.linalg.norm(extraction.template.values) == pytest.approx(1, abs=1e-6)
+    assert (extraction.template.model_id, extraction.template.dimension) == ("fake-1", 4)
+    assert (extraction.best_frame, extraction.faces_found) == (0, 1)
+
+
+def test_no_face_is_a_result_and_not_an_error(faces):
+    extraction = faces.extract([png(0)], Profile.LIVE)
+    assert (extraction.template, extraction.box, extraction.best_frame) == (None, None, None)
+    assert extraction.quality.problems == (CaptureProblem.NO_FACE,)
+    assert extraction.faces_found == 0
+
+
+def test_the_best_of_several_frames_is_used(faces):
+    alone = faces.extract([png(150)], Profile.LIVE)
+    several = faces.extract([png(0), png(180, flat=True), png(150), png(0)], Profile.LIVE)
+    assert several.best_frame == 2
+    assert np.array_equal(several.template.values, alone.template.values)
+
+
+def test_liveness_is_not_performed_and_says_so(faces):
+    liveness = faces.extract([png(150)], Profile.LIVE).liveness
+    assert (liveness.status, liveness.method, liveness.version) == (Status.NOT_PERFORMED, None, None)
+
+
+def test_every_stage_is_timed(faces):
+    times = faces.extract([png(150)], Profile.LIVE).milliseconds
+    assert min(times.decode, times.detect, times.align, times.assess, times.embed) > 0
+
+
+@pytest.mark.parametrize("count", [0, MAX_FRAMES + 1])
+def test_a_wrong_number_of_frames_is_refused(faces, count):
+    with pytest.raises(InvalidRequestError):
+        faces.extract([png(150)] * count, Profile.LIVE)
+
+
+def test_an_undecodable_frame_is_named_in_the_error(faces):
+    with pytest.raises(PictureFormatError, match=r"frames\[1\]"):
+        faces.extract([png(150), b"no picture"], Profile.LIVE)
+
+
+def test_a_calibration_of_another_model_is_refused_at_the_start():
+    with pytest.raises(TemplateModelMismatchError):
+        Faces(ColourFinder(), ColourFinder(), MeanEmbedder(), replace(CALIBRATION, model_id="fake-2"))
+
+
+def test_the_decision_follows_the_asked_rate(faces):
+    probe, reference = template(1, 0, 0, 0), template(0.6, 0.8, 0, 0)
+    lenient, strict = faces.compare(probe, reference, 0.1), faces.compare(probe, reference, 0.01)
+    assert lenient.score == pytest.approx(0.6)
+    assert (lenient.decision, strict.decision) == (Decision.MATCH, Decision.NO_MATCH)
+    assert lenient.fmr.rate == pytest.approx(10 ** (-1 - 1 / 3), rel=1e-5)
+    assert (lenient.calibration_id, lenient.threshold) == ("c1", 0.5)
+
+
+def test_a_rate_beyond_the_calibration_never_gives_a_match(faces):
+    same, other = template(1, 0, 0, 0), template(0, 1, 0, 0)
+    assert faces.compare(same, same, 1e-6).decision is Decision.UNDETERMINED
+    assert faces.compare(same, same, 1e-6).fmr.is_upper_bound
+    assert faces.compare(same, other, 1e-6).decision is Decision.NO_MATCH
+
+
+def test_a_rate_that_is_none_is_refused(faces):
+    with pytest.raises(InvalidRequestError):
+        faces.compare(template(1, 0, 0, 0), template(1, 0, 0, 0), 0.0)
+
+
+def test_templates_of_different_models_are_never_compared(faces):
+    ours, theirs = template(1, 0, 0, 0), template(1, 0, 0, 0, model_id="fake-2")
+    for pair in ((ours, theirs), (theirs, ours), (theirs, theirs)):
+        with pytest.raises(TemplateModelMismatchError):
+            faces.compare(*pair, 0.01)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0], [np.nan, 0, 0, 0], [np.inf, 0, 0, 0], [2, 0, 0, 0], []],
+)
+def test_an_unsound_template_is_a_typed_error(faces, values):
+    vector = np.asarray(values, np.float32)
+    unsound = Template("fake-1", len(values), ElementType.FLOAT32, Normalisation.L2, vector)
+    with pytest.raises(TemplateInvalidError):
+        faces.compare(template(1, 0, 0, 0), unsound, 0.01)
+
+
+def test_a_template_that_lies_about_its_dimension_is_a_typed_error(faces):
+    with pytest.raises(TemplateInvalidError):
+        faces.compare(template(1, 0, 0, 0), template(1, 0, 0, 0, dimension=128), 0.01)
+
+
+@pytest.mark.parametrize("embedding", [[0, 0, 0, 0], [np.nan, 1, 1, 1]])
+def test_an_embedding_without_a_direction_makes_no_template(embedding):
+    with pytest.raises(TemplateInvalidError):
+        make_template("fake-1", np.asarray(embedding, np.float32))
+
+
+vectors = st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4).filter(
+    lambda v: sum(x * x for x in v) > 1e-6
+)
+
+
+@given(vectors, vectors)
+def test_a_score_is_symmetric_and_a_cosine(a, b):
+    faces = Faces(ColourFinder(), ColourFinder(), MeanEmbedder(), CALIBRATION)
+    there, back = (faces.compare(template(*x), template(*y), 0.01).score for x, y in ((a, b), (b, a)))
+    assert there == back
+    assert -1 <= there <= 1

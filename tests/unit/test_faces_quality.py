@@ -1,0 +1,176 @@
+"""Quality components and the problems that follow, on made-up faces; the traveler's face among several."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from borderpost.faces.domain import (
+    CaptureProblem,
+    Component,
+    Face,
+    FaceBox,
+    Landmarks,
+    Profile,
+    Status,
+    travelers_face,
+)
+from borderpost.faces.messages import ADVICE
+from borderpost.faces.quality import View, assess, best_of, no_face
+
+
+def landmarks(middle=(300.0, 300.0), eyes=100.0, roll=0.0, nose_offset=0.0):
+    """Five points around the middle of the eyes: `eyes` apart, the nose off centre by a share of that."""
+
+    def at(across, down):
+        angle = math.radians(roll)
+        x, y = across * eyes, down * eyes
+        return (
+            middle[0] + x * math.cos(angle) - y * math.sin(angle),
+            middle[1] + x * math.sin(angle) + y * math.cos(angle),
+        )
+
+    return Landmarks(at(-0.7, 0), at(-0.3, 0), at(0.3, 0), at(0.7, 0), at(nose_offset, 0.7))
+
+
+def textured(low=60, high=200):
+    return np.random.default_rng(7).integers(low, high, size=(150, 150, 3), dtype=np.uint8)
+
+
+GOOD = View(
+    600, 800, (FaceBox(200, 220, 200, 200),), Face(FaceBox(200, 220, 200, 200), landmarks()), textured()
+)
+
+
+def with_points(**points):
+    return replace(GOOD, face=Face(GOOD.face.box, landmarks(**points)))
+
+
+def measure(view, component, profile=Profile.LIVE):
+    return next(m for m in assess(view, profile).measures if m.component is component)
+
+
+def test_a_good_picture_has_no_problem_in_any_profile():
+    for profile in Profile:
+        assert assess(GOOD, profile).problems == ()
+
+
+def test_every_component_is_reported_once():
+    assert [m.component for m in assess(GOOD, Profile.LIVE).measures] == list(Component)
+
+
+@pytest.mark.parametrize(
+    ("view", "problem"),
+    [
+        (with_points(eyes=20), CaptureProblem.FACE_TOO_SMALL),
+        (replace(GOOD, boxes=(*GOOD.boxes, FaceBox(0, 0, 180, 180))), CaptureProblem.SEVERAL_FACES),
+        (replace(GOOD, chip=np.full((150, 150, 3), 128, np.uint8)), CaptureProblem.TOO_BLURRED),
+        (replace(GOOD, chip=textured(0, 25)), CaptureProblem.TOO_DARK),
+        (replace(GOOD, chip=textured(240, 256)), CaptureProblem.TOO_BRIGHT),
+        (with_points(nose_offset=0.4), CaptureProblem.HEAD_TURNED),
+        (with_points(nose_offset=-0.4), CaptureProblem.HEAD_TURNED),
+        (with_points(roll=30), CaptureProblem.HEAD_TILTED),
+        (with_points(middle=(90, 300)), CaptureProblem.FACE_CUT_OFF),
+        (with_points(middle=(520, 300)), CaptureProblem.FACE_CUT_OFF),
+        (with_points(middle=(300, 40)), CaptureProblem.FACE_CUT_OFF),
+        (with_points(middle=(300, 700)), CaptureProblem.FACE_CUT_OFF),
+    ],
+)
+def test_each_fault_gives_its_own_problem_and_no_other(view, problem):
+    assert assess(view, Profile.LIVE).problems == (problem,)
+
+
+def test_a_bystander_in_the_background_is_counted_as_such():
+    view = replace(GOOD, boxes=(*GOOD.boxes, FaceBox(0, 0, 80, 80)))
+    assert assess(view, Profile.LIVE).problems == ()
+    assert measure(view, Component.SINGLE_FACE_PRESENT).native == pytest.approx(0.4)
+
+
+def test_profiles_differ_in_what_they_ask_for():
+    view = with_points(eyes=40)
+    assert measure(view, Component.INTER_EYE_DISTANCE, Profile.LIVE).status is Status.PASSED
+    assert measure(view, Component.INTER_EYE_DISTANCE, Profile.WATCHLIST_ENROLMENT).status is Status.FAILED
+
+
+def test_mapped_values_are_those_of_the_standards_reference_implementation():
+    assert measure(with_points(eyes=70), Component.INTER_EYE_DISTANCE).value == 50
+    assert measure(with_points(roll=30), Component.HEAD_POSE_ROLL).value == 75
+    assert measure(GOOD, Component.OVER_EXPOSURE_PREVENTION).value == 100
+    assert measure(GOOD, Component.UNDER_EXPOSURE_PREVENTION).value == 100
+    assert measure(replace(GOOD, boxes=GOOD.boxes * 2), Component.SINGLE_FACE_PRESENT).value == 0
+
+
+def test_the_head_turned_both_ways_measures_the_same_with_the_sign_changed():
+    left, right = (measure(with_points(nose_offset=n), Component.HEAD_POSE_YAW) for n in (-0.2, 0.2))
+    assert left.native == pytest.approx(-right.native)
+
+
+@given(st.floats(min_value=-15, max_value=15))
+def test_turning_the_head_sideways_is_measured_alike_when_it_is_tilted(roll):
+    assert measure(with_points(nose_offset=0.2, roll=roll), Component.HEAD_POSE_YAW).native == pytest.approx(
+        0.2
+    )
+
+
+def test_sharpness_does_not_depend_on_the_light():
+    dim = replace(GOOD, chip=GOOD.chip // 3)
+    assert measure(dim, Component.SHARPNESS).native == pytest.approx(
+        measure(GOOD, Component.SHARPNESS).native, rel=0.02
+    )
+
+
+@settings(max_examples=50)
+@given(
+    st.integers(0, 5_000),
+    st.integers(0, 5_000),
+    st.floats(0, 1e5),
+    st.lists(
+        st.builds(FaceBox, st.integers(-99, 99), st.integers(-99, 99), st.integers(1, 9_999), st.just(9))
+    ),
+)
+def test_no_geometry_breaks_it_and_values_stay_from_0_to_100(x, y, eyes, boxes):
+    view = replace(with_points(middle=(x, y), eyes=eyes), boxes=tuple(boxes))
+    for m in assess(view, Profile.LIVE).measures:
+        assert m.value is None or 0 <= m.value <= 100
+        assert m.native is None or math.isfinite(m.native)
+
+
+def test_eyes_in_one_point_leave_the_pose_undetermined():
+    assert measure(with_points(eyes=0), Component.HEAD_POSE_YAW).status is Status.UNDETERMINED
+
+
+def test_without_a_face_nothing_else_is_claimed_to_be_measured():
+    report = no_face()
+    assert report.problems == (CaptureProblem.NO_FACE,)
+    assert {m.component for m in report.measures} == set(Component)
+    for m in report.measures:
+        if m.component is not Component.SINGLE_FACE_PRESENT:
+            assert (m.native, m.value, m.status) == (None, None, Status.NOT_PERFORMED)
+
+
+def test_the_best_frame_has_a_face_then_fewest_problems_then_most_detail():
+    good, dark = assess(GOOD, Profile.LIVE), assess(replace(GOOD, chip=textured(0, 25)), Profile.LIVE)
+    soft = assess(replace(GOOD, chip=np.repeat(textured()[::2], 2, axis=0)), Profile.LIVE)
+    assert best_of([no_face(), dark]) == 1
+    assert best_of([dark, good]) == 1
+    assert best_of([soft, good]) == 1
+    assert best_of([good, good]) == 0
+    assert best_of([no_face()]) == 0
+
+
+def test_every_problem_has_advice():
+    assert set(ADVICE) == set(CaptureProblem)
+    assert all(text.endswith(".") for text in ADVICE.values())
+
+
+def test_the_travelers_face_is_the_most_central_of_the_large_ones():
+    centre_small = FaceBox(280, 280, 40, 40)
+    left, right = FaceBox(0, 200, 200, 200), FaceBox(300, 200, 180, 180)
+    assert travelers_face([left, centre_small, right], 600, 600) == right
+    assert travelers_face([left, centre_small], 600, 600) == left
+    assert travelers_face([], 600, 600) is None
