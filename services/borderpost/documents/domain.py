@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from borderpost.documents import mrz
+from borderpost.documents.mrz import DigitState, Mrz, MrzFields, Repair, refuted
 from borderpost.documents.states import is_state
 
 Point = tuple[float, float]
@@ -47,7 +47,7 @@ class Result(Enum):
 class Overall(Enum):
     """Overall verdict of one kind of check (BSI TR-03135)."""
 
-    PASS = "PASS"
+    PASS = "PASS"  # noqa: S105 a verdict, no password
     FAIL = "FAIL"
     UNDETERMINED = "UNDETERMINED"
 
@@ -132,8 +132,8 @@ class DocumentReading:
 
     problem: Problem | None
     lines: tuple[Line, ...]
-    mrz: mrz.Mrz | None
-    repairs: tuple[mrz.Repair, ...]
+    mrz: Mrz | None
+    repairs: tuple[Repair, ...]
     warnings: tuple[Warn, ...]
     zone: Quad | None
     portrait: Portrait | None
@@ -151,7 +151,7 @@ def overall(checks: Iterable[Check]) -> Overall:
     return Overall.PASS if results == {Result.PASSED} else Overall.UNDETERMINED
 
 
-def optical_verdict(document: mrz.Mrz, today: datetime.date) -> Verdict:
+def optical_verdict(document: Mrz, today: datetime.date) -> Verdict:
     """Judge a cleanly read MRZ."""
     checks = (
         Check(CheckName.MRZ_FOUND, Result.PASSED),
@@ -188,23 +188,23 @@ def electronic_verdict_without_chip() -> Verdict:
     return Verdict(overall(checks), checks)
 
 
-def _check_digits(document: mrz.Mrz) -> Check:
-    wrong = [field for field in mrz.refuted(document.digits) if field != "composite"]
+def _check_digits(document: Mrz) -> Check:
+    wrong = [field for field in refuted(document.digits) if field != "composite"]
     if wrong:
         return Check(CheckName.CHECK_DIGITS, Result.FAILED, "CHECK_DIGIT_REFUTED")
     return Check(CheckName.CHECK_DIGITS, Result.PASSED)
 
 
-def _composite(document: mrz.Mrz) -> tuple[Check, ...]:
+def _composite(document: Mrz) -> tuple[Check, ...]:
     state = next(digit.state for digit in document.digits if digit.field == "composite")
-    if state is mrz.DigitState.ABSENT:
+    if state is DigitState.ABSENT:
         return ()  # visas have none (ICAO Doc 9303-7), so there is nothing to check
-    if state is mrz.DigitState.REFUTED:
+    if state is DigitState.REFUTED:
         return (Check(CheckName.COMPOSITE, Result.FAILED, "CHECK_DIGIT_REFUTED"),)
     return (Check(CheckName.COMPOSITE, Result.PASSED),)
 
 
-def _dates_valid(fields: mrz.MrzFields) -> Check:
+def _dates_valid(fields: MrzFields) -> Check:
     if fields.birth_date is None:
         return Check(CheckName.DATES_VALID, Result.FAILED, "BIRTH_DATE_NOT_A_DATE")
     if fields.expiry_date is None:
@@ -212,7 +212,7 @@ def _dates_valid(fields: mrz.MrzFields) -> Check:
     return Check(CheckName.DATES_VALID, Result.PASSED)
 
 
-def _not_expired(fields: mrz.MrzFields, today: datetime.date) -> Check:
+def _not_expired(fields: MrzFields, today: datetime.date) -> Check:
     last_day = fields.expiry_date.complete() if fields.expiry_date else None
     if last_day is None:
         return Check(CheckName.NOT_EXPIRED, Result.UNDETERMINED, "EXPIRY_DATE_UNKNOWN")

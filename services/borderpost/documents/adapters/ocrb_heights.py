@@ -7,6 +7,7 @@ over 60 real pages always between 0.917 and 0.931, and the same digit's heights 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -116,7 +117,7 @@ def _heights(strip: Rgb, centres: Floats) -> Floats:
     pitch, first = np.polyfit(np.arange(len(centres)), centres, 1) if len(centres) > 1 else (1.0, 0.0)
     first += _shift(dark, first, pitch, len(centres))
     edges = np.clip(first + (np.arange(len(centres) + 1) - 0.5) * pitch, 0, dark.shape[1]).astype(int)
-    return np.array([_ink_height(dark[:, a : max(a + 1, b)]) for a, b in zip(edges, edges[1:], strict=False)])
+    return np.array([_ink_height(dark[:, a : max(a + 1, b)]) for a, b in itertools.pairwise(edges)])
 
 
 def _darkness(strip: Rgb) -> Floats:
@@ -131,7 +132,9 @@ def _shift(dark: Floats, first: float, pitch: float, count: int) -> float:
     columns = dark.clip(0, 1).sum(axis=0)
     borders = first + (np.arange(count + 1) - 0.5) * pitch
     shifts = np.linspace(-0.5, 0.5, 21) * pitch
-    ink = [columns[np.clip((borders + shift).round().astype(int), 0, len(columns) - 1)].sum() for shift in shifts]
+    ink = [
+        columns[np.clip((borders + shift).round().astype(int), 0, len(columns) - 1)].sum() for shift in shifts
+    ]
     return float(shifts[int(np.argmin(np.array(ink) + 1e-3 * abs(shifts)))])
 
 
@@ -140,8 +143,10 @@ def _ink_height(cell: Floats) -> float:
     inked = np.flatnonzero(profile > HALF_INK)
     if profile.max() < STRONG_INK or not len(inked):
         return 0.0
-    return _edge(profile[::-1], len(profile) - 1 - int(inked[-1])) + _edge(profile, int(inked[0])) + int(
-        inked[-1] - inked[0]
+    return (
+        _edge(profile[::-1], len(profile) - 1 - int(inked[-1]))
+        + _edge(profile, int(inked[0]))
+        + int(inked[-1] - inked[0])
     )
 
 

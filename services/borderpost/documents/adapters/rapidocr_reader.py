@@ -22,7 +22,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -71,8 +71,14 @@ SECOND_STRETCH: Final = 1.2
 SECOND_MARGIN: Final = 0.12
 """And with this share of the line's height more above and below."""
 
-MIN_LINE_RATIO: Final = 8.0
-"""Width to height of a TD1 line, which is 76 mm long, at its most slanted."""
+MIN_LINE_RATIO: Final = 12.0
+"""Width to height that one line of an MRZ has at least: a TD1 line is 76 mm long and about 5 mm high."""
+
+MIN_ROW_RATIO: Final = 4.0
+"""The same where the detector saw no more than a short name."""
+
+MAX_RAGGED: Final = 3.0
+"""Ends of two lines are flush if they differ by less than this many heights."""
 
 MIN_ROW_CONFIDENCE: Final = 0.5
 """Mean confidence below which a row is not MRZ: text upside down or in other letters has 0.1 to 0.4."""
@@ -83,6 +89,15 @@ MIN_FILLERS: Final = 2
 MAX_GAP: Final = 6.0
 """Regions further apart than this many heights are not of one line (unless a run of fillers was missed)."""
 
+MIN_PACED: Final = 10
+"""Characters that a line needs for its pitch to be known."""
+
+MAX_LENGTH_DIFFERENCE: Final = 3
+"""Lines of one MRZ are equally long; the network may miss or split a few characters."""
+
+MAX_MELTED: Final = 3
+"""Fillers that may be missing in one place of a run."""
+
 MAX_CANDIDATES: Final = 4
 """Groups of rows that are read before giving up: bounds the time for a page full of text."""
 
@@ -91,9 +106,14 @@ BORDER_SHARE: Final = 0.012
 
 LOOKALIKES: Final = {
     **dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX", strict=True)),
-    **dict.fromkeys("〈《«‹≤＜", mrz.FILLER),
+    **dict.fromkeys("〈《«‹≤", mrz.FILLER),
+    **dict.fromkeys("∪υ", "U"),
+    **dict.fromkeys("∨ν", "V"),
+    **dict.fromkeys("×χ", "X"),
+    **dict.fromkeys("〇○", "O"),
+    "⊂": "C",
 }
-"""Characters of other scripts that the recogniser may answer for one of the MRZ's."""
+"""Characters of other scripts and of mathematics that the recogniser may answer for one of the MRZ's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +153,9 @@ class RapidOcrReader:
         """Return the corners (4 × 2) of every region of text."""
         height, width = page.shape[:2]
         scale = min(1.0, DETECTION_SIDE / max(height, width))
-        size = tuple(max(1, round(side * scale / DETECTOR_STRIDE)) * DETECTOR_STRIDE for side in (width, height))
+        size = tuple(
+            max(1, round(side * scale / DETECTOR_STRIDE)) * DETECTOR_STRIDE for side in (width, height)
+        )
         small = cv2.resize(page, size, interpolation=cv2.INTER_AREA)
         text = _run(self._detector, small)[0, 0]
         zoom = np.array([width / size[0], height / size[1]], dtype=np.float32)
@@ -144,9 +166,14 @@ class RapidOcrReader:
         quads = _aligned([row.corners for row in group])
         for turned in (quads, [np.roll(quad, 2, axis=0) for quad in reversed(quads)]):
             line_quads = tuple(_quad(quad) for quad in turned)
-            lines = [self._read_line(page, quad) for quad in line_quads]
-            if _is_mrz([line for line, _ in lines]):
-                return _zone(lines, line_quads)
+            lines: list[tuple[Line, bool]] = []
+            for quad in line_quads:
+                lines.append(self._read_line(page, quad))
+                if not _is_line([line for line, _ in lines][-1], len(group)):
+                    break
+            else:
+                if _belong_together([line.text for line, _ in lines]):
+                    return _zone(lines, line_quads)
         return None
 
     def _read_line(
@@ -155,10 +182,12 @@ class RapidOcrReader:
         """Read one line; True if fillers were added or taken away."""
         corners = np.array(quad, dtype=np.float32)
         strip = _scaled(_cut(page, corners, margin), LINE_HEIGHT, stretch)
-        text, confidences, steps = _decode(self._in_alphabet(_run(self._recogniser, strip)[0]))
+        text, confidences, steps, adjusted = _spaced(
+            *_decode(self._in_alphabet(_run(self._recogniser, strip)[0]))
+        )
         tall = _scaled(_cut(page, corners, MEASURING_MARGIN), MEASURING_HEIGHT, 1.0)
         centres = [(step + 0.5) * STEP / strip.shape[1] * tall.shape[1] for step in steps]
-        return Line(*ocrb_heights.settle(tall, text, confidences, centres)), False
+        return Line(*ocrb_heights.settle(tall, text, confidences, centres)), adjusted
 
     def _in_alphabet(self, probabilities: Floats) -> Floats:
         """Sum the recogniser's 18,710 classes into blank and the 37 characters: steps × 38."""
@@ -187,12 +216,21 @@ def _classes(recogniser: ort.InferenceSession) -> tuple[npt.NDArray[np.intp], np
     """Which of the recogniser's classes stand for blank (0) or a character (1 + its place in ALPHABET)."""
     answers = recogniser.get_modelmeta().custom_metadata_map["character"].splitlines()
     pairs = [(0, 0), (len(answers) + 1, 0)]  # CTC's blank, and the space that comes after the last one
-    for index, answer in enumerate(answers, start=1):
-        character = LOOKALIKES.get(answer, unicodedata.normalize("NFKC", answer).upper())
-        if len(character) == 1 and character in mrz.ALPHABET:
-            pairs.append((index, 1 + mrz.ALPHABET.index(character)))
+    pairs += [
+        (index, 1 + mrz.ALPHABET.index(character))
+        for index, answer in enumerate(answers, start=1)
+        if (character := _mrz_character(answer)) is not None
+    ]
     members, targets = zip(*pairs, strict=True)
     return np.array(members), np.array(targets)
+
+
+def _mrz_character(answer: str) -> str | None:
+    """The MRZ's character that an answer stands for: full-width, small and accented letters do too."""
+    base = LOOKALIKES.get(answer) or "".join(
+        part for part in unicodedata.normalize("NFKD", answer).upper() if not unicodedata.combining(part)
+    )
+    return base if len(base) == 1 and base in mrz.ALPHABET else None
 
 
 def _run(session: ort.InferenceSession, picture: Rgb) -> Floats:
@@ -218,8 +256,9 @@ def _regions(text: Floats) -> Iterator[Floats]:
         yield _long_side_first(cv2.boxPoints((centre, (width + growth, height + growth), angle)))
 
 
-def _long_side_first(corners: Floats) -> Floats:
+def _long_side_first(box: npt.NDArray[Any]) -> Floats:
     """Order corners clockwise so that the first edge is a long one and points right (or down, if upright)."""
+    corners = box.astype(np.float32)
     if np.linalg.norm(corners[1] - corners[0]) < np.linalg.norm(corners[2] - corners[1]):
         corners = np.roll(corners, -1, axis=0)
     along = corners[1] - corners[0]
@@ -251,7 +290,9 @@ def _follows(one: Floats, other: Floats) -> bool:
     gap = max(one[:, 0].min(), other[:, 0].min()) - min(one[:, 0].max(), other[:, 0].max())
     drop = abs(float(one[:, 1].mean() - other[:, 1].mean()))
     return (
-        max(heights) < 2.0 * min(heights) and drop < 0.5 * min(heights) and float(gap) < MAX_GAP * max(heights)
+        max(heights) < 2.0 * min(heights)
+        and drop < 0.5 * min(heights)
+        and float(gap) < MAX_GAP * max(heights)
     )
 
 
@@ -281,27 +322,35 @@ def _row(points: Floats) -> _Row:
 
 def _groups(rows: Sequence[_Row]) -> Iterator[tuple[_Row, ...]]:
     """Groups of three or two rows that lie as an MRZ's lines do, the longest for their height first."""
-    long = [row for row in rows if row.width > MIN_LINE_RATIO * row.height]
     found = [
-        tuple(long[first : first + size])
+        tuple(rows[first : first + size])
         for size in (3, 2)
-        for first in range(len(long) - size + 1)
-        if all(_are_neighbours(a, b) for a, b in itertools.pairwise(long[first : first + size]))
+        for first in range(len(rows) - size + 1)
+        if all(_are_neighbours(a, b) for a, b in itertools.pairwise(rows[first : first + size]))
     ]
-    yield from sorted(found, key=lambda group: sum(row.width / row.height for row in group), reverse=True)
+    long = [group for group in found if _slenderness(group) > MIN_LINE_RATIO]
+    yield from sorted(long, key=lambda group: (_slenderness(group), len(group)), reverse=True)
+
+
+def _slenderness(group: Sequence[_Row]) -> float:
+    return max(row.width / row.height for row in group)
 
 
 def _are_neighbours(above: _Row, below: _Row) -> bool:
-    """Lines of one MRZ: equally long within a quarter, equally high, and 1 to 3.5 heights apart."""
-    along = (above.corners[1] - above.corners[0]) / above.width
+    """Lines of one MRZ: about as high, 1 to 3.5 heights apart, and flush at one end at least.
+
+    They are equally long, but the detector often misses a run of fillers.
+    """
+    along = _unit(above.corners[1] - above.corners[0])
     offset = below.corners.mean(axis=0) - above.corners.mean(axis=0)
     height = (above.height + below.height) / 2
-    distance = abs(float(along[0] * offset[1] - along[1] * offset[0]))
+    apart = abs(float(along[0] * offset[1] - along[1] * offset[0]))
+    shift, half_difference = float(along @ offset), (above.width - below.width) / 2
     return (
-        0.75 < above.width / below.width < 1.34
+        min(above.width, below.width) > MIN_ROW_RATIO * height
         and 0.6 < above.height / below.height < 1.67
-        and height * 0.9 < distance < height * 3.5
-        and abs(float(along @ offset)) < 0.25 * above.width
+        and height * 0.9 < apart < height * 3.5
+        and min(abs(shift + half_difference), abs(shift - half_difference)) < MAX_RAGGED * height
     )
 
 
@@ -353,7 +402,40 @@ def _scaled(strip: Rgb, height: int, stretch: float) -> Rgb:
     return np.asarray(cv2.resize(strip, (width, height), interpolation=method), dtype=np.uint8)
 
 
-def _decode(probabilities: Floats) -> tuple[str, list[float], list[int]]:
+def _spaced(
+    text: str, confidences: list[float], steps: list[float]
+) -> tuple[str, list[float], list[float], bool]:
+    """Put right what the even pitch of a line contradicts; the last part says if it changed fillers.
+
+    The network may melt two fillers of a run into one, or see one twice: their number follows from the
+    room they take. Elsewhere a gap or a crowd is a character missed or split: its neighbours become unsure.
+    """
+    if len(text) < MIN_PACED:
+        return text, confidences, steps, False
+    pitch = float(np.median(np.diff(steps)))
+    out_text, out_confidences, out_steps, adjusted = text[0], confidences[:1], steps[:1], False
+    for char, confidence, step in zip(text[1:], confidences[1:], steps[1:], strict=True):
+        cells = (step - out_steps[-1]) / pitch
+        filler_run = out_text[-1] == char == mrz.FILLER
+        if filler_run and cells < 0.5:
+            adjusted = True
+            continue
+        missing = round(cells) - 1
+        if filler_run and 0 < missing <= MAX_MELTED:
+            adjusted = True
+            out_steps += [out_steps[-1] + pitch * (i + 1) for i in range(missing)]
+            out_text += mrz.FILLER * missing
+            out_confidences += [min(confidence, out_confidences[-1])] * missing
+        paced = filler_run or 0.4 < cells < 1.6
+        if not paced:
+            out_confidences[-1] = 0.0
+        out_text += char
+        out_confidences.append(confidence if paced else 0.0)
+        out_steps.append(step)
+    return out_text, out_confidences, out_steps, adjusted
+
+
+def _decode(probabilities: Floats) -> tuple[str, list[float], list[float]]:
     """Read steps × 38 probabilities by CTC's rule: equal neighbours are one, blanks part.
 
     Returns the text, and each character's confidence and step.
@@ -365,7 +447,7 @@ def _decode(probabilities: Floats) -> tuple[str, list[float], list[int]]:
             peak = max(run, key=lambda step: float(probabilities[step, label]))
             text += mrz.ALPHABET[label - 1]
             confidences.append(float(probabilities[peak, label]))
-            steps.append(peak)
+            steps.append(float(peak))
     return text, confidences, steps
 
 
@@ -379,15 +461,18 @@ def _zone(lines: Sequence[tuple[Line, bool]], quads: tuple[Quad, ...]) -> Zone:
     )
 
 
-def _is_mrz(lines: Sequence[Line]) -> bool:
-    """Tell an MRZ from other text: its fillers, and how well its characters fit."""
-    widths = [layout.width for layout in mrz.FORMATS if layout.rows == len(lines)]
-    return all(
-        line.confidences
-        and float(np.mean(line.confidences)) > MIN_ROW_CONFIDENCE
-        and min(widths) * 0.6 < len(line.text) < max(widths) * 1.2
-        for line in lines
-    ) and MIN_FILLERS <= sum(line.text.count(mrz.FILLER) for line in lines)
+def _is_line(line: Line, rows: int) -> bool:
+    """Tell a line of an MRZ of so many rows from other text: by its length, and how well it could be read."""
+    widths = [layout.width for layout in mrz.FORMATS if layout.rows == rows]
+    fits = min(widths) * 0.6 < len(line.text) < max(widths) * 1.2
+    return fits and float(np.mean(line.confidences)) > MIN_ROW_CONFIDENCE
+
+
+def _belong_together(texts: Sequence[str]) -> bool:
+    """Tell the lines of one MRZ: equally long, and with a name's fillers."""
+    lengths = [len(text) for text in texts]
+    fillers = sum(text.count(mrz.FILLER) for text in texts)
+    return max(lengths) - min(lengths) <= MAX_LENGTH_DIFFERENCE and fillers >= MIN_FILLERS
 
 
 def _cut_off(zone: Zone, page: Rgb) -> Problem | None:
