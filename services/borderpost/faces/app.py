@@ -89,16 +89,16 @@ class Faces:
             milliseconds=watch.times(),
         )
 
-    def compare(self, a: Template, b: Template, fmr_target: float) -> Comparison:
+    def compare(self, probe: Template, reference: Template, fmr_target: float) -> Comparison:
         """Compare two templates, and decide at the false-match rate `fmr_target`.
 
         Raises TemplateModelMismatchError, TemplateInvalidError, and InvalidRequestError for a rate that the
         calibration's table can't hold.
         """
         card = self._embedder.card
-        for field, template in (("a", a), ("b", b)):
+        for field, template in (("probe", probe), ("reference", reference)):
             check_template(template, card.id, card.dimension, field)
-        score = cosine(a, b)
+        score = cosine(probe, reference)
         threshold = self._calibration.threshold_at(fmr_target)
         if score < threshold.score:
             decision = Decision.NO_MATCH

@@ -1,0 +1,137 @@
+"""Between faces.proto and the domain, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Final
+
+import numpy as np
+
+from borderpost.faces.domain import (
+    Comparison,
+    Decision,
+    ElementType,
+    Extraction,
+    FaceBox,
+    Normalisation,
+    Profile,
+    QualityMeasure,
+    Status,
+    Template,
+)
+from borderpost.faces.errors import TemplateInvalidError
+from borderpost.faces.messages import ADVICE
+from borderpost.v1 import faces_pb2, types_pb2
+
+ELEMENT_BYTES: Final = 4
+"""Of a float32, the only type of element."""
+
+_PROFILES: Final[Mapping[int, Profile]] = {
+    faces_pb2.CAPTURE_PROFILE_LIVE: Profile.LIVE,
+    faces_pb2.CAPTURE_PROFILE_DOCUMENT: Profile.DOCUMENT_PORTRAIT,
+    faces_pb2.CAPTURE_PROFILE_ENROLMENT: Profile.WATCHLIST_ENROLMENT,
+}
+
+_STATUSES: Final = {
+    Status.PASSED: types_pb2.CHECK_STATUS_PASSED,
+    Status.FAILED: types_pb2.CHECK_STATUS_FAILED,
+    Status.UNDETERMINED: types_pb2.CHECK_STATUS_UNDETERMINED,
+    Status.NOT_PERFORMED: types_pb2.CHECK_STATUS_NOT_PERFORMED,
+}
+
+_DECISIONS: Final = {
+    Decision.MATCH: types_pb2.CHECK_STATUS_PASSED,
+    Decision.NO_MATCH: types_pb2.CHECK_STATUS_FAILED,
+    Decision.UNDETERMINED: types_pb2.CHECK_STATUS_UNDETERMINED,
+}
+
+
+def from_profile(profile: int) -> Profile:
+    """The domain's profile of a checked request."""
+    return _PROFILES[profile]
+
+
+def from_template(message: types_pb2.Template, field: str) -> Template:
+    """The domain's template. Raises TemplateInvalidError where the bytes can't be what the message says."""
+    if message.element_type != types_pb2.ELEMENT_TYPE_FLOAT32:
+        raise TemplateInvalidError(
+            f"{field}.element_type: got {message.element_type}, want FLOAT32", field=field
+        )
+    if message.normalisation != types_pb2.NORMALISATION_L2:
+        raise TemplateInvalidError(
+            f"{field}.normalisation: got {message.normalisation}, want L2", field=field
+        )
+    if len(message.values) != ELEMENT_BYTES * message.dimension:
+        raise TemplateInvalidError(
+            f"{field}.values: got {len(message.values)} bytes, want {ELEMENT_BYTES} for each of "
+            f"{message.dimension} numbers",
+            field=field,
+        )
+    return Template(
+        model_id=message.model_id,
+        dimension=message.dimension,
+        element_type=ElementType.FLOAT32,
+        normalisation=Normalisation.L2,
+        values=np.frombuffer(message.values, dtype="<f4").astype(np.float32),
+    )
+
+
+def to_template(template: Template) -> types_pb2.Template:
+    """The message of a template."""
+    return types_pb2.Template(
+        model_id=template.model_id,
+        dimension=template.dimension,
+        element_type=types_pb2.ELEMENT_TYPE_FLOAT32,
+        normalisation=types_pb2.NORMALISATION_L2,
+        values=template.values.astype("<f4").tobytes(),
+    )
+
+
+def to_extraction(extraction: Extraction) -> faces_pb2.ExtractTemplateResponse:
+    """The answer to ExtractTemplate."""
+    times = asdict(extraction.milliseconds)
+    liveness = extraction.liveness
+    return faces_pb2.ExtractTemplateResponse(
+        template=to_template(extraction.template) if extraction.template is not None else None,
+        best_frame=extraction.best_frame,
+        box=_to_box(extraction.box) if extraction.box is not None else None,
+        faces_found=extraction.faces_found,
+        quality=[_to_measure(measure) for measure in extraction.quality.measures],
+        problems=[
+            types_pb2.CaptureProblem(code=problem.value, advice=ADVICE[problem])
+            for problem in extraction.quality.problems
+        ],
+        liveness=faces_pb2.Liveness(
+            status=_STATUSES[liveness.status],
+            method=" ".join(part for part in (liveness.method, liveness.version) if part),
+        ),
+        stages=[types_pb2.StageTime(stage=stage, milliseconds=spent) for stage, spent in times.items()],
+    )
+
+
+def to_comparison(comparison: Comparison) -> faces_pb2.CompareResponse:
+    """The answer to Compare."""
+    return faces_pb2.CompareResponse(
+        score=types_pb2.Score(
+            value=comparison.score,
+            fmr=comparison.fmr.rate,
+            fmr_is_upper_bound=comparison.fmr.is_upper_bound,
+            calibration_id=comparison.calibration_id,
+        ),
+        threshold=comparison.threshold,
+        status=_DECISIONS[comparison.decision],
+    )
+
+
+def _to_box(box: FaceBox) -> faces_pb2.FaceBox:
+    return faces_pb2.FaceBox(left=box.left, top=box.top, width=box.width, height=box.height)
+
+
+def _to_measure(measure: QualityMeasure) -> faces_pb2.QualityMeasure:
+    return faces_pb2.QualityMeasure(
+        component=measure.component.value,
+        native=measure.native,
+        value=measure.value,
+        status=_STATUSES[measure.status],
+    )
