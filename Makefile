@@ -39,6 +39,21 @@ lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	  --custom-compile-command 'make lock' --output-file requirements-bootstrap.lock
 	@! grep -nE '[a-z]+://' requirements.lock requirements-bootstrap.lock
 
+
+SAMPLES := .cache/samples/.ready
+
+.PHONY: samples
+samples: $(SAMPLES) ## fetch the test pictures of the pinned face-recognition source distribution
+
+$(SAMPLES): $(READY)
+	@echo "[samples] test pictures of face-recognition's source distribution, by hash"
+	@rm -rf .cache/samples && mkdir -p .cache/samples
+	@sed -n '/^face-recognition==/,/[^\\]$$/p' requirements.lock > .cache/samples/pin.txt
+	@$(BIN)/python -m pip download --quiet --no-deps --no-build-isolation --no-binary :all: \
+	  --require-hashes --requirement .cache/samples/pin.txt --dest .cache/samples
+	@tar -xzf .cache/samples/face_recognition-*.tar.gz -C .cache/samples --strip-components=3 --wildcards '*/tests/test_images/*.jpg'
+	@touch $@
+
 PROTOC = cd protos && ../$(BIN)/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=../$(BIN)/protoc-gen-mypy_grpc
 
@@ -56,3 +71,39 @@ proto-check: $(READY) ## prove that the committed generated code is what protos/
 define generate
 $(PROTOC) --python_out=$(1) --mypy_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=$(1) borderpost/v1/*.proto 2>&1 | (grep -v '^Writing' || true)
 endef
+
+.PHONY: demo
+demo: $(SAMPLES) ## see Borderpost screen specimen travelers, end to end
+	@BORDERPOST_STATE_DIR=$(CURDIR)/.borderpost $(BIN)/borderpost demo --samples .cache/samples
+
+.PHONY: test
+test: $(SAMPLES) ## run all tests but the long ones
+	@$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: soak
+soak: $(SAMPLES) ## run the long tests
+	@$(BIN)/python -m pytest -m slow --timeout 3600
+
+.PHONY: bench
+bench: $(SAMPLES) ## measure speed, as ratios within one run
+	@BORDERPOST_STATE_DIR=$(CURDIR)/.borderpost $(BIN)/borderpost bench --samples .cache/samples
+
+.PHONY: lint
+lint: $(READY) proto-check ## ruff, mypy, buf, import-linter, hadolint, generated code and docs fresh
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
+
+.PHONY: format
+format: $(READY) ## format code and protos
+	$(BIN)/ruff check --fix --quiet || true
+	$(BIN)/ruff format
+	$(BIN)/buf format --write
+
+.PHONY: clean
+clean: ## remove everything that make has made
+	rm -rf .venv .cache .borderpost .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache services/*.egg-info

@@ -1,0 +1,1 @@
+"""The `borderpost` command. Reaches the services through their protos only."""

@@ -1,0 +1,164 @@
+"""The `borderpost` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from borderpost.cli import audit, bench, demo, show, specimen, watchlist
+from borderpost.cli.options import Json
+from borderpost.cli.people import OFFICER, Person
+from borderpost.cli.stack import PROBE, Stack, serves
+from borderpost.kiosk.client import Kiosk, Visit
+from borderpost.runtime.channels import open_sync_channel
+from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.settings import SERVICES, ServiceName, describe_settings, load_settings
+from borderpost.v1 import decisions_pb2, types_pb2
+
+EXIT_ERROR: Final = 1
+DEV_KIOSK: Final = "kiosk/north/1"
+
+app = typer.Typer(
+    help="Borderpost: biometric traveler screening for border crossings.\n\n"
+    "Start everything with `borderpost up`, then screen a traveler from another terminal.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+app.add_typer(watchlist.app, name="watchlist")
+app.add_typer(audit.app, name="audit")
+app.command("demo")(demo.run)
+app.command("bench")(bench.run)
+app.command("specimen")(specimen.make)
+
+
+@app.command()
+def up() -> None:
+    """Start all services on this machine, and stop them with Ctrl-C.
+
+    Certificates and databases are made on first use, below the state folder (`borderpost settings`).
+    """
+    stack = Stack(load_settings())
+    show.console.print("Starting the services; loading the models takes a few seconds.")
+    stack.start(lambda name: show.console.print(f"  {name:<10} {stack.settings.service(name).address}"))
+    show.console.print(f"All serve. State and logs: {stack.settings.state_dir}")
+    show.console.print("Screen a traveler:  borderpost screen --document page.jpg --live face.jpg")
+    show.console.print("Stop with Ctrl-C.")
+    try:
+        _watch(stack)
+    except KeyboardInterrupt:
+        show.console.print("Stopping.")
+    finally:
+        stack.stop()
+
+
+def _watch(stack: Stack) -> None:
+    """Start again what ends, until Ctrl-C."""
+    while True:
+        time.sleep(1)
+        for name in stack.ended():
+            show.errors.print(f"{name} ended; starting it again. Its log: {stack.log_file(name)}")
+            stack.restart(name)
+
+
+@app.command()
+def serve(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")]) -> None:
+    """Run one service in this process.
+
+    Example: `BORDERPOST_FACES__THREADS=4 borderpost serve faces`
+    """
+    os.execv(sys.executable, [sys.executable, "-m", f"borderpost.{_service(service)}"])  # noqa: S606
+
+
+@app.command()
+def screen(
+    document: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Picture of the document's data page.")],
+    live: Annotated[list[Path], typer.Option(exists=True, dir_okay=False, help="Live picture of the face; may be repeated.")],
+    leaving: Annotated[bool, typer.Option("--exit", help="The traveler leaves the country.")] = False,
+    kiosk: Annotated[str, typer.Option(help="The kiosk's identity.")] = DEV_KIOSK,
+    kiosk_only: Annotated[bool, typer.Option("--kiosk-only", help="Show only what the kiosk is told.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Screen a traveler: what the kiosk is told, and what an officer sees.
+
+    Example: `borderpost screen --document page.jpg --live face.jpg`
+    """
+    settings = load_settings()
+    visit = Visit(types_pb2.DIRECTION_EXIT if leaving else types_pb2.DIRECTION_ENTRY)
+    with Kiosk(settings, kiosk) as client:
+        answer = client.send(client.request(visit, document.read_bytes(), [path.read_bytes() for path in live]))
+    if kiosk_only:
+        show.emit(as_json, answer, lambda: show.answer_view(answer))
+        return
+    with Person(settings, OFFICER, "borderpost screen") as officer:
+        request = decisions_pb2.GetScreeningRequest(kiosk_id=kiosk, request_id=answer.request_id)
+        record = officer.ask(officer.decisions.GetScreening, request)
+
+    def render() -> None:
+        show.console.print(show.answer_view(answer), "")
+        show.console.print("For the officer:", style="dim")
+        show.console.print(show.record_view(record), "", show.steps_view(answer.steps), sep="\n")
+
+    show.emit(as_json, {"answer": show.to_plain(answer), "record": show.to_plain(record)}, render)
+
+
+@app.command()
+def health(
+    service: Annotated[str | None, typer.Argument(help="One service; all if left out.")] = None,
+    identity: Annotated[str, typer.Option("--as", help="The identity that asks.")] = PROBE,
+    as_json: Json = False,
+) -> None:
+    """Tell which services serve. Exit status 1 if one doesn't.
+
+    Example: `borderpost health faces --as faces`
+    """
+    names = [_service(service)] if service else list(SERVICES)
+    serving = {name: _serves(name, identity) for name in names}
+    table = Table(box=None, show_header=False)
+    for name in names:
+        table.add_row(name, "[green]serving" if serving[name] else "[red]not serving")
+    show.emit(as_json, dict(serving), lambda: table)
+    if not all(serving.values()):
+        raise typer.Exit(EXIT_ERROR)
+
+
+@app.command()
+def settings(as_json: Json = False) -> None:
+    """List every setting: its name, its default, what it means."""
+    rows = list(describe_settings())
+    table = Table(header_style="dim")
+    for column in ("setting", "default", "meaning"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    show.emit(as_json, {name: {"default": default, "meaning": meaning} for name, default, meaning in rows}, lambda: table)
+
+
+def main() -> None:
+    """Run the command; an error is one plain sentence on standard error, and exit status 1."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        app(standalone_mode=True)
+    except BorderpostError as error:
+        show.errors.print(f"[bold red]{error.reason}[/]: ", end="")
+        show.errors.print(error.message, markup=False)
+        sys.exit(EXIT_ERROR)
+
+
+def _service(text: str) -> ServiceName:
+    for name in SERVICES:
+        if name == text:
+            return name
+    raise typer.BadParameter(f"got {text!r}, want one of: {', '.join(SERVICES)}")
+
+
+def _serves(name: ServiceName, identity: str) -> bool:
+    with open_sync_channel(load_settings(), name, identity) as channel:
+        return serves(channel)
+

@@ -1,0 +1,39 @@
+"""Options and values that several commands take."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from borderpost.v1 import types_pb2
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Purpose = Annotated[
+    str,
+    typer.Option("--purpose", help="Why you look. It is recorded with your name.", prompt="Why do you look", show_default=False),
+]
+Picture = Annotated[
+    Path, typer.Option(exists=True, dir_okay=False, readable=True, help="A picture: JPEG, PNG or JPEG 2000.")
+]
+
+_DATE: Final = re.compile(r"(\d{4}|X{4})-(\d{2}|XX)-(\d{2}|XX)")
+
+
+def partial_date(text: str) -> types_pb2.PartialDate:
+    """Read "1980-07-12", unknown parts as X: "1980-XX-XX"."""
+    parts = _DATE.fullmatch(text.upper())
+    if parts is None:
+        raise typer.BadParameter(f"got {text!r}, want YYYY-MM-DD, unknown parts as X: 1980-07-XX")
+    year, month, day = (None if "X" in part else int(part) for part in parts.groups())
+    return types_pb2.PartialDate(year=year, month=month, day=day)
+
+
+def document_key(text: str) -> types_pb2.DocumentKey:
+    """Read "P:UTO:L898902C3": document code, issuing state, number."""
+    parts = text.upper().split(":")
+    if len(parts) != 3 or not all(parts):
+        raise typer.BadParameter(f"got {text!r}, want CODE:STATE:NUMBER, such as P:UTO:L898902C3")
+    return types_pb2.DocumentKey(document_code=parts[0], issuing_state=parts[1], number=parts[2])

@@ -1,0 +1,62 @@
+"""What people do through the gateway: lists, approvals, audit; each as the identity that has the role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+import grpc
+
+from borderpost.runtime.channels import open_sync_channel
+from borderpost.runtime.context import purpose_metadata
+from borderpost.runtime.settings import Settings
+from borderpost.runtime.status import from_rpc_error
+from borderpost.v1 import decisions_pb2_grpc, gateway_pb2_grpc, watchlist_pb2_grpc
+
+LIST_MANAGER: Final = "operator/list-manager/dev"
+APPROVER: Final = "operator/approver/dev-second"
+OFFICER: Final = "operator/officer/dev"
+AUDITOR: Final = "operator/auditor/dev"
+"""The people of a development installation."""
+
+SECONDS: Final = 60.0
+
+Answer = TypeVar("Answer")
+
+
+class Person:
+    """A person at the gateway, by their certificate, with a stated purpose."""
+
+    def __init__(self, settings: Settings, identity: str, purpose: str = "") -> None:
+        """Open a channel to the gateway. Raises CertificateError."""
+        self._channel = open_sync_channel(settings, "gateway", identity)
+        self._metadata = purpose_metadata(purpose)
+        self.gateway = gateway_pb2_grpc.GatewayServiceStub(self._channel)
+        self.watchlist = watchlist_pb2_grpc.WatchlistServiceStub(self._channel)
+        self.decisions = decisions_pb2_grpc.DecisionsServiceStub(self._channel)
+
+    def ask(self, method: Callable[..., Answer], request: Any) -> Answer:
+        """Call a method of one of the stubs. Raises RemoteError."""
+        try:
+            return method(request, timeout=SECONDS, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None
+
+    def pages(self, method: Callable[..., Answer], request: Any) -> Iterator[Answer]:
+        """Call a method that answers in pages until the last one."""
+        while True:
+            answer: Any = self.ask(method, request)
+            yield answer
+            if not answer.next_page_token:
+                return
+            request.page_token = answer.next_page_token
+
+    def __enter__(self) -> Person:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._channel.close()
+

@@ -1,0 +1,254 @@
+"""How answers look: tables and plain sentences for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from borderpost.runtime.clock import from_timestamp
+from borderpost.runtime.reasons import explain
+from borderpost.v1 import decisions_pb2, documents_pb2, gateway_pb2, types_pb2, watchlist_pb2
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+_COLOURS: Final = {"CLEAR": "green", "REFER": "yellow", "RETAKE": "cyan"}
+_STATUS_COLOURS: Final = {"PASSED": "green", "FAILED": "red", "UNDETERMINED": "yellow", "NOT_PERFORMED": "dim"}
+_STEP_WORDS: Final = {"DONE": "", "FAILED": "not checked: ", "SKIPPED": "nothing to do"}
+
+
+def emit(as_json: bool, data: Message | dict[str, Any], render: Callable[[], object]) -> None:
+    """Print `data` as JSON, or what `render` makes of it for people."""
+    if as_json:
+        plain = to_plain(data) if isinstance(data, Message) else data
+        console.print_json(json.dumps(plain)) if console.is_terminal else print(json.dumps(plain))  # noqa: T201
+        return
+    shown = render()
+    if shown is not None:
+        console.print(shown)
+
+
+def to_plain(message: Message) -> dict[str, Any]:
+    """Turn a message into plain values; bytes become base64."""
+    plain: dict[str, Any] = MessageToDict(message, preserving_proto_field_name=True)
+    return plain
+
+
+def name_of(enum: Any, value: int, prefix: str) -> str:
+    """Return the short name of an enum's value."""
+    name: str = enum.Name(value)
+    return name.removeprefix(prefix)
+
+
+def outcome(value: types_pb2.Outcome.ValueType) -> Text:
+    """Show an outcome."""
+    name = name_of(types_pb2.Outcome, value, "OUTCOME_")
+    return Text(name, style=f"bold {_COLOURS.get(name, '')}")
+
+
+def when(stamp: Timestamp) -> str:
+    """Show a time."""
+    return from_timestamp(stamp).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def kiosk_sentence(answer: gateway_pb2.ScreenTravelerResponse) -> str:
+    """Say what the kiosk tells the traveler."""
+    if answer.outcome == types_pb2.OUTCOME_CLEAR:
+        return "Please go ahead."
+    if answer.outcome == types_pb2.OUTCOME_RETAKE:
+        return " ".join(problem.advice for problem in answer.advice)
+    return "Please go to an officer."
+
+
+def reasons(codes: Iterable[str]) -> Text:
+    """Show reason codes, each with what it means."""
+    text = Text()
+    for code in codes:
+        text.append(("\n" if text else "") + code, style="bold")
+        text.append(f"  {explain(code)}")
+    return text
+
+
+def answer_view(answer: gateway_pb2.ScreenTravelerResponse) -> Table:
+    """Show what the kiosk gets."""
+    table = _pairs()
+    table.add_row("outcome", outcome(answer.outcome))
+    table.add_row("traveler is told", kiosk_sentence(answer))
+    table.add_row("decided", f"{when(answer.decided_at)} UTC, entry {answer.log_index} of the log")
+    if answer.already_answered:
+        table.add_row("", "this request was answered before; this is that answer")
+    return table
+
+
+def steps_view(steps: Iterable[types_pb2.Step]) -> Table:
+    """Show the steps with their times."""
+    table = Table(title="Steps", title_justify="left", box=None, header_style="dim")
+    table.add_column("step")
+    table.add_column("ms", justify="right")
+    table.add_column("")
+    for step in steps:
+        status = name_of(types_pb2.StepStatus, step.status, "STEP_STATUS_")
+        table.add_row(step.name, f"{step.milliseconds:,.0f}", _STEP_WORDS[status] + step.reason)
+    return table
+
+
+def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
+    """Show what an officer may see of a screening."""
+    screening = record.entry.event.traveler_screened
+    table = _pairs()
+    table.add_row("outcome", outcome(screening.outcome))
+    table.add_row("reasons", reasons(screening.reasons) if screening.reasons else "every required check passed")
+    table.add_row("checks", _checks(screening.checks))
+    if record.HasField("payload"):
+        _add_payload(table, record.payload)
+    else:
+        table.add_row("personal data", "erased, or never there")
+    versions = screening.versions
+    table.add_row(
+        "in force", f"{versions.software}, policy {versions.policy}, lists {versions.watchlists}, {versions.model_id}"
+    )
+    return table
+
+
+def events_view(entries: Iterable[decisions_pb2.LogEntry]) -> Table:
+    """Show log entries."""
+    table = Table(header_style="dim")
+    for column in ("entry", "time (UTC)", "event", "actor", "what"):
+        table.add_column(column, overflow="fold")
+    for entry in entries:
+        body = entry.event.WhichOneof("body") or ""
+        table.add_row(
+            str(entry.index), when(entry.logged_at), body, entry.event.actor.subject, _what(entry.event, body)
+        )
+    return table
+
+
+def verification_view(answer: decisions_pb2.VerifyLogResponse) -> Text:
+    """Say what the check of the log found."""
+    if answer.intact:
+        return Text.assemble(
+            ("intact", "bold green"), f": {answer.size} entries, root {answer.root_sha256.hex()[:16]}…"
+        )
+    text = Text.assemble(("NOT INTACT", "bold red"), f": {answer.size} entries, {len(answer.faults)} faults")
+    for fault in answer.faults:
+        text.append(f"\n  entry {fault.index}: {fault.code}")
+    return text
+
+
+def lists_view(lists: Iterable[watchlist_pb2.WatchlistStatus]) -> Table:
+    """Show watchlists."""
+    table = Table(header_style="dim")
+    for column in ("list", "name", "authority", "active", "proposed", "face threshold", "changed (UTC)"):
+        table.add_column(column, overflow="fold")
+    for status in lists:
+        table.add_row(
+            status.watchlist.list_id,
+            status.watchlist.name,
+            status.watchlist.authority,
+            str(status.active_entries),
+            str(status.proposed_entries),
+            threshold_words(status.threshold, status.watchlist.target_fpir),
+            when(status.changed_at) if status.HasField("changed_at") else "",
+        )
+    return table
+
+
+def threshold_words(threshold: watchlist_pb2.FaceThreshold, target: float) -> str:
+    """Say what a list's face threshold is and whether it keeps the target."""
+    if not threshold.HasField("score"):
+        return "none yet"
+    kept = "" if threshold.target_supported else "; the calibration can't support the target at this size"
+    return f"{threshold.score:.3f} for {target:.2%} false alarms over {threshold.templates} templates{kept}"
+
+
+def entries_view(entries: Iterable[watchlist_pb2.Entry]) -> Table:
+    """Show watchlist entries."""
+    table = Table(header_style="dim")
+    for column in ("entry", "state", "name", "templates", "documents", "reason", "valid until", "proposed by"):
+        table.add_column(column, overflow="fold")
+    for entry in entries:
+        names = [f"{name.primary_identifier}, {name.secondary_identifier}" for name in entry.names]
+        table.add_row(
+            entry.entry_id,
+            name_of(watchlist_pb2.EntryState, entry.state, "ENTRY_STATE_"),
+            "\n".join(names),
+            str(entry.template_count),
+            str(len(entry.documents)),
+            entry.reason_code,
+            when(entry.valid_until),
+            entry.proposed_by.subject,
+        )
+    return table
+
+
+def _pairs() -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _checks(checks: Iterable[types_pb2.Check]) -> Text:
+    text = Text()
+    for check in checks:
+        status = name_of(types_pb2.CheckStatus, check.status, "CHECK_STATUS_")
+        text.append("\n" if text else "")
+        text.append(f"{check.name:<20}")
+        text.append(status.replace("_", " ").lower(), style=_STATUS_COLOURS[status])
+    return text
+
+
+def _add_payload(table: Table, payload: decisions_pb2.ScreeningPayload) -> None:
+    if payload.HasField("mrz"):
+        mrz = payload.mrz
+        table.add_row("document", "\n".join(mrz.lines))
+        wrong = documents_pb2.CHECK_DIGIT_STATUS_REFUTED
+        refuted = [digit.field for digit in mrz.check_digits if digit.status == wrong]
+        table.add_row("check digits", f"wrong: {', '.join(refuted)}" if refuted else "all verified")
+    if payload.HasField("comparison"):
+        table.add_row("live and portrait", score_words(payload.comparison.score, payload.comparison.threshold))
+    for result in payload.watchlists:
+        for candidate in result.candidates:
+            table.add_row("candidate", candidate_words(candidate, result))
+
+
+def score_words(score: types_pb2.Score, threshold: float) -> str:
+    """Say what a score means."""
+    bound = "at most " if score.fmr_is_upper_bound else ""
+    return (
+        f"score {score.value:.3f} (asked {threshold:.3f}): {bound}{one_in(score.fmr)} pairs of different people "
+        f"look this alike"
+    )
+
+
+def one_in(rate: float) -> str:
+    """Say a rate in words."""
+    return f"1 in {round(1 / rate):,}" if rate > 0 else "none of the"
+
+
+def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.ListResult) -> str:
+    """Say which list, why, and what to do."""
+    kind = name_of(watchlist_pb2.MatchKind, candidate.kind, "MATCH_KIND_").lower()
+    words = f"list “{result.watchlist.name}”, by {kind}, entry {candidate.entry_id}"
+    if candidate.HasField("score"):
+        words += f"\n{score_words(candidate.score, result.threshold.score)}"
+    return f"{words}\n→ {result.watchlist.handling_instruction}"
+
+
+def _what(event: decisions_pb2.Event, body: str) -> Text | str:
+    if body == "traveler_screened":
+        screening = event.traveler_screened
+        return Text.assemble(outcome(screening.outcome), f" {screening.request_id} ", ", ".join(screening.reasons))
+    if body == "record_consulted":
+        consulted = event.record_consulted
+        return f"{consulted.method.rpartition('/')[2]} {consulted.request_id} for: {event.purpose}"
+    inner = getattr(event, body)
+    return " ".join(getattr(inner, field) for field in ("list_id", "entry_id") if hasattr(inner, field))

@@ -1,0 +1,1 @@
+"""`borderpost specimen`: make a page to try things with."""

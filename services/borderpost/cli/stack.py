@@ -1,0 +1,164 @@
+"""All five services as processes of this machine: for `borderpost up`, the demo, the bench and the tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from borderpost.runtime.channels import open_sync_channel
+from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.settings import ENV_PREFIX, SERVICES, ServiceName, Settings
+
+READY_SECONDS: Final = 60.0
+"""A service that isn't ready by then is broken; loading its models takes a few seconds."""
+
+PROBE: Final = "operator/auditor/dev"
+"""The identity that asks for health."""
+
+Progress = Callable[[ServiceName], None]
+
+
+class StackError(BorderpostError):
+    """A service didn't start. The message ends with the last lines of its log."""
+
+    reason = "STACK"
+
+
+class Stack:
+    """The services as child processes. Each logs into `log_dir`/SERVICE.log."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.log_dir = settings.state_dir / "logs"
+        self._processes: dict[ServiceName, subprocess.Popen[bytes]] = {}
+
+    def start(self, progress: Progress = lambda _: None) -> None:
+        """Start all, and return when all serve. Raises StackError; nothing is left running then."""
+        self.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            for name in SERVICES:
+                self.launch(name)
+            for name in SERVICES:
+                self.wait_ready(name)
+                progress(name)
+        except BaseException:
+            self.stop()
+            raise
+
+    def launch(self, name: ServiceName) -> None:
+        """Start one service, without waiting."""
+        with self.log_file(name).open("ab") as log:
+            self._processes[name] = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", f"borderpost.{name}"],
+                env=environment(self.settings),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C goes to this process alone, which then stops the services in order.
+                start_new_session=True,
+            )
+
+    def wait_ready(self, name: ServiceName, seconds: float = READY_SECONDS) -> None:
+        """Wait until a service serves. Raises StackError if it ends or takes too long."""
+        until = time.monotonic() + seconds
+        with open_sync_channel(self.settings, name, PROBE) as channel:
+            while not serves(channel):
+                if self._processes[name].poll() is not None:
+                    raise StackError(f"{name} ended while starting:\n{self._last_lines(name)}")
+                if time.monotonic() > until:
+                    raise StackError(f"{name} isn't ready after {seconds:.0f} s:\n{self._last_lines(name)}")
+                time.sleep(0.05)
+
+    def kill(self, name: ServiceName) -> None:
+        """End a service at once, as a crash would (SIGKILL)."""
+        self._processes[name].kill()
+        self._processes[name].wait()
+
+    def restart(self, name: ServiceName) -> None:
+        """Start a service that was killed, and wait until it serves."""
+        self.launch(name)
+        self.wait_ready(name)
+
+    def ended(self) -> list[ServiceName]:
+        """Return the services that have ended without being asked to."""
+        return [name for name, process in self._processes.items() if process.poll() is not None]
+
+    def stop(self) -> None:
+        """Stop all: the way in first, the log last."""
+        running = [self._processes[name] for name in reversed(SERVICES) if name in self._processes]
+        for process in running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in running:
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def log_file(self, name: ServiceName) -> Path:
+        """Return where a service logs."""
+        return self.log_dir / f"{name}.log"
+
+    def __enter__(self) -> Stack:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _last_lines(self, name: ServiceName) -> str:
+        return "\n".join(self.log_file(name).read_text("utf-8", "replace").splitlines()[-5:])
+
+
+def private_settings(state_dir: Path, settings: Settings) -> Settings:
+    """Return settings for a stack beside others: its own folder, and ports that are free now."""
+    ports = _free_ports(len(SERVICES))
+    changes: dict[str, object] = {"state_dir": state_dir, "tls_dir": None, "mode": "development"}
+    for name, port in zip(SERVICES, ports, strict=True):
+        section = settings.service(name)
+        changes[name] = section.model_copy(update={"address": f"127.0.0.1:{port}", "listen": None})
+    return settings.model_copy(update=changes)
+
+
+def environment(settings: Settings) -> Mapping[str, str]:
+    """Return this process's environment with all settings in it, so that a child has the same ones."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(ENV_PREFIX)}
+    own: dict[str, str] = {}
+    for name, value in settings.model_dump(mode="json", exclude_none=True).items():
+        for path, setting in _flatten(name, value):
+            own[ENV_PREFIX + path.upper()] = str(setting)
+    return inherited | own
+
+
+def _flatten(path: str, value: object) -> list[tuple[str, object]]:
+    if isinstance(value, dict):
+        return [pair for key, inner in value.items() for pair in _flatten(f"{path}__{key}", inner)]
+    return [(path, value)]
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
+
+
+def serves(channel: grpc.Channel) -> bool:
+    """Ask a service whether it serves. A service that doesn't answer doesn't."""
+    try:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+    except grpc.RpcError:
+        return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
