@@ -83,6 +83,10 @@ class Decisions:
         with self._log.snapshot() as snapshot:
             return verify(snapshot)
 
+    def check_writable(self) -> None:
+        """Raise what an append would: UnavailableError, LogDamagedError."""
+        self._log.append([])
+
     def _screening(self, kiosk_id: str | None, request_id: str) -> Record:
         found = self._log.screenings(request_id, kiosk_id)
         if not found:

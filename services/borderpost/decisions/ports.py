@@ -43,6 +43,7 @@ class EventLog(Protocol):
         An event that the log has (by event id; a screening by kiosk and request id) is not appended again:
         its result is the stored record. EventIdReusedError: the id is there with other bytes.
         LogDamagedError: the stored log is not what was written. UnavailableError: it can't be written now.
+        Both are found out without any event, too.
         """
 
     def screenings(self, request_id: str, kiosk_id: str | None = None) -> list[Record]:

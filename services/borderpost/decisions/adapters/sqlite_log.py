@@ -56,7 +56,7 @@ CREATE INDEX event_reasons_reason ON event_reasons (reason)
 """
 
 _RECORD: Final = (
-    "SELECT e.idx, e.logged_at, e.event, e.leaf_sha256 FROM events e JOIN event_index i ON i.idx = e.idx"
+    "SELECT e.idx, e.logged_at, e.event, e.leaf_sha256 FROM event_index i JOIN events e ON e.idx = i.idx"
 )
 _INDEX_COLUMNS: Final = "event_id, kind, time, outcome, kiosk_id, visit_id, request_id"
 
@@ -84,7 +84,7 @@ class SqliteLog:
         """Return the screenings with this request id, of one kiosk or of all."""
         with _explained(), self._database.read() as connection:
             rows = connection.execute(
-                f"{_RECORD} WHERE i.request_id = ? AND (? IS NULL OR i.kiosk_id = ?) ORDER BY e.idx",
+                f"{_RECORD} WHERE i.request_id = ? AND (? IS NULL OR i.kiosk_id = ?) ORDER BY i.idx",
                 (request_id, kiosk_id, kiosk_id),
             ).fetchall()
         return [_record(row) for row in rows]
@@ -98,12 +98,12 @@ class SqliteLog:
         """Return the newest `limit` events that are wanted and whose index is below `before`."""
         conditions = _conditions(wanted)
         if before is not None:
-            conditions.append(("e.idx < ?", (before,)))
+            conditions.append(("i.idx < ?", (before,)))
         where = " AND ".join(text for text, _ in conditions) or "TRUE"
         values = [value for _, values in conditions for value in values]
         with _explained(), self._database.read() as connection:
             rows = connection.execute(
-                f"{_RECORD} WHERE {where} ORDER BY e.idx DESC LIMIT ?", (*values, limit + 1)
+                f"{_RECORD} WHERE {where} ORDER BY i.idx DESC LIMIT ?", (*values, limit + 1)
             ).fetchall()
         records = tuple(_record(row) for row in rows[:limit])
         return Page(records, records[-1].index if len(rows) > limit else None)
@@ -112,6 +112,8 @@ class SqliteLog:
     def snapshot(self) -> Iterator[SqliteSnapshot]:
         """Open the log as it is now; appends go on meanwhile and are not seen."""
         with _explained(), self._database.read() as connection:
+            # SQLite takes the snapshot at the first read, not when the transaction begins.
+            connection.execute("SELECT max(idx) FROM events").fetchone()
             yield SqliteSnapshot(connection)
 
     def close(self) -> None:
@@ -256,7 +258,7 @@ def _conditions(wanted: EventFilter) -> list[_Condition]:
         "i.kiosk_id = ?": wanted.kiosk_id,
         "i.visit_id = ?": wanted.visit_id,
         "i.request_id = ?": wanted.request_id,
-        "e.idx IN (SELECT idx FROM event_reasons WHERE reason = ?)": wanted.reason,
+        "i.idx IN (SELECT idx FROM event_reasons WHERE reason = ?)": wanted.reason,
     }
     conditions: list[_Condition] = [(text, (value,)) for text, value in single.items() if value is not None]
     conditions += [
