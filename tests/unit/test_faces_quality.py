@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,3 +175,9 @@ def test_the_travelers_face_is_the_most_central_of_the_large_ones():
     assert travelers_face([left, centre_small, right], 600, 600) == right
     assert travelers_face([left, centre_small], 600, 600) == left
     assert travelers_face([], 600, 600) is None
+
+
+def test_the_documentation_names_every_component_and_problem():
+    text = (Path(__file__).parents[2] / "docs" / "faces.md").read_text(encoding="utf-8")
+    for name in (*(c.value for c in Component), *(p.value for p in CaptureProblem)):
+        assert name in text

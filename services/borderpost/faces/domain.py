@@ -28,9 +28,6 @@ Vector: TypeAlias = npt.NDArray[np.float32]
 Point: TypeAlias = tuple[float, float]
 """Pixels from the left and the top edge of the picture."""
 
-DEFAULT_FMR_TARGET: Final = 1e-3
-"""1:1 at a border: FMR of 0.1 % or better (Frontex, Best Practice Guidelines for ABC Systems, 2015)."""
-
 
 @dataclass(frozen=True, slots=True)
 class FaceBox:

@@ -47,10 +47,10 @@ class Limits:
 
 LIVE_MIN_INTER_EYE: Final = 30.0
 """Shrunk to 30 pixels, 95 % of faces keep a cosine of 0.997 to their own template (290 pictures measured).
-A guide to come closer, not what a border system's camera should deliver: that is 90 and more."""
+Fewer means "come closer"; it is no target for a camera: ICAO's TR Portrait Quality asks for 90."""
 
 ENROLMENT_MIN_INTER_EYE: Final = 60.0
-"""The token portrait of ISO/IEC 19794-5, clause 8, has 60: what is kept for years should have as many."""
+"""The token image of ISO/IEC 19794-5 has 60 (a quarter of 240): what is kept for years should have as many."""
 
 PORTRAIT_MIN_INTER_EYE: Final = 20.0
 """A printed portrait can't be taken again: only what costs the embedder is reported. At 20 pixels the cosine to

@@ -100,7 +100,7 @@ def build_model(network: Network) -> onnx.ModelProto:
 
 @dataclass(frozen=True, slots=True)
 class _Signal:
-    """What one node gives to the next: N × channels × side × side."""
+    """What one node gives to the next: N × channels × side × side; behind Flatten only N × channels."""
 
     name: str
     channels: int
@@ -122,6 +122,7 @@ class _GraphBuilder:
         self._constants: list[onnx.TensorProto] = []
         self._convolution: Convolution | None = None
         self._added = False
+        self._projected = False
         self._signal = self._input(network)
         self._block_input = self._signal
 
@@ -148,7 +149,7 @@ class _GraphBuilder:
                 self._project(layer)
 
     def finish(self) -> onnx.ModelProto:
-        if self._signal.side != 0:
+        if not self._projected:
             raise _unexpected("a network that ends in a fully connected layer")
         graph = helper.make_graph(
             self._nodes,
@@ -165,7 +166,7 @@ class _GraphBuilder:
             ],
             self._constants,
         )
-        # The last node's name is its own; the graph's output has the public one.
+        # Gives the last node's output its public name.
         graph.node.append(helper.make_node("Identity", [self._signal.name], ["embedding"]))
         return helper.make_model(
             graph,
@@ -239,9 +240,10 @@ class _GraphBuilder:
         return self._node("Pad", [signal.name, ends], channels, side)
 
     def _project(self, layer: FullyConnected) -> None:
-        flat = self._node("Flatten", [self._signal.name], self._signal.channels, 0)
+        flat = self._node("Flatten", [self._signal.name], self._signal.channels, 1)
         outputs = layer.weights.shape[1]
-        self._signal = self._node("MatMul", [flat.name, self._constant(layer.weights)], outputs, 0)
+        self._signal = self._node("MatMul", [flat.name, self._constant(layer.weights)], outputs, 1)
+        self._projected = True
 
     def _node(self, kind: str, inputs: list[str], channels: int, side: int, **attributes: Any) -> _Signal:
         name = f"{kind.lower()}_{len(self._nodes)}"
