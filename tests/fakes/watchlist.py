@@ -1,0 +1,175 @@
+"""A template index by brute force, a clock that stands still, and samples of lists, entries and templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from borderpost.runtime.calibration import Calibration, Row
+from borderpost.runtime.calls import Actor
+from borderpost.runtime.clock import new_id
+from borderpost.runtime.sqlite import Database
+from borderpost.watchlist.adapters.faiss_index import FaissIndex
+from borderpost.watchlist.adapters.sqlite_store import MIGRATIONS, SqliteStore
+from borderpost.watchlist.app import Watchlists
+from borderpost.watchlist.domain import (
+    Category,
+    EntryContent,
+    Model,
+    PartialDate,
+    Template,
+    Vectors,
+    Watchlist,
+)
+from borderpost.watchlist.ports import BuildIndex, Pairs
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+MODEL = Model("test-model", 16)
+OTHER_MODEL = Model("other-model", 8)
+ANNA = Actor("borderpost.test", "operator/list-manager/anna")
+BEN = Actor("borderpost.test", "operator/approver/ben")
+
+CALIBRATION = Calibration(
+    id="c" * 64,
+    model_id=MODEL.model_id,
+    metric="cosine",
+    data="made up",
+    method="made up",
+    impostor_comparisons=10**8,
+    rows=(
+        Row(1.0, -1.0, 10**8),
+        Row(0.1, 0.3, 10**7),
+        Row(1e-2, 0.5, 10**6),
+        Row(1e-3, 0.65, 10**5),
+        Row(1e-4, 0.75, 10**4),
+        Row(1e-5, 0.85, 10**3),
+    ),
+    checked_on={},
+)
+CALIBRATIONS = {
+    MODEL.model_id: CALIBRATION,
+    OTHER_MODEL.model_id: replace(CALIBRATION, id="d" * 64, model_id=OTHER_MODEL.model_id),
+}
+
+
+class StillClock:
+    """Tells NOW until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    def move(self, by: timedelta) -> None:
+        self.time += by
+
+
+class BruteForceIndex:
+    """A `TemplateIndex` that computes every inner product in double precision."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        self.vectors = vectors
+
+    def at_least(self, probes: Vectors, score: float) -> Pairs:
+        products = probes.astype(np.float64) @ self.vectors.astype(np.float64).T
+        found, rows = np.nonzero(products >= score)
+        return Pairs(found, rows, products[found, rows])
+
+
+class FailingIndex:
+    """Builds like FAISS until `fail` is set: then it has no memory."""
+
+    def __init__(self) -> None:
+        self.fail = False
+
+    def __call__(self, vectors: Vectors) -> FaissIndex:
+        if self.fail:
+            raise MemoryError
+        return FaissIndex(vectors)
+
+
+def unit_vectors(count: int, dimension: int, seed: int) -> Vectors:
+    vectors = np.random.default_rng(seed).standard_normal((count, dimension))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def near(template: Template, cosine: float, seed: int) -> Template:
+    """A template whose cosine with the given one is `cosine`, within single precision."""
+    base = np.frombuffer(template.values, dtype=np.float32).astype(np.float64)
+    other = np.random.default_rng(10**6 + seed).standard_normal(template.model.dimension)
+    other -= (other @ base) * base
+    other /= np.linalg.norm(other)
+    values = cosine * base + np.sqrt(1 - cosine**2) * other
+    return Template(template.model, values.astype(np.float32).tobytes())
+
+
+def a_template(seed: int, model: Model = MODEL) -> Template:
+    return Template(model, unit_vectors(1, model.dimension, seed).tobytes())
+
+
+def a_list(**changes: Any) -> Watchlist:
+    watchlist = Watchlist(
+        list_id=new_id(),
+        name="Wanted persons",
+        authority="Ministry of the Interior",
+        legal_basis="Border Act, s. 12",
+        category=Category.WANTED,
+        priority=2,
+        handling_instruction="Call the shift leader.",
+        target_fpir=0.01,
+    )
+    return replace(watchlist, **changes)
+
+
+def an_entry(list_id: str, **changes: Any) -> EntryContent:
+    content = EntryContent(
+        entry_id=new_id(),
+        list_id=list_id,
+        templates=(),
+        names=(),
+        birth_date=PartialDate(),
+        documents=(),
+        reason_code="R1",
+        source_reference="case 4711",
+        valid_from=None,
+        valid_until=NOW + timedelta(days=365),
+    )
+    return replace(content, **changes)
+
+
+class House:
+    """The watchlist service without its wire, over a database file."""
+
+    def __init__(self, folder: Path, build_index: BuildIndex = FaissIndex) -> None:
+        self.folder = folder
+        self.clock = StillClock()
+        self.database = Database(folder / "watchlist.sqlite", MIGRATIONS)
+        self.store = SqliteStore(self.database)
+        self.app = Watchlists(self.store, build_index, CALIBRATIONS, self.clock)
+
+    def new_list(self, **changes: Any) -> Watchlist:
+        watchlist = a_list(**changes)
+        self.app.create_watchlist(watchlist, ANNA, "set-up")
+        return watchlist
+
+    def add(self, content: EntryContent) -> EntryContent:
+        """Propose and approve."""
+        self.app.propose_entry(content, ANNA, "set-up")
+        self.app.approve_entry(content.entry_id, BEN, "set-up")
+        return content
+
+
+@contextmanager
+def a_house(folder: Path, build_index: BuildIndex = FaissIndex) -> Iterator[House]:
+    house = House(folder, build_index)
+    try:
+        yield house
+    finally:
+        house.database.close()

@@ -1,0 +1,129 @@
+"""Names, dates, documents and thresholds of the watchlists."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from borderpost.runtime.errors import InvalidRequestError
+from borderpost.watchlist.domain import (
+    DocumentKey,
+    PartialDate,
+    PersonName,
+    face_threshold,
+    target_fmr,
+)
+from borderpost.watchlist.names import fold_name
+from borderpost.watchlist.tokens import make_page_token, parse_page_token
+from fakes.watchlist import CALIBRATION
+
+
+@pytest.mark.parametrize(
+    ("printed", "folded"),
+    [
+        ("Müller-Lüdenscheidt", "MUELLER LUEDENSCHEIDT"),
+        ("O’Connor", "OCONNOR"),
+        ("ERIKSSON", "ERIKSSON"),
+        ("VAN<DER<BERG", "VAN DER BERG"),
+        ("Þórðardóttir", "THORDARDOTTIR"),
+        ("Strauß", "STRAUSS"),
+        ("Straße", "STRASSE"),
+        ("Ğülşen", "GUELSEN"),
+        ("Ilıca", "ILICA"),
+        ("Mu\u0308ller", "MUELLER"),
+        ("  Anna   Maria ", "ANNA MARIA"),
+        ("李", ""),
+        ("", ""),
+    ],
+)
+def test_a_printed_name_folds_to_what_the_mrz_writes(printed: str, folded: str):
+    assert fold_name(printed) == folded
+
+
+@given(st.text(max_size=40))
+@settings(max_examples=200)
+def test_folding_gives_only_letters_and_single_spaces_and_folding_again_changes_nothing(name: str):
+    folded = fold_name(name)
+    assert set(folded) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    assert "  " not in folded
+    assert folded == folded.strip()
+    assert fold_name(folded) == folded
+
+
+def test_two_spellings_of_a_name_have_one_key_and_swapped_parts_another():
+    assert PersonName("Müller", "Jörg").key == PersonName("MUELLER", "JOERG").key
+    assert PersonName("Müller", "Jörg").key != PersonName("Jörg", "Müller").key
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may_be"),
+    [
+        (PartialDate(1970, 1, 2), PartialDate(1970, 1, 2), True),
+        (PartialDate(1970, None, None), PartialDate(1970, 1, 2), True),
+        (PartialDate(1970, None, 3), PartialDate(1970, 1, 2), False),
+        (PartialDate(1971, None, None), PartialDate(1970, 1, 2), False),
+        (PartialDate(), PartialDate(1970, 1, 2), True),
+    ],
+)
+def test_unknown_parts_of_a_date_match_any(one: PartialDate, other: PartialDate, may_be: bool):
+    assert one.may_be(other) is may_be
+    assert other.may_be(one) is may_be
+
+
+def test_a_documents_key_ignores_fillers_case_and_the_second_letter_of_the_code():
+    key = DocumentKey("P", "UTO", "L898902C3").key
+    assert DocumentKey("PM", "uto", "l898902c3<<").key == key
+    assert DocumentKey("P<", "UTO", "L898 902C3").key == key
+    assert DocumentKey("I", "UTO", "L898902C3").key != key
+    assert DocumentKey("P", "UTP", "L898902C3").key != key
+
+
+@pytest.mark.parametrize(("fpir", "comparisons"), [(0.1, 1), (0.01, 1000), (0.001, 10**6)])
+def test_the_rate_per_comparison_adds_up_to_the_rate_per_traveler(fpir: float, comparisons: int):
+    assert 1 - (1 - target_fmr(fpir, comparisons)) ** comparisons == pytest.approx(fpir, rel=1e-6)
+
+
+def test_a_threshold_grows_with_the_list_and_with_the_search():
+    scores = [
+        face_threshold(CALIBRATION, 0.01, templates, probes).score
+        for templates, probes in [(1, 1), (1, 2), (10, 1), (10, 8), (100, 8)]
+    ]
+    assert None not in scores
+    assert scores == sorted(scores)
+    assert len(set(scores)) == len(scores)
+
+
+def test_a_target_beyond_the_calibration_takes_its_strictest_threshold_and_says_so():
+    threshold = face_threshold(CALIBRATION, 0.001, 100_000, 1)
+    assert threshold.score == CALIBRATION.rows[-1].score
+    assert not threshold.supported
+    assert face_threshold(CALIBRATION, 0.1, 100, 1).supported
+
+
+def test_a_list_without_templates_has_no_threshold():
+    assert face_threshold(CALIBRATION, 0.01, 0, 1).score is None
+
+
+def test_the_loosest_target_of_a_single_comparison_has_a_threshold():
+    assert face_threshold(CALIBRATION, 0.1, 1, 1).score == pytest.approx(0.3)
+
+
+@given(st.integers(1, 2**63 - 1))
+@settings(max_examples=50)
+def test_a_page_token_leads_back_to_its_place(place: int):
+    assert parse_page_token(make_page_token(place)) == place
+
+
+def test_no_page_token_is_the_beginning_and_the_end_has_none():
+    assert parse_page_token("") == 0
+    assert make_page_token(None) == ""
+
+
+@given(st.text(min_size=1, max_size=20))
+@settings(max_examples=200)
+def test_a_text_that_is_no_page_token_is_refused_or_a_place(token: str):
+    try:
+        assert 0 <= parse_page_token(token) < 2**63
+    except InvalidRequestError as error:
+        assert "page_token" in error.message
