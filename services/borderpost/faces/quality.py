@@ -47,7 +47,7 @@ class Limits:
 
 LIVE_MIN_INTER_EYE: Final = 30.0
 """Shrunk to 30 pixels, 95 % of faces keep a cosine of 0.997 to their own template (290 pictures measured).
-Fewer means "come closer"; it is no target for a camera: ICAO's TR Portrait Quality asks for 90."""
+Fewer means "come closer"; it is no target for choosing a camera."""
 
 ENROLMENT_MIN_INTER_EYE: Final = 60.0
 """The token image of ISO/IEC 19794-5 has 60 (a quarter of 240): what is kept for years should have as many."""

@@ -42,7 +42,7 @@ CARD: Final = ModelCard(
     id="dlib-resnet-v1",
     file=RESNET.path.rpartition("/")[2],
     sha256=RESNET.sha256,
-    licence="public domain (CC0 1.0)",
+    licence="public domain, as its author says",
     holder="Davis E. King",
     provenance="weights: dlib-models, by way of the package face-recognition-models 0.3.0; training data, "
     "as its author says: about 3 million pictures of 7,485 people (face scrub, VGG, and pictures scraped "
