@@ -1,0 +1,196 @@
+"""Fakes of the four services behind the gateway: they work, in memory, and can be told to fail, hang or lie.
+
+Not real: no picture is read, no face is compared. A page is the bytes of its document number, a frame the
+bytes of a person's name, and a template is that name again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from borderpost.gateway.errors import RequestIdReusedError
+from borderpost.runtime.calls import Actor, Call, Role
+from borderpost.runtime.clock import to_timestamp
+from borderpost.runtime.errors import BorderpostError, DeadlineError, PictureDamagedError, UnavailableError
+from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, types_pb2, watchlist_pb2
+
+PASSED = types_pb2.CHECK_STATUS_PASSED
+FAILED = types_pb2.CHECK_STATUS_FAILED
+UNDETERMINED = types_pb2.CHECK_STATUS_UNDETERMINED
+NOT_PERFORMED = types_pb2.CHECK_STATUS_NOT_PERFORMED
+
+DAMAGED = b"damaged"
+NOBODY = b"nobody"
+UNREADABLE = b"unreadable"
+
+KIOSK_CALL = Call(
+    "/borderpost.v1.GatewayService/ScreenTraveler",
+    Actor("borderpost.test", "kiosk/north/1"),
+    Role.KIOSK,
+    Actor("borderpost.test", "kiosk/north/1"),
+    frozenset({Role.KIOSK}),
+    "",
+    "",
+    "00-" + "a" * 32 + "-" + "b" * 16 + "-01",
+)
+
+
+@dataclass
+class Mood:
+    """How a fake behaves: `error` is raised, `hang` waits until the deadline."""
+
+    error: BorderpostError | None = None
+    hang: bool = False
+
+    async def show(self, seconds: float) -> None:
+        if self.hang:
+            await asyncio.sleep(seconds)
+            raise DeadlineError("too slow")
+        if self.error:
+            raise self.error
+
+
+DOWN = UnavailableError("down")
+
+
+@dataclass
+class FakeDocuments:
+    """Reads b"NUMBER": a page of that number with the portrait of the person `holders` names."""
+
+    holders: dict[bytes, bytes]
+    refuted: set[bytes] = field(default_factory=set)
+    mood: Mood = field(default_factory=Mood)
+
+    async def read(
+        self, page: bytes, at: datetime, call: Call, seconds: float
+    ) -> documents_pb2.ReadDocumentResponse:
+        await self.mood.show(seconds)
+        if page == DAMAGED:
+            raise PictureDamagedError("page: truncated", field="page")
+        electronic = types_pb2.Verdict(status=UNDETERMINED)
+        electronic.checks.add(name="CHIP_READ", status=NOT_PERFORMED, reasons=["CHIP_NOT_READ"])
+        if page == UNREADABLE:
+            problem = types_pb2.CaptureProblem(code="MRZ_NOT_FOUND", advice="Lay the page flat.")
+            return documents_pb2.ReadDocumentResponse(problems=[problem], electronic=electronic)
+        optical = types_pb2.Verdict(status=FAILED if page in self.refuted else PASSED)
+        if page in self.refuted:
+            optical.checks.add(name="CHECK_DIGITS", status=FAILED, reasons=["CHECK_DIGIT_REFUTED"])
+        mrz = documents_pb2.Mrz(primary_identifier="SPECIMEN", birth_date=types_pb2.PartialDate(year=1980))
+        mrz.document.document_code, mrz.document.number = "P", page.decode()
+        return documents_pb2.ReadDocumentResponse(
+            mrz=mrz, portrait=self.holders.get(page, b""), optical=optical, electronic=electronic
+        )
+
+
+@dataclass
+class FakeFaces:
+    """A frame holds the name of the person that it shows; equal names match."""
+
+    mood: Mood = field(default_factory=Mood)
+    compare_mood: Mood = field(default_factory=Mood)
+
+    async def extract(
+        self,
+        frames: Sequence[bytes],
+        profile: faces_pb2.CaptureProfile.ValueType,
+        call: Call,
+        seconds: float,
+    ) -> faces_pb2.ExtractTemplateResponse:
+        await self.mood.show(seconds)
+        if DAMAGED in frames:
+            raise PictureDamagedError("frames[0]: truncated", field="frames[0]")
+        answer = faces_pb2.ExtractTemplateResponse(liveness=faces_pb2.Liveness(status=NOT_PERFORMED))
+        if frames[0] == NOBODY:
+            answer.problems.add(code="NO_FACE", advice="Look into the camera.")
+        else:
+            answer.template.model_id, answer.template.values = "fake", frames[0]
+        return answer
+
+    async def compare(
+        self, probe: types_pb2.Template, reference: types_pb2.Template, fmr: float, call: Call, seconds: float
+    ) -> faces_pb2.CompareResponse:
+        await self.compare_mood.show(seconds)
+        same = probe.values == reference.values
+        return faces_pb2.CompareResponse(
+            score=types_pb2.Score(value=1.0 if same else 0.0), status=PASSED if same else FAILED
+        )
+
+
+@dataclass
+class FakeWatchlists:
+    """One list, of the faces, documents and surnames in `wanted`."""
+
+    wanted: set[bytes] = field(default_factory=set)
+    mood: Mood = field(default_factory=Mood)
+    proposed: list[watchlist_pb2.Entry] = field(default_factory=list)
+
+    async def search(
+        self, request: watchlist_pb2.SearchRequest, call: Call, seconds: float
+    ) -> watchlist_pb2.SearchResponse:
+        await self.mood.show(seconds)
+        looked_for = {
+            watchlist_pb2.MATCH_KIND_FACE: [template.values for template in request.templates],
+            watchlist_pb2.MATCH_KIND_DOCUMENT: [request.document.number.encode()],
+            watchlist_pb2.MATCH_KIND_NAME: [request.name.primary_identifier.encode()],
+        }
+        answer = watchlist_pb2.SearchResponse(version=7)
+        answer.searched_by.extend(kind for kind, values in looked_for.items() if any(values))
+        result = answer.results.add()
+        for kind, values in looked_for.items():
+            if self.wanted & set(values):
+                result.candidates.add(entry_id="entry", kind=kind)
+        return answer
+
+    async def propose(
+        self, entry: watchlist_pb2.Entry, call: Call, seconds: float
+    ) -> watchlist_pb2.ProposeEntryResponse:
+        await self.mood.show(seconds)
+        self.proposed.append(entry)
+        return watchlist_pb2.ProposeEntryResponse(entry=entry)
+
+
+@dataclass
+class FakeDecisions:
+    """Keeps records in a list, unique by kiosk and request id as the real log does."""
+
+    mood: Mood = field(default_factory=Mood)
+    append_mood: Mood = field(default_factory=Mood)
+    records: list[decisions_pb2.AppendScreeningRequest] = field(default_factory=list)
+    finds_nothing: bool = False
+
+    async def find(
+        self, kiosk_id: str, request_id: str, call: Call, seconds: float
+    ) -> decisions_pb2.LogEntry | None:
+        await self.mood.show(seconds)
+        if self.finds_nothing:
+            return None
+        return next(
+            (self._entry(i) for i, r in enumerate(self.records) if self._key(r) == (kiosk_id, request_id)),
+            None,
+        )
+
+    async def append(
+        self, request: decisions_pb2.AppendScreeningRequest, call: Call, seconds: float
+    ) -> decisions_pb2.AppendScreeningResponse:
+        await self.append_mood.show(seconds)
+        for index, record in enumerate(self.records):
+            if self._key(record) == self._key(request):
+                if record.screening.content_sha256 != request.screening.content_sha256:
+                    raise RequestIdReusedError("reused")
+                return decisions_pb2.AppendScreeningResponse(entry=self._entry(index), duplicate=True)
+        self.records.append(request)
+        return decisions_pb2.AppendScreeningResponse(entry=self._entry(len(self.records) - 1))
+
+    def _key(self, record: decisions_pb2.AppendScreeningRequest) -> tuple[str, str]:
+        return record.screening.kiosk_id, record.screening.request_id
+
+    def _entry(self, index: int) -> decisions_pb2.LogEntry:
+        entry = decisions_pb2.LogEntry(
+            index=index, logged_at=to_timestamp(datetime(2026, 11, 24, tzinfo=UTC))
+        )
+        entry.event.event_id = f"event-{index}"
+        entry.event.traveler_screened.CopyFrom(self.records[index].screening)
+        return entry

@@ -1,0 +1,262 @@
+"""ScreenTraveler's use case, over fakes that fail, hang and lie."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from borderpost.gateway.app import Gateway, Services
+from borderpost.gateway.domain import ScreenRequest
+from borderpost.gateway.errors import DecisionLogUnavailableError, PictureUnusableError, RequestIdReusedError
+from borderpost.gateway.policy import load_policy
+from borderpost.runtime.clock import new_id
+from borderpost.runtime.errors import PictureDamagedError
+from borderpost.v1 import types_pb2, watchlist_pb2
+from fakes.services import (
+    DAMAGED,
+    DOWN,
+    KIOSK_CALL,
+    NOBODY,
+    UNREADABLE,
+    FakeDecisions,
+    FakeDocuments,
+    FakeFaces,
+    FakeWatchlists,
+    Mood,
+)
+
+SECONDS = 1.0
+
+
+class Border:
+    """A gateway over fakes, in a world of two people with a document each."""
+
+    def __init__(self):
+        self.documents = FakeDocuments({b"DOC1": b"anna", b"DOC2": b"bert"})
+        self.faces = FakeFaces()
+        self.watchlists = FakeWatchlists()
+        self.decisions = FakeDecisions()
+        services = Services(self.documents, self.faces, self.watchlists, self.decisions)
+        self.gateway = Gateway(services, load_policy(None), commit_seconds=0.4)
+
+    async def screen(self, page=b"DOC1", frame=b"anna", **changes):
+        return await self.gateway.screen(request(page, frame, **changes), KIOSK_CALL, SECONDS)
+
+    async def outcome(self, *args, **changes):
+        screening = (await self.screen(*args, **changes)).entry.event.traveler_screened
+        return types_pb2.Outcome.Name(screening.outcome).removeprefix("OUTCOME_"), tuple(screening.reasons)
+
+
+def request(page=b"DOC1", frame=b"anna", **changes):
+    now = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+    made = ScreenRequest(
+        request_id=new_id(),
+        visit_id=new_id(),
+        attempt=1,
+        kiosk_id="kiosk/north/1",
+        crossing="north",
+        direction=types_pb2.DIRECTION_ENTRY,
+        kiosk_time=now,
+        received_at=now,
+        page=page,
+        frames=(frame,),
+    )
+    return replace(made, **changes)
+
+
+@pytest.fixture
+def border():
+    return Border()
+
+
+async def test_a_genuine_traveler_is_clear(border):
+    assert await border.outcome() == ("CLEAR", ())
+
+
+async def test_a_face_that_is_not_the_documents_refers(border):
+    assert await border.outcome(b"DOC1", b"bert") == ("REFER", ("FACE_NOT_THE_DOCUMENTS",))
+
+
+async def test_a_wrong_check_digit_refers(border):
+    border.documents.refuted.add(b"DOC1")
+    assert await border.outcome() == ("REFER", ("CHECK_DIGIT_REFUTED",))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        (b"anna", "WATCHLIST_CANDIDATE_BY_FACE"),
+        (b"DOC1", "WATCHLIST_CANDIDATE_BY_DOCUMENT"),
+        (b"SPECIMEN", "WATCHLIST_CANDIDATE_BY_NAME"),
+    ],
+)
+async def test_a_candidate_refers(border, wanted, reason):
+    border.watchlists.wanted.add(wanted)
+    assert await border.outcome() == ("REFER", (reason,))
+
+
+async def test_a_portrait_on_a_list_refers_even_when_the_live_face_is_another(border):
+    border.watchlists.wanted.add(b"anna")
+    outcome, reasons = await border.outcome(b"DOC1", b"bert")
+    assert (outcome, reasons[0]) == ("REFER", "WATCHLIST_CANDIDATE_BY_FACE")
+
+
+async def test_no_face_is_a_retake_with_advice_and_at_the_last_attempt_a_referral(border):
+    screened = await border.screen(frame=NOBODY)
+    screening = screened.entry.event.traveler_screened
+    assert screening.outcome == types_pb2.OUTCOME_RETAKE
+    assert [problem.advice for problem in screening.advice] == ["Look into the camera."]
+    outcome, reasons = await border.outcome(frame=NOBODY, attempt=3)
+    assert (outcome, reasons[0]) == ("REFER", "ATTEMPTS_EXHAUSTED")
+
+
+async def test_an_unreadable_page_is_a_retake(border):
+    assert (await border.outcome(page=UNREADABLE))[0] == "RETAKE"
+
+
+async def test_a_candidate_outweighs_a_retake(border):
+    border.watchlists.wanted.add(b"DOC1")
+    outcome, reasons = await border.outcome(frame=NOBODY)
+    assert (outcome, reasons[0]) == ("REFER", "WATCHLIST_CANDIDATE_BY_DOCUMENT")
+
+
+@pytest.mark.parametrize("mood", [Mood(error=DOWN), Mood(hang=True)], ids=["down", "hanging"])
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        ("documents.mood", "DOCUMENT_OPTICAL_NOT_CHECKED"),
+        ("faces.mood", "FACE_CAPTURE_NOT_CHECKED"),
+        ("faces.compare_mood", "FACE_MATCH_NOT_CHECKED"),
+        ("watchlists.mood", "WATCHLIST_FACE_NOT_CHECKED"),
+    ],
+)
+async def test_a_service_that_is_down_or_hangs_refers_as_not_checked_in_time(border, part, reason, mood):
+    service, _, attribute = part.partition(".")
+    setattr(getattr(border, service), attribute, mood)
+    started = time.monotonic()
+    outcome, reasons = await border.outcome()
+    assert outcome == "REFER"
+    assert reason in reasons
+    assert time.monotonic() - started < SECONDS
+
+
+async def test_every_service_but_the_log_down_still_gets_an_outcome(border):
+    for service in (border.documents, border.faces, border.watchlists):
+        service.mood = Mood(error=DOWN)
+    outcome, reasons = await border.outcome()
+    assert outcome == "REFER"
+    assert len(reasons) == 6
+    assert all(reason.endswith("_NOT_CHECKED") for reason in reasons)
+
+
+async def test_a_service_that_lies_with_an_empty_answer_never_clears(border):
+    async def nothing(*_):
+        return watchlist_pb2.SearchResponse()
+
+    border.watchlists.search = nothing
+    outcome, _ = await border.outcome()
+    assert outcome == "REFER"
+
+
+@pytest.mark.parametrize("mood", [Mood(error=DOWN), Mood(hang=True)], ids=["down", "hanging"])
+@pytest.mark.parametrize("when", ["mood", "append_mood"], ids=["before", "at the commit"])
+async def test_without_the_log_there_is_no_outcome(border, when, mood):
+    setattr(border.decisions, when, mood)
+    with pytest.raises(DecisionLogUnavailableError):
+        await border.screen()
+    assert not border.decisions.records
+
+
+async def test_the_same_request_gets_the_same_answer_whatever_has_changed(border):
+    asked = request()
+    first = await border.gateway.screen(asked, KIOSK_CALL, SECONDS)
+    border.watchlists.wanted.add(b"anna")
+    border.faces.mood = Mood(error=DOWN)
+    second = await border.gateway.screen(asked, KIOSK_CALL, SECONDS)
+    assert second.entry == first.entry
+    assert (first.already_answered, second.already_answered) == (False, True)
+
+
+async def test_the_same_request_at_the_same_moment_gets_one_answer(border):
+    asked = request()
+    border.decisions.finds_nothing = True  # as for two that ask before either has committed
+    answers = await asyncio.gather(*(border.gateway.screen(asked, KIOSK_CALL, SECONDS) for _ in range(8)))
+    assert len(border.decisions.records) == 1
+    assert len({answer.entry.event.event_id for answer in answers}) == 1
+    assert sorted(answer.already_answered for answer in answers) == [False] + [True] * 7
+
+
+@pytest.mark.parametrize("finds_nothing", [False, True], ids=["found before", "found at the commit"])
+async def test_the_same_id_with_other_content_is_refused(border, finds_nothing):
+    asked = request()
+    await border.gateway.screen(asked, KIOSK_CALL, SECONDS)
+    border.decisions.finds_nothing = finds_nothing
+    with pytest.raises(RequestIdReusedError):
+        await border.gateway.screen(replace(asked, frames=(b"bert",)), KIOSK_CALL, SECONDS)
+
+
+async def test_a_retry_with_a_later_clock_is_the_same_request(border):
+    asked = request()
+    later = replace(asked, kiosk_time=asked.kiosk_time.replace(minute=1))
+    assert asked.content_sha256() == later.content_sha256()
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"page": DAMAGED}, "document_page: "), ({"frame": DAMAGED}, "live_frames[0]: ")],
+    ids=["page", "frame"],
+)
+async def test_a_picture_that_is_none_is_an_error_in_the_gateways_words_and_decides_nothing(
+    border, change, field
+):
+    with pytest.raises(PictureDamagedError) as caught:
+        await border.screen(**change)
+    assert caught.value.message.startswith(field)
+    assert not border.decisions.records
+
+
+async def test_the_public_part_of_the_record_has_no_personal_data(border):
+    await border.screen(b"DOC1", b"anna")
+    (record,) = border.decisions.records
+    public = record.screening.SerializeToString()
+    for personal in (b"DOC1", b"anna", b"SPECIMEN", b"entry"):
+        assert personal not in public
+    assert record.payload.mrz.document.number == "DOC1"
+
+
+async def test_the_record_names_what_was_in_force(border):
+    await border.screen()
+    versions = border.decisions.records[0].screening.versions
+    assert versions.policy == load_policy(None).version
+    assert (versions.model_id, versions.watchlists) == ("fake", 7)
+    assert versions.software.startswith("borderpost ")
+
+
+async def test_every_step_is_in_the_record_with_what_became_of_it(border):
+    border.faces.compare_mood = Mood(error=DOWN)
+    await border.screen()
+    steps = {step.name: step for step in border.decisions.records[0].screening.steps}
+    assert set(steps) == {
+        "read_document",
+        "live_template",
+        "portrait_template",
+        "compare",
+        "search_watchlists",
+    }
+    assert steps["compare"].status == types_pb2.STEP_STATUS_FAILED
+    assert steps["compare"].reason == "UNAVAILABLE"
+
+
+async def test_enrolling_makes_a_template_of_each_picture(border):
+    entry = await border.gateway.enrol(watchlist_pb2.Entry(), [b"anna", b"anna"], KIOSK_CALL, SECONDS)
+    assert [template.values for template in entry.templates] == [b"anna", b"anna"]
+
+
+async def test_enrolling_says_which_picture_is_unusable(border):
+    with pytest.raises(PictureUnusableError, match=r"pictures\[1\].*NO_FACE"):
+        await border.gateway.enrol(watchlist_pb2.Entry(), [b"anna", NOBODY], KIOSK_CALL, SECONDS)
+    assert not border.watchlists.proposed
