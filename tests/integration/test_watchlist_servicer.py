@@ -1,0 +1,434 @@
+"""The watchlist service by its messages: what goes in and out, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from borderpost.runtime.calls import Actor, Call, Role, enter
+from borderpost.runtime.clock import new_id, to_timestamp
+from borderpost.runtime.errors import BorderpostError, InvalidRequestError
+from borderpost.runtime.pool import WorkPool
+from borderpost.v1 import types_pb2
+from borderpost.v1 import watchlist_pb2 as pb
+from borderpost.watchlist import validate
+from borderpost.watchlist.errors import TemplateInvalidError
+from borderpost.watchlist.servicer import WatchlistServicer
+from fakes.watchlist import ANNA, BEN, MODEL, NOW, House, a_house, unit_vectors
+
+SURNAME = "ERIKSSON"
+
+
+class Client:
+    """Calls the servicer's handlers as an actor."""
+
+    def __init__(self, servicer: WatchlistServicer) -> None:
+        self._servicer = servicer
+
+    async def call(self, method: str, request: Message, by: Actor = ANNA) -> Any:
+        roles = frozenset({Role.LIST_MANAGER, Role.APPROVER})
+        enter(Call(method, by, Role.GATEWAY, by, roles, "case 4711", new_id(), ""))
+        return await getattr(self._servicer, method)(request, None)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with a_house(tmp_path) as house:
+        yield house
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[Client]:
+    pool = WorkPool(threads=2, queue=8)
+    yield Client(WatchlistServicer(house.app, pool, house.clock))
+    pool.close()
+
+
+def a_template_message(seed: int = 1, **changes: Any) -> types_pb2.Template:
+    template = types_pb2.Template(
+        model_id=MODEL.model_id,
+        dimension=MODEL.dimension,
+        element_type=types_pb2.ELEMENT_TYPE_FLOAT32,
+        normalisation=types_pb2.NORMALISATION_L2,
+        values=unit_vectors(1, MODEL.dimension, seed).tobytes(),
+    )
+    for field, value in changes.items():
+        setattr(template, field, value)
+    return template
+
+
+def a_list_message(**changes: Any) -> pb.Watchlist:
+    watchlist = pb.Watchlist(
+        list_id=new_id(),
+        name="Wanted persons",
+        authority="Ministry of the Interior",
+        legal_basis="Border Act, s. 12",
+        category=pb.WATCHLIST_CATEGORY_WANTED,
+        priority=2,
+        handling_instruction="Call the shift leader.\nDo not tell.",
+        target_fpir=0.01,
+    )
+    for field, value in changes.items():
+        setattr(watchlist, field, value)
+    return watchlist
+
+
+def an_entry_message(list_id: str = "", **changes: Any) -> pb.Entry:
+    entry = pb.Entry(
+        entry_id=new_id(),
+        list_id=list_id or new_id(),
+        templates=[a_template_message()],
+        names=[pb.PersonName(primary_identifier=SURNAME, secondary_identifier="ANNA MARIA")],
+        birth_date=types_pb2.PartialDate(year=1974, month=8),
+        documents=[types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="L898902C3")],
+        reason_code="R1",
+        source_reference="case 4711",
+        valid_until=to_timestamp(NOW + timedelta(days=30)),
+    )
+    for field, value in changes.items():
+        setattr(entry, field, value)
+    return entry
+
+
+async def test_an_entry_goes_its_whole_way_over_the_messages(client: Client):
+    made = await client.call("CreateWatchlist", pb.CreateWatchlistRequest(watchlist=a_list_message()))
+    entry = an_entry_message(made.watchlist.list_id)
+    proposed = (await client.call("ProposeEntry", pb.ProposeEntryRequest(entry=entry))).entry
+    assert (proposed.state, proposed.template_count, len(proposed.templates)) == (
+        pb.ENTRY_STATE_PROPOSED,
+        1,
+        0,
+    )
+    assert proposed.proposed_by.subject == ANNA.subject
+    assert not proposed.HasField("approved_by")
+    assert not proposed.HasField("valid_from")
+    for field in ("names", "birth_date", "documents", "reason_code", "source_reference", "valid_until"):
+        assert getattr(proposed, field) == getattr(entry, field)
+
+    approved = await client.call("ApproveEntry", pb.ApproveEntryRequest(entry_id=entry.entry_id), by=BEN)
+    assert (approved.version, approved.entry.state) == (3, pb.ENTRY_STATE_ACTIVE)
+    assert approved.entry.approved_by.subject == BEN.subject
+    got = await client.call("GetEntry", pb.GetEntryRequest(entry_id=entry.entry_id))
+    assert got.entry == approved.entry
+
+    request = pb.SearchRequest(
+        templates=entry.templates, document=entry.documents[0], name=entry.names[0], min_version=3
+    )
+    answer = await client.call("Search", request)
+    (result,) = answer.results
+    assert [c.kind for c in result.candidates] == [
+        pb.MATCH_KIND_FACE,
+        pb.MATCH_KIND_DOCUMENT,
+        pb.MATCH_KIND_NAME,
+    ]
+    assert [c.HasField("score") for c in result.candidates] == [True, False, False]
+    assert result.candidates[0].score.value == pytest.approx(1.0, abs=1e-6)
+    assert result.candidates[0].HasField("template_index")
+    assert (result.version, result.entries_searched, answer.version) == (3, 1, 3)
+    assert (result.threshold.templates, result.threshold.model_id) == (1, MODEL.model_id)
+    assert list(answer.searched_by) == [pb.MATCH_KIND_FACE, pb.MATCH_KIND_DOCUMENT, pb.MATCH_KIND_NAME]
+
+    lists = await client.call("ListWatchlists", pb.ListWatchlistsRequest())
+    assert lists.watchlists[0].active_entries == 1
+    assert lists.watchlists[0].thresholds[0] == result.threshold
+    removed = await client.call("RemoveEntry", pb.RemoveEntryRequest(entry_id=entry.entry_id))
+    assert removed.version == 4
+    answer = await client.call("Search", request)
+    assert (answer.version, len(answer.results[0].candidates)) == (4, 0)
+
+
+async def test_pages_follow_their_tokens_to_the_end(client: Client):
+    watchlist = a_list_message()
+    await client.call("CreateWatchlist", pb.CreateWatchlistRequest(watchlist=watchlist))
+    ids = []
+    for _ in range(5):
+        entry = an_entry_message(watchlist.list_id)
+        await client.call("ProposeEntry", pb.ProposeEntryRequest(entry=entry))
+        ids.append(entry.entry_id)
+    everything = await client.call("ListEntries", pb.ListEntriesRequest(list_id=watchlist.list_id))
+    assert ([e.entry_id for e in everything.entries], everything.next_page_token) == (ids, "")
+    seen, token = [], ""
+    while True:
+        request = pb.ListEntriesRequest(list_id=watchlist.list_id, page_size=2, page_token=token)
+        page = await client.call("ListEntries", request)
+        seen += [e.entry_id for e in page.entries]
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == ids
+
+
+async def test_what_is_not_there_is_not_found(client: Client):
+    for method, request in (
+        ("ProposeEntry", pb.ProposeEntryRequest(entry=an_entry_message())),
+        ("ApproveEntry", pb.ApproveEntryRequest(entry_id=new_id())),
+        ("GetEntry", pb.GetEntryRequest(entry_id=new_id())),
+        ("ListEntries", pb.ListEntriesRequest(list_id=new_id())),
+        ("RemoveEntry", pb.RemoveEntryRequest(entry_id=new_id())),
+    ):
+        with pytest.raises(BorderpostError) as caught:
+            await client.call(method, request)
+        assert caught.value.code is grpc.StatusCode.NOT_FOUND
+
+
+def with_values(values: Any) -> types_pb2.Template:
+    return a_template_message(values=np.asarray(values, dtype=np.float32).tobytes())
+
+
+def nested(message: Message, path: str, value: Any) -> Message:
+    *parents, last = path.split(".")
+    target: Any = message
+    for parent in parents:
+        target = getattr(target, parent)
+    setattr(target, last, value)
+    return message
+
+
+UNIT = [1.0] + [0.0] * 15
+
+BAD_TEMPLATES: dict[str, types_pb2.Template] = {
+    "empty": types_pb2.Template(),
+    "no model": a_template_message(model_id=""),
+    "long model": a_template_message(model_id="m" * 101),
+    "no dimension": a_template_message(dimension=0),
+    "huge dimension": a_template_message(dimension=4097),
+    "no element type": a_template_message(element_type=0),
+    "unknown element type": a_template_message(element_type=99),
+    "no normalisation": a_template_message(normalisation=0),
+    "too few bytes": a_template_message(values=b"\0" * 63),
+    "too many bytes": a_template_message(values=b"\0" * 68),
+    "not normalised": with_values(np.array(UNIT) * 1.01),
+    "zero": with_values([0.0] * 16),
+    "not a number": with_values([float("nan"), *UNIT[1:]]),
+    "infinite": with_values([float("inf"), *UNIT[1:]]),
+}
+
+LONG = "x" * 1001
+DOCUMENT = {"document_code": "P", "issuing_state": "UTO", "number": "L898902C3"}
+
+BAD_REQUESTS: dict[str, tuple[str, Callable[[], Message]]] = {
+    "list: none": ("CreateWatchlist", pb.CreateWatchlistRequest),
+    **{
+        f"list: {field} {value!r:.20}": (
+            "CreateWatchlist",
+            lambda field=field, value=value: pb.CreateWatchlistRequest(
+                watchlist=a_list_message(**{field: value})
+            ),
+        )
+        for field, value in [
+            ("list_id", ""),
+            ("list_id", new_id().upper()),
+            ("list_id", "0e37df36-f698-11e6-8dd4-cb9ced3df976"),
+            ("name", ""),
+            ("name", "   "),
+            ("name", "x" * 101),
+            ("name", "a\0b"),
+            ("authority", ""),
+            ("legal_basis", ""),
+            ("handling_instruction", ""),
+            ("handling_instruction", LONG),
+            ("category", 0),
+            ("category", 99),
+            ("priority", 0),
+            ("priority", 10),
+            ("target_fpir", 0.0),
+            ("target_fpir", -0.1),
+            ("target_fpir", 0.11),
+            ("target_fpir", float("nan")),
+            ("target_fpir", float("inf")),
+        ]
+    },
+    "entry: none": ("ProposeEntry", pb.ProposeEntryRequest),
+    **{
+        f"entry: {path} {value!r:.20}": (
+            "ProposeEntry",
+            lambda path=path, value=value: pb.ProposeEntryRequest(
+                entry=nested(an_entry_message(), path, value)
+            ),
+        )
+        for path, value in [
+            ("entry_id", "1"),
+            ("list_id", "1"),
+            ("reason_code", ""),
+            ("reason_code", "x" * 65),
+            ("source_reference", ""),
+            ("birth_date.month", 13),
+            ("birth_date.month", 0),
+            ("birth_date.day", 32),
+            ("birth_date.year", 0),
+            ("birth_date.year", 2**32 - 1),
+            ("valid_until.seconds", 2**62),
+            ("valid_until.seconds", -(2**62)),
+            ("valid_until.nanos", -1),
+            ("valid_from.seconds", 2**34),
+        ]
+    },
+    "entry: no end": (
+        "ProposeEntry",
+        lambda: without(pb.ProposeEntryRequest(entry=an_entry_message()), "valid_until"),
+    ),
+    "entry: too many templates": ("ProposeEntry", lambda: proposal(templates=[a_template_message()] * 17)),
+    "entry: too many names": (
+        "ProposeEntry",
+        lambda: proposal(names=[pb.PersonName(primary_identifier="A")] * 17),
+    ),
+    "entry: too many documents": (
+        "ProposeEntry",
+        lambda: proposal(documents=[types_pb2.DocumentKey(**DOCUMENT)] * 17),
+    ),
+    "entry: name without letter": (
+        "ProposeEntry",
+        lambda: proposal(names=[pb.PersonName(primary_identifier="<<12")]),
+    ),
+    "entry: empty name": ("ProposeEntry", lambda: proposal(names=[pb.PersonName()])),
+    "entry: 31 February": (
+        "ProposeEntry",
+        lambda: proposal(birth_date=types_pb2.PartialDate(month=2, day=30)),
+    ),
+    "entry: nothing to find it by": ("ProposeEntry", lambda: proposal(reason_code="R")),
+    "entry: name without birth year": (
+        "ProposeEntry",
+        lambda: proposal(
+            names=[pb.PersonName(primary_identifier=SURNAME)], birth_date=types_pb2.PartialDate(month=1)
+        ),
+    ),
+    **{
+        f"document: {field} {value!r}": (
+            "ProposeEntry",
+            lambda field=field, value=value: proposal(
+                documents=[types_pb2.DocumentKey(**(DOCUMENT | {field: value}))]
+            ),
+        )
+        for field, value in [
+            ("document_code", ""),
+            ("document_code", "PAS"),
+            ("issuing_state", ""),
+            ("issuing_state", "UTOP"),
+            ("number", ""),
+            ("number", "<<<"),
+            ("number", "L" * 25),
+            ("number", "L-1"),
+            ("number", "Ⅷ"),
+        ]
+    },
+    "approve: no id": ("ApproveEntry", pb.ApproveEntryRequest),
+    "get: no id": ("GetEntry", pb.GetEntryRequest),
+    "remove: no id": ("RemoveEntry", pb.RemoveEntryRequest),
+    "entries: no id": ("ListEntries", pb.ListEntriesRequest),
+    "entries: page too large": (
+        "ListEntries",
+        lambda: pb.ListEntriesRequest(list_id=new_id(), page_size=501),
+    ),
+    **{
+        f"entries: token {token!r}": (
+            "ListEntries",
+            lambda token=token: pb.ListEntriesRequest(list_id=new_id(), page_token=token),
+        )
+        for token in ("nonsense", "ä", "AAAA", "__________8=")
+    },
+    "search: nothing": ("Search", pb.SearchRequest),
+    "search: birth date alone": (
+        "Search",
+        lambda: pb.SearchRequest(birth_date=types_pb2.PartialDate(year=1974)),
+    ),
+    "search: too many templates": ("Search", lambda: pb.SearchRequest(templates=[a_template_message()] * 9)),
+    "search: two models": (
+        "Search",
+        lambda: pb.SearchRequest(templates=[a_template_message(), a_template_message(model_id="another")]),
+    ),
+    "search: empty document": ("Search", lambda: pb.SearchRequest(document=types_pb2.DocumentKey())),
+    "search: empty name": ("Search", lambda: pb.SearchRequest(name=pb.PersonName())),
+}
+
+
+def proposal(**fields: Any) -> pb.ProposeEntryRequest:
+    """An entry with these ways to find it and no other."""
+    entry = an_entry_message()
+    for field in ("templates", "names", "documents", "birth_date"):
+        entry.ClearField(field)
+    entry.MergeFrom(pb.Entry(**fields))
+    return pb.ProposeEntryRequest(entry=entry)
+
+
+def without(request: pb.ProposeEntryRequest, field: str) -> pb.ProposeEntryRequest:
+    request.entry.ClearField(field)
+    return request
+
+
+@pytest.mark.parametrize("case", BAD_REQUESTS)
+async def test_a_bad_request_is_refused_by_field_and_nothing_is_changed(
+    client: Client, house: House, case: str
+):
+    method, make = BAD_REQUESTS[case]
+    with pytest.raises(InvalidRequestError, match=r"^[a-z_\[\]0-9.]+: got .+, want ") as caught:
+        await client.call(method, make())
+    assert SURNAME not in caught.value.message
+    assert house.store.load().version == 0
+
+
+@pytest.mark.parametrize("case", BAD_TEMPLATES)
+async def test_a_bad_template_is_refused_by_field(client: Client, case: str):
+    template = BAD_TEMPLATES[case]
+    for method, request, field in (
+        ("ProposeEntry", proposal(templates=[a_template_message(), template]), r"entry.templates\[1\]"),
+        ("Search", pb.SearchRequest(templates=[template]), r"templates\[0\]"),
+    ):
+        with pytest.raises(TemplateInvalidError, match=rf"^{field}\.\w+: got .+, want "):
+            await client.call(method, request)
+
+
+async def test_templates_of_one_model_must_have_one_dimension(client: Client):
+    short = a_template_message(dimension=1, values=np.ones(1, dtype=np.float32).tobytes())
+    with pytest.raises(TemplateInvalidError, match=r"templates\[1\]\.dimension: got 1, want 16"):
+        await client.call("Search", pb.SearchRequest(templates=[a_template_message(), short]))
+
+
+async def test_a_document_entry_alone_and_a_name_with_birth_year_alone_are_kept(client: Client):
+    watchlist = a_list_message()
+    await client.call("CreateWatchlist", pb.CreateWatchlistRequest(watchlist=watchlist))
+    for request in (
+        proposal(documents=[types_pb2.DocumentKey(**DOCUMENT)]),
+        proposal(
+            names=[pb.PersonName(primary_identifier="Müller")], birth_date=types_pb2.PartialDate(year=1974)
+        ),
+    ):
+        request.entry.list_id = watchlist.list_id
+        assert (await client.call("ProposeEntry", request)).entry.template_count == 0
+
+
+CHECKS: dict[Any, Callable[[Any], None]] = {
+    pb.CreateWatchlistRequest: validate.check_create_watchlist,
+    pb.ProposeEntryRequest: validate.check_propose_entry,
+    pb.ApproveEntryRequest: validate.check_approve_entry,
+    pb.GetEntryRequest: validate.check_get_entry,
+    pb.ListEntriesRequest: validate.check_list_entries,
+    pb.RemoveEntryRequest: validate.check_remove_entry,
+    pb.SearchRequest: validate.check_search,
+}
+
+
+@given(st.sampled_from(sorted(CHECKS, key=str)), st.binary(max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_bytes_that_parse_as_a_request_are_refused_with_a_typed_error_or_taken(kind: Any, data: bytes):
+    try:
+        request = kind.FromString(data)
+    except Exception:  # gRPC refuses what doesn't parse
+        return
+    assert refusal(CHECKS[kind], request) in (None, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+def refusal(check: Callable[[Any], None], request: Any) -> grpc.StatusCode | None:
+    try:
+        check(request)
+    except BorderpostError as error:
+        return error.code
+    return None
