@@ -46,7 +46,7 @@ class Limits:
 
 
 LIVE_MIN_INTER_EYE: Final = 30.0
-"""Shrunk to 30 pixels, 95 % of faces keep a cosine of 0.997 to their own template (290 pictures measured).
+"""Shrunk to 30 pixels, 95 % of faces keep a cosine of 0.997 to their own template (300 pictures of LFW).
 Fewer means "come closer"; it is no target for choosing a camera."""
 
 ENROLMENT_MIN_INTER_EYE: Final = 60.0
@@ -54,24 +54,26 @@ ENROLMENT_MIN_INTER_EYE: Final = 60.0
 
 PORTRAIT_MIN_INTER_EYE: Final = 20.0
 """A printed portrait can't be taken again: only what costs the embedder is reported. At 20 pixels the cosine to
-the own template is still 0.992, at 15 it is 0.983 (as above)."""
+the own template is still 0.994, at 15 it is 0.985 (as above)."""
 
 MIN_SHARPNESS: Final = 0.006
 PORTRAIT_MIN_SHARPNESS: Final = 0.004
-"""See `_sharpness`. Blurred down to 0.006 the median face has a cosine of 0.987 to its own sharp template, to
-0.003 of 0.97; 99 % of press photographs are above 0.0075 (290 pictures). Print is softer."""
+"""See `_sharpness`. Blurred to about 0.005 the median face has a cosine of 0.987 to its own sharp template, to
+0.003 one of 0.97; 99 % of the pictures as they are lie above 0.0075 (300 of LFW). Print is softer."""
 
 MAX_UNDER_EXPOSED: Final = 0.5
 MAX_OVER_EXPOSED: Final = 0.2
-"""Half of the face black, or a fifth of it white: features are lost. Counts pixels at the range's ends only,
-so that dark skin in good light is not called dark."""
+"""Half of the face black, or a fifth of it white: features are lost. Only pixels at the range's ends
+count, so that dark skin in good light is not called dark: the highest shares in 797 pictures of LFW were 0.27 and
+0.11. Not measured by group."""
 
 MAX_NOSE_OFFSET: Final = 0.25
 PORTRAIT_MAX_NOSE_OFFSET: Final = 0.35
 """See `_yaw`."""
 
 MAX_ROLL_DEGREES: Final = 20.0
-"""Alignment turns the face upright anyway; beyond this the HOG detector starts to miss faces."""
+"""Alignment turns the face upright anyway, but the HOG detector misses 1.3 % of faces turned by 20 degrees, 2 %
+at 25 and 3.3 % at 30 (300 pictures of LFW, both ways)."""
 
 MAX_SECOND_FACE: Final = 0.6
 """Side of the second largest face by the largest one's: further away people are bystanders."""
