@@ -26,6 +26,8 @@ _CLIENT_OPTIONS: Final[Options] = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # A proxy that the environment names is for the web, not for the way between services.
+    ("grpc.enable_http_proxy", 0),
     # A peer that vanished without a word is noticed.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),

@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NoReturn
@@ -61,6 +63,9 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             try:
                 self._enter(method, rpc)
                 answer = await handler.unary_unary(request, rpc)
+            except asyncio.CancelledError:
+                _finish(method, started, "CANCELLED")
+                raise
             except Exception as error:
                 await _abort(rpc, method, started, error)
             _finish(method, started, "OK")
@@ -77,8 +82,15 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             started = time.monotonic()
             try:
                 self._enter(method, rpc)
-                async for answer in behaviour(request, rpc):
-                    yield answer
+                answers = behaviour(request, rpc)
+                if inspect.isawaitable(answers):  # gRPC's own health service writes its answers itself
+                    await answers
+                else:
+                    async for answer in answers:
+                        yield answer
+            except asyncio.CancelledError:
+                _finish(method, started, "CANCELLED")
+                raise
             except Exception as error:
                 await _abort(rpc, method, started, error)
             _finish(method, started, "OK")
@@ -141,6 +153,9 @@ def _is_hex(text: str) -> bool:
 async def _abort(
     rpc: grpc.aio.ServicerContext[Any, Any], method: str, started: float, error: Exception
 ) -> NoReturn:
+    if isinstance(error, grpc.aio.AbortError):  # gRPC's own services answer an error by themselves
+        _finish(method, started, rpc.code().name)
+        raise error
     if not isinstance(error, BorderpostError):
         # Its text may hold anything, so it goes nowhere; its type and place are what mends it.
         _log.error("unforeseen_error", method=method, error=type(error).__name__, at=_place(error))
@@ -161,6 +176,6 @@ def _place(error: Exception) -> str:
 
 def _finish(method: str, started: float, status: str, reason: str = "") -> None:
     milliseconds = round((time.monotonic() - started) * 1000, 1)
-    if status == "OK" and method.startswith(QUIET):
+    if status in {"OK", "CANCELLED"} and method.startswith(QUIET):
         return
     _log.info("call", method=method, status=status, reason=reason, milliseconds=milliseconds)

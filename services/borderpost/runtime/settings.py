@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableVariableError
 
 from borderpost.runtime.errors import BorderpostError
 
@@ -30,7 +31,17 @@ ServiceName = Literal["gateway", "documents", "faces", "watchlist", "decisions"]
 SERVICES: Final[tuple[ServiceName, ...]] = ("decisions", "watchlist", "faces", "documents", "gateway")
 """Every service, in the order in which they are started: the log first, the way in last."""
 
-Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.\-]+:[0-9]{1,5}$")]
+
+def _port_exists(address: str) -> str:
+    # gRPC takes a larger number without a word, and listens on what is left of it after 65536.
+    if not 1 <= int(address.rpartition(":")[2]) <= 65535:
+        raise ValueError("a port from 1 to 65535")
+    return address
+
+
+Address = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9.\-]+:[0-9]{1,5}$"), AfterValidator(_port_exists)
+]
 
 
 class SettingsError(BorderpostError):
@@ -185,6 +196,12 @@ def load_settings() -> Settings:
     except ValidationError as error:
         lines = [_explain(detail, from_file) for detail in error.errors()]
         raise SettingsError("\n".join(lines)) from None
+    except UnreadableVariableError:
+        sections = sorted(variable for variable in os.environ if _names_section(variable))
+        raise SettingsError(
+            f"environment: got {', '.join(sections)} with no JSON object, want one setting a variable, "
+            f"such as {ENV_PREFIX}GATEWAY__ADDRESS"
+        ) from None
 
 
 def describe_settings() -> Iterator[tuple[str, str, str]]:
@@ -217,6 +234,10 @@ def _unknown_variables(environment: Mapping[str, str]) -> Iterator[str]:
             top = variable.removeprefix(ENV_PREFIX).split("__")[0].lower()
             if top not in Settings.model_fields:
                 yield variable
+
+
+def _names_section(variable: str) -> bool:
+    return variable.startswith(ENV_PREFIX) and variable.removeprefix(ENV_PREFIX).lower() in SERVICES
 
 
 def _explain(detail: ErrorDetails, from_file: Mapping[str, Any]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from borderpost.runtime.errors import BorderpostError
+
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     # FULL: a commit is on the disk before it returns, so what was acknowledged survives a power loss.
@@ -19,6 +21,18 @@ _PRAGMAS = (
 )
 
 
+class DatabaseTooNewError(BorderpostError):
+    """A database was written by a newer Borderpost; this one doesn't know its tables."""
+
+    reason = "DATABASE_TOO_NEW"
+
+
+class DatabaseUnusableError(BorderpostError):
+    """A database can't be opened: its folder can't be written, or the file is none of SQLite's."""
+
+    reason = "DATABASE_UNUSABLE"
+
+
 class Database:
     """One SQLite file.
 
@@ -27,13 +41,21 @@ class Database:
     """
 
     def __init__(self, path: Path, migrations: Sequence[str]) -> None:
-        """Open or create the file, and bring it to the last of `migrations` (SQL scripts, only ever appended to)."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Open or create the file, and bring it to the last of `migrations` (SQL scripts, only ever appended to).
+
+        Raises DatabaseUnusableError or DatabaseTooNewError; what is there is left as it is then.
+        """
         self._path = path
         self._lock = threading.Lock()
         self._readers = threading.local()
-        self._writer = self._connect()
-        path.chmod(0o600)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._writer = self._connect()
+            path.chmod(0o600)
+        except (OSError, sqlite3.Error) as error:
+            raise DatabaseUnusableError(
+                f"{path}: can't be used: {error}: want a file that this user can write, made by Borderpost"
+            ) from None
         self._migrate(migrations)
 
     @contextmanager
@@ -43,10 +65,13 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
+                self._writer.execute("COMMIT")
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                if (
+                    self._writer.in_transaction
+                ):  # after some errors (a full disk) SQLite has rolled back by itself
+                    self._writer.execute("ROLLBACK")
                 raise
-            self._writer.execute("COMMIT")
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -84,6 +109,11 @@ class Database:
     def _migrate(self, migrations: Sequence[str]) -> None:
         with self.transaction() as connection:
             (done,) = connection.execute("PRAGMA user_version").fetchone()
+            if done > len(migrations):
+                raise DatabaseTooNewError(
+                    f"{self._path}: got schema version {done}, want at most {len(migrations)}: "
+                    "it was written by a newer Borderpost, run that one"
+                )
             for script in migrations[done:]:
                 for statement in filter(str.strip, script.split(";")):
                     connection.execute(statement)

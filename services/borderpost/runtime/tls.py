@@ -69,7 +69,7 @@ def load_credentials(settings: Settings, identity: str) -> Credentials:
         ensure_development_certificates(settings)
     folder, name = settings.certificates, file_name(identity)
     try:
-        return Credentials(
+        credentials = Credentials(
             key=(folder / f"{name}.key").read_bytes(),
             certificate=(folder / f"{name}.pem").read_bytes(),
             ca=(folder / "ca.pem").read_bytes(),
@@ -79,6 +79,8 @@ def load_credentials(settings: Settings, identity: str) -> Credentials:
             f"{error.filename}: {error.strerror}: want the certificate of {identity!r}; known in development: "
             f"{', '.join(DEV_IDENTITIES)}"
         ) from None
+    _check(credentials, folder / f"{name}.pem")
+    return credentials
 
 
 def file_name(identity: str) -> str:
@@ -92,20 +94,40 @@ def dns_name(settings: Settings, service: str) -> str:
 
 
 def ensure_development_certificates(settings: Settings) -> None:
-    """Make the development authority and every development certificate that is missing or runs out."""
+    """Make the development authority and every development certificate that is missing or runs out.
+
+    Raises CertificateError if the folder can't be written, or holds something else under these names.
+    """
     folder = settings.certificates
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _locked(folder / ".lock"):
-        ca_key, ca = _development_ca(folder)
-        for identity in DEV_IDENTITIES:
-            if not _valid(folder / f"{file_name(identity)}.pem", ca):
-                key = ec.generate_private_key(ec.SECP256R1())
-                _write_key(folder / f"{file_name(identity)}.key", key)
-                certificate = _issue(settings, identity, key.public_key(), ca, ca_key)
-                _write(
-                    folder / f"{file_name(identity)}.pem",
-                    certificate.public_bytes(serialization.Encoding.PEM),
-                )
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(folder / ".lock"):
+            _make_missing(settings, folder)
+    except OSError as error:
+        raise CertificateError(
+            f"{error.filename}: {error.strerror}: want a folder for development certificates that this user can "
+            "write: set BORDERPOST_STATE_DIR or BORDERPOST_TLS_DIR"
+        ) from None
+    except ValueError:
+        raise CertificateError(
+            f"{folder}: got a file that is no certificate or key, want those of development, or none: move the "
+            "folder away, and they are made anew"
+        ) from None
+
+
+def _make_missing(settings: Settings, folder: Path) -> None:
+    ca_key, ca = _development_ca(folder)
+    for identity in DEV_IDENTITIES:
+        path = folder / f"{file_name(identity)}.pem"
+        if not _valid(path, ca, _uri(settings, identity)):
+            key = ec.generate_private_key(ec.SECP256R1())
+            _write_key(path.with_suffix(".key"), key)
+            certificate = _issue(settings, identity, key.public_key(), ca, ca_key)
+            _write(path, certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _uri(settings: Settings, identity: str) -> str:
+    return f"spiffe://{settings.trust_domain}/{identity}"
 
 
 def _development_ca(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
@@ -135,9 +157,7 @@ def _issue(
     ca: x509.Certificate,
     ca_key: ec.EllipticCurvePrivateKey,
 ) -> x509.Certificate:
-    names: list[x509.GeneralName] = [
-        x509.UniformResourceIdentifier(f"spiffe://{settings.trust_domain}/{identity}")
-    ]
+    names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(_uri(settings, identity))]
     if identity in SERVICES:
         local = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         names += [x509.DNSName(dns_name(settings, identity)), *local]
@@ -170,15 +190,35 @@ def _builder(
     )
 
 
-def _valid(path: Path, ca: x509.Certificate) -> bool:
+def _check(credentials: Credentials, path: Path) -> None:
+    # gRPC itself says of all these only that it can't listen or connect.
+    try:
+        certificate = x509.load_pem_x509_certificate(credentials.certificate)
+        key = serialization.load_pem_private_key(credentials.key, password=None)
+        x509.load_pem_x509_certificates(credentials.ca)
+    except (ValueError, TypeError):
+        raise CertificateError(
+            f"{path}: it, its key or ca.pem can't be read: want PEM files, the key without a password"
+        ) from None
+    if certificate.public_key() != key.public_key():
+        raise CertificateError(f"{path}: got a certificate for another key than the one beside it")
+    if _time_left(certificate) <= timedelta(0):
+        raise CertificateError(f"{path}: the certificate has run out: want a new one from the authority")
+
+
+def _valid(path: Path, ca: x509.Certificate, uri: str) -> bool:
     if not path.exists() or not path.with_suffix(".key").exists():
         return False
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    key = serialization.load_pem_private_key(path.with_suffix(".key").read_bytes(), password=None)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    if uri not in names.get_values_for_type(x509.UniformResourceIdentifier):  # made for another trust domain
+        return False
     try:
         certificate.verify_directly_issued_by(ca)
     except Exception:  # whatever it fails by: it isn't this authority's
         return False
-    return _time_left(certificate) > RENEW_BEFORE
+    return certificate.public_key() == key.public_key() and _time_left(certificate) > RENEW_BEFORE
 
 
 def _time_left(certificate: x509.Certificate) -> timedelta:

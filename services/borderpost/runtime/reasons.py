@@ -1,0 +1,82 @@
+"""What the reason codes of a screening mean, for officers, in one plain sentence each.
+
+The codes are the protocol and never change their meaning; the sentences are for reading. docs/reasons.md is
+this table. Advice for travelers is another text, and each service's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_OUTCOME: Final = {
+    "ATTEMPTS_EXHAUSTED": "The last attempt of this visit still had a picture that can't be used.",
+}
+
+_LOOKED_FOR: Final = {
+    "WATCHLIST_CANDIDATE_BY_FACE": "A face on a watchlist is like the traveler's or the portrait's.",
+    "WATCHLIST_CANDIDATE_BY_DOCUMENT": "The document's number is on a watchlist.",
+    "WATCHLIST_CANDIDATE_BY_NAME": "Name and birth date are on a watchlist.",
+    "WATCHLISTS_HOLD_ANOTHER_MODEL": "The watchlists' templates are of another face model: faces were not searched.",
+    "NOTHING_TO_SEARCH_BY": "Neither a face nor the document could be read, so the watchlists were not searched.",
+    "NO_DOCUMENT_NUMBER": "No document number was read, so it was not looked for.",
+    "NO_NAME": "No name was read, so it was not looked for.",
+}
+
+_FACE: Final = {
+    "FACE_NOT_THE_DOCUMENTS": "The live face is not like enough to the document's portrait.",
+    "FMR_NOT_SUPPORTED": "The calibration can't tell the false-match rate that the policy asks for.",
+    "NO_TEMPLATE": "No template could be made of the live face.",
+    "NO_LIVE_TEMPLATE": "There was no live face to compare or to search by.",
+    "PORTRAIT_NOT_FOUND": "The portrait was not found on the page.",
+    "PORTRAIT_NOT_USABLE": "No face was found in the document's portrait.",
+    "LIVENESS_NOT_PERFORMED": "Whether the face is a living person's was not checked.",
+    "LIVENESS_UNDETERMINED": "Whether the face is a living person's could not be told.",
+    "LIVENESS_FAILED": "The face may be a picture or a mask.",
+    "NO_FACE": "No face was found in the live picture.",
+    "FACE_TOO_SMALL": "The face was too small in the picture.",
+    "SEVERAL_FACES": "More than one face was in the picture.",
+    "TOO_BLURRED": "The picture of the face was blurred.",
+    "TOO_DARK": "The face was too dark.",
+    "TOO_BRIGHT": "The face was too bright.",
+    "HEAD_TURNED": "The head was turned away.",
+    "HEAD_TILTED": "The head was tilted.",
+    "FACE_CUT_OFF": "Part of the face was outside the picture.",
+}
+
+_DOCUMENT: Final = {
+    "CHECK_DIGIT_REFUTED": "A check digit of the machine readable zone is wrong.",
+    "BIRTH_DATE_NOT_A_DATE": "The birth date in the machine readable zone is no date.",
+    "EXPIRY_DATE_NOT_A_DATE": "The expiry date in the machine readable zone is no date.",
+    "EXPIRY_DATE_UNKNOWN": "The document's last day of validity can't be told.",
+    "DOCUMENT_EXPIRED": "The document has expired.",
+    "ISSUER_NOT_IN_CODE_LIST": "The issuing state is none of ICAO's codes.",
+    "NATIONALITY_NOT_IN_CODE_LIST": "The nationality is none of ICAO's codes.",
+    "NO_CHIP_FILES": "No files of the chip were read.",
+    "MRZ_NOT_READ": "The machine readable zone was not read, so this was not checked.",
+    "NO_MRZ": "No machine readable zone was found on the page.",
+    "MRZ_CUT_OFF": "Part of the machine readable zone is outside the picture.",
+    "MRZ_UNCERTAIN": "The machine readable zone could not be read with certainty.",
+}
+
+_NOT_CHECKED: Final = {
+    f"{kind}_NOT_CHECKED": f"Not checked, because a service was down or too slow: {what}."
+    for kind, what in {
+        "DOCUMENT_OPTICAL": "the printed document",
+        "DOCUMENT_ELECTRONIC": "the document's chip",
+        "FACE_CAPTURE": "the live face",
+        "FACE_MATCH": "whether the live face is the document's",
+        "LIVENESS": "whether the face is a living person's",
+        "WATCHLIST_FACE": "the watchlists by face",
+        "WATCHLIST_DOCUMENT": "the watchlists by document",
+        "WATCHLIST_NAME": "the watchlists by name",
+    }.items()
+}
+
+REASONS: Final[Mapping[str, str]] = {**_OUTCOME, **_LOOKED_FOR, **_FACE, **_DOCUMENT, **_NOT_CHECKED}
+"""Every reason code of a screening, and what it means."""
+
+
+def explain(code: str) -> str:
+    """Return what a code means; a code of a newer version of Borderpost is its own explanation."""
+    return REASONS.get(code, code.replace("_", " ").capitalize() + ".")
