@@ -26,8 +26,12 @@ def query(
     purpose: Purpose,
     since: Annotated[datetime | None, typer.Option(formats=TIMES, help="Not before this time (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(formats=TIMES, help="Before this time (UTC).")] = None,
-    outcome: Annotated[list[str] | None, typer.Option(help="clear, refer or retake; may be repeated.")] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="Kind of event, such as traveler-screened; may be repeated.")] = None,
+    outcome: Annotated[
+        list[str] | None, typer.Option(help="clear, refer or retake; may be repeated.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Kind of event, such as traveler-screened; may be repeated.")
+    ] = None,
     reason: Annotated[str, typer.Option(help="Reason code.")] = "",
     kiosk: Annotated[str, typer.Option(help="Kiosk, such as kiosk/north/1.")] = "",
     visit: Annotated[str, typer.Option(help="Visit id.")] = "",

@@ -28,6 +28,7 @@ app = typer.Typer(
     help="Borderpost: biometric traveler screening for border crossings.\n\n"
     "Start everything with `borderpost up`, then screen a traveler from another terminal.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
@@ -78,11 +79,18 @@ def serve(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVI
 
 @app.command()
 def screen(
-    document: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Picture of the document's data page.")],
-    live: Annotated[list[Path], typer.Option(exists=True, dir_okay=False, help="Live picture of the face; may be repeated.")],
+    document: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Picture of the document's data page.")
+    ],
+    live: Annotated[
+        list[Path],
+        typer.Option(exists=True, dir_okay=False, help="Live picture of the face; may be repeated."),
+    ],
     leaving: Annotated[bool, typer.Option("--exit", help="The traveler leaves the country.")] = False,
     kiosk: Annotated[str, typer.Option(help="The kiosk's identity.")] = DEV_KIOSK,
-    kiosk_only: Annotated[bool, typer.Option("--kiosk-only", help="Show only what the kiosk is told.")] = False,
+    kiosk_only: Annotated[
+        bool, typer.Option("--kiosk-only", help="Show only what the kiosk is told.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Screen a traveler: what the kiosk is told, and what an officer sees.
@@ -92,7 +100,9 @@ def screen(
     settings = load_settings()
     visit = Visit(types_pb2.DIRECTION_EXIT if leaving else types_pb2.DIRECTION_ENTRY)
     with Kiosk(settings, kiosk) as client:
-        answer = client.send(client.request(visit, document.read_bytes(), [path.read_bytes() for path in live]))
+        answer = client.send(
+            client.request(visit, document.read_bytes(), [path.read_bytes() for path in live])
+        )
     if kiosk_only:
         show.emit(as_json, answer, lambda: show.answer_view(answer))
         return
@@ -123,7 +133,7 @@ def health(
     table = Table(box=None, show_header=False)
     for name in names:
         table.add_row(name, "[green]serving" if serving[name] else "[red]not serving")
-    show.emit(as_json, dict(serving), lambda: table)
+    show.emit(as_json, {name: serving[name] for name in names}, lambda: table)
     if not all(serving.values()):
         raise typer.Exit(EXIT_ERROR)
 
@@ -137,7 +147,11 @@ def settings(as_json: Json = False) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    show.emit(as_json, {name: {"default": default, "meaning": meaning} for name, default, meaning in rows}, lambda: table)
+    show.emit(
+        as_json,
+        {name: {"default": default, "meaning": meaning} for name, default, meaning in rows},
+        lambda: table,
+    )
 
 
 def main() -> None:
@@ -161,4 +175,3 @@ def _service(text: str) -> ServiceName:
 def _serves(name: ServiceName, identity: str) -> bool:
     with open_sync_channel(load_settings(), name, identity) as channel:
         return serves(channel)
-

@@ -13,7 +13,12 @@ from borderpost.v1 import types_pb2
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Purpose = Annotated[
     str,
-    typer.Option("--purpose", help="Why you look. It is recorded with your name.", prompt="Why do you look", show_default=False),
+    typer.Option(
+        "--purpose",
+        help="Why you look. It is recorded with your name.",
+        prompt="Why do you look",
+        show_default=False,
+    ),
 ]
 Picture = Annotated[
     Path, typer.Option(exists=True, dir_okay=False, readable=True, help="A picture: JPEG, PNG or JPEG 2000.")

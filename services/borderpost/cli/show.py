@@ -21,7 +21,12 @@ console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 _COLOURS: Final = {"CLEAR": "green", "REFER": "yellow", "RETAKE": "cyan"}
-_STATUS_COLOURS: Final = {"PASSED": "green", "FAILED": "red", "UNDETERMINED": "yellow", "NOT_PERFORMED": "dim"}
+_STATUS_COLOURS: Final = {
+    "PASSED": "green",
+    "FAILED": "red",
+    "UNDETERMINED": "yellow",
+    "NOT_PERFORMED": "dim",
+}
 _STEP_WORDS: Final = {"DONE": "", "FAILED": "not checked: ", "SKIPPED": "nothing to do"}
 
 
@@ -100,12 +105,23 @@ def steps_view(steps: Iterable[types_pb2.Step]) -> Table:
     return table
 
 
+def steps_line(steps: Iterable[types_pb2.Step]) -> str:
+    """Show the steps with their times, in one line."""
+    done = types_pb2.STEP_STATUS_DONE
+    return "  ".join(
+        f"{step.name} {step.milliseconds:,.0f} ms" if step.status == done else f"{step.name} –"
+        for step in steps
+    )
+
+
 def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
     """Show what an officer may see of a screening."""
     screening = record.entry.event.traveler_screened
     table = _pairs()
     table.add_row("outcome", outcome(screening.outcome))
-    table.add_row("reasons", reasons(screening.reasons) if screening.reasons else "every required check passed")
+    table.add_row(
+        "reasons", reasons(screening.reasons) if screening.reasons else "every required check passed"
+    )
     table.add_row("checks", _checks(screening.checks))
     if record.HasField("payload"):
         _add_payload(table, record.payload)
@@ -113,7 +129,8 @@ def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
         table.add_row("personal data", "erased, or never there")
     versions = screening.versions
     table.add_row(
-        "in force", f"{versions.software}, policy {versions.policy}, lists {versions.watchlists}, {versions.model_id}"
+        "in force",
+        f"{versions.software}, policy {versions.policy}, lists {versions.watchlists}, {versions.model_id}",
     )
     return table
 
@@ -155,7 +172,8 @@ def lists_view(lists: Iterable[watchlist_pb2.WatchlistStatus]) -> Table:
             status.watchlist.authority,
             str(status.active_entries),
             str(status.proposed_entries),
-            threshold_words(status.threshold, status.watchlist.target_fpir),
+            "\n".join(threshold_words(t, status.watchlist.target_fpir) for t in status.thresholds)
+            or "none yet",
             when(status.changed_at) if status.HasField("changed_at") else "",
         )
     return table
@@ -163,8 +181,6 @@ def lists_view(lists: Iterable[watchlist_pb2.WatchlistStatus]) -> Table:
 
 def threshold_words(threshold: watchlist_pb2.FaceThreshold, target: float) -> str:
     """Say what a list's face threshold is and whether it keeps the target."""
-    if not threshold.HasField("score"):
-        return "none yet"
     kept = "" if threshold.target_supported else "; the calibration can't support the target at this size"
     return f"{threshold.score:.3f} for {target:.2%} false alarms over {threshold.templates} templates{kept}"
 
@@ -172,7 +188,16 @@ def threshold_words(threshold: watchlist_pb2.FaceThreshold, target: float) -> st
 def entries_view(entries: Iterable[watchlist_pb2.Entry]) -> Table:
     """Show watchlist entries."""
     table = Table(header_style="dim")
-    for column in ("entry", "state", "name", "templates", "documents", "reason", "valid until", "proposed by"):
+    for column in (
+        "entry",
+        "state",
+        "name",
+        "templates",
+        "documents",
+        "reason",
+        "valid until",
+        "proposed by",
+    ):
         table.add_column(column, overflow="fold")
     for entry in entries:
         names = [f"{name.primary_identifier}, {name.secondary_identifier}" for name in entry.names]
@@ -214,7 +239,9 @@ def _add_payload(table: Table, payload: decisions_pb2.ScreeningPayload) -> None:
         refuted = [digit.field for digit in mrz.check_digits if digit.status == wrong]
         table.add_row("check digits", f"wrong: {', '.join(refuted)}" if refuted else "all verified")
     if payload.HasField("comparison"):
-        table.add_row("live and portrait", score_words(payload.comparison.score, payload.comparison.threshold))
+        table.add_row(
+            "live and portrait", score_words(payload.comparison.score, payload.comparison.threshold)
+        )
     for result in payload.watchlists:
         for candidate in result.candidates:
             table.add_row("candidate", candidate_words(candidate, result))
@@ -246,7 +273,9 @@ def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.Li
 def _what(event: decisions_pb2.Event, body: str) -> Text | str:
     if body == "traveler_screened":
         screening = event.traveler_screened
-        return Text.assemble(outcome(screening.outcome), f" {screening.request_id} ", ", ".join(screening.reasons))
+        return Text.assemble(
+            outcome(screening.outcome), f" {screening.request_id} ", ", ".join(screening.reasons)
+        )
     if body == "record_consulted":
         consulted = event.record_consulted
         return f"{consulted.method.rpartition('/')[2]} {consulted.request_id} for: {event.purpose}"

@@ -1,1 +1,60 @@
-"""`borderpost specimen`: make a page to try things with."""
+"""`borderpost specimen`: a data page to try things with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from borderpost.cli import show
+from borderpost.specimens import Sex
+from borderpost.specimens.td3 import Specimen, render
+
+DAYS = ["%Y-%m-%d"]
+
+
+def make(
+    portrait: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Picture of the holder's face.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where the page goes: a JPEG file.")],
+    surname: Annotated[str, typer.Option(help="Primary identifier.")] = "Specimen",
+    given: Annotated[str, typer.Option(help="Secondary identifier.")] = "Traveler",
+    number: Annotated[str, typer.Option(help="Document number, at most 9 letters and digits.")] = "U10000001",
+    born: Annotated[datetime, typer.Option(formats=DAYS, help="Birth date.")] = datetime(
+        1981, 8, 4, tzinfo=UTC
+    ),
+    expires: Annotated[datetime | None, typer.Option(formats=DAYS, help="Default: in five years.")] = None,
+    sex: Annotated[str, typer.Option(help="F, M or X.")] = "X",
+    wrong: Annotated[
+        list[str] | None,
+        typer.Option(help="Check digit to print wrongly, such as document_number; may be repeated."),
+    ] = None,
+) -> None:
+    """Make a specimen passport page of Utopia, marked SPECIMEN.
+
+    Example: `borderpost specimen --portrait me.jpg --out page.jpg`
+    """
+    now = datetime.now(UTC)
+    expiry = (expires or now.replace(year=now.year + 5, day=1)).date()
+    specimen = Specimen(
+        surname,
+        given,
+        number,
+        born.date(),
+        _sex(sex),
+        expiry,
+        portrait.read_bytes(),
+        wrong_digits=tuple(wrong or ()),
+    )
+    out.write_bytes(render(specimen))
+    show.console.print(f"Wrote {out}")
+
+
+def _sex(text: str) -> Sex:
+    try:
+        return Sex("<" if text.upper() == "X" else text.upper())
+    except ValueError:
+        raise typer.BadParameter(f"got {text!r}, want F, M or X") from None

@@ -16,7 +16,9 @@ from borderpost.runtime.errors import InvalidRequestError
 from borderpost.runtime.settings import load_settings
 from borderpost.v1 import gateway_pb2, watchlist_pb2
 
-app = typer.Typer(help="Watchlists: make one, propose, approve, list and remove entries.", no_args_is_help=True)
+app = typer.Typer(
+    help="Watchlists: make one, propose, approve, list and remove entries.", no_args_is_help=True
+)
 
 As = Annotated[str, typer.Option("--as", help="Your identity.")]
 ListName = Annotated[str, typer.Option("--list", help="The list: its name or id.")]
@@ -28,9 +30,13 @@ def create(
     authority: Annotated[str, typer.Option(help="The authority that owns the list.")],
     legal_basis: Annotated[str, typer.Option(help="The law it rests on.")],
     handling: Annotated[str, typer.Option(help="What the officer is to do about a hit.")],
-    category: Annotated[str, typer.Option(help="security, wanted, missing-or-vulnerable, immigration or document.")],
+    category: Annotated[
+        str, typer.Option(help="security, wanted, missing-or-vulnerable, immigration or document.")
+    ],
     priority: Annotated[int, typer.Option(min=1, max=9, help="1 is the most urgent.")] = 5,
-    target_fpir: Annotated[float, typer.Option(help="False alarms per traveler that the face threshold aims at.")] = 0.01,
+    target_fpir: Annotated[
+        float, typer.Option(help="False alarms per traveler that the face threshold aims at.")
+    ] = 0.01,
     identity: As = LIST_MANAGER,
     as_json: Json = False,
 ) -> None:
@@ -70,12 +76,15 @@ def add(
     source: Annotated[str, typer.Option(help="The authority's own file or case.")],
     valid_until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day on the list.")],
     picture: Annotated[
-        list[Path] | None, typer.Option(exists=True, dir_okay=False, help="Picture of the face; may be repeated.")
+        list[Path] | None,
+        typer.Option(exists=True, dir_okay=False, help="Picture of the face; may be repeated."),
     ] = None,
     surname: Annotated[str, typer.Option(help="Primary identifier.")] = "",
     given: Annotated[str, typer.Option(help="Secondary identifier.")] = "",
     born: Annotated[str, typer.Option(help="Birth date: 1980-07-12, unknown parts as X.")] = "",
-    document: Annotated[list[str] | None, typer.Option(help="Document as CODE:STATE:NUMBER; may be repeated.")] = None,
+    document: Annotated[
+        list[str] | None, typer.Option(help="Document as CODE:STATE:NUMBER; may be repeated.")
+    ] = None,
     identity: As = LIST_MANAGER,
     as_json: Json = False,
 ) -> None:
@@ -94,7 +103,9 @@ def add(
             valid_until=to_timestamp(valid_until.replace(hour=23, minute=59, second=59, tzinfo=UTC)),
         )
         if surname:
-            entry.names.append(watchlist_pb2.PersonName(primary_identifier=surname, secondary_identifier=given))
+            entry.names.append(
+                watchlist_pb2.PersonName(primary_identifier=surname, secondary_identifier=given)
+            )
         if born:
             entry.birth_date.CopyFrom(partial_date(born))
         pictures = [path.read_bytes() for path in picture or ()]
@@ -104,8 +115,10 @@ def add(
     show.emit(
         as_json,
         answer,
-        lambda: f"Proposed entry {answer.entry.entry_id}. A second person approves it with:\n"
-        f"  borderpost watchlist approve {answer.entry.entry_id}",
+        lambda: (
+            f"Proposed entry {answer.entry.entry_id}. A second person approves it with:\n"
+            f"  borderpost watchlist approve {answer.entry.entry_id}"
+        ),
     )
 
 
@@ -115,7 +128,9 @@ def approve(entry_id: str, identity: As = APPROVER, as_json: Json = False) -> No
     with Person(load_settings(), identity) as approver:
         request = watchlist_pb2.ApproveEntryRequest(entry_id=entry_id)
         answer = approver.ask(approver.watchlist.ApproveEntry, request)
-    show.emit(as_json, answer, lambda: f"Entry {entry_id} is active from version {answer.version} of its list.")
+    show.emit(
+        as_json, answer, lambda: f"Entry {entry_id} is active from version {answer.version} of its list."
+    )
 
 
 @app.command("list")
@@ -156,7 +171,9 @@ def _list_id(person: Person, name: str) -> str:
     answer = person.ask(person.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
     found = [status.watchlist.list_id for status in answer.watchlists if status.watchlist.name == name]
     if len(found) != 1:
-        raise InvalidRequestError(f"--list: {len(found)} lists have this name, want one (`borderpost watchlist lists`)")
+        raise InvalidRequestError(
+            f"--list: {len(found)} lists have this name, want one (`borderpost watchlist lists`)"
+        )
     return found[0]
 
 
@@ -165,5 +182,3 @@ def _category(text: str) -> watchlist_pb2.WatchlistCategory.ValueType:
     if name not in watchlist_pb2.WatchlistCategory.keys()[1:]:
         raise typer.BadParameter("want security, wanted, missing-or-vulnerable, immigration or document")
     return watchlist_pb2.WatchlistCategory.Value(name)
-
-

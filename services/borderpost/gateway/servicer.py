@@ -29,7 +29,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._clock = clock
         self._screening_seconds = screening_seconds
 
-    async def ScreenTraveler(  # noqa: N802
+    async def ScreenTraveler(
         self, request: gateway_pb2.ScreenTravelerRequest, context: Rpc
     ) -> gateway_pb2.ScreenTravelerResponse:
         """See gateway.proto."""
@@ -40,7 +40,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         seconds = seconds_left(context, self._screening_seconds)
         return _answer(await self._gateway.screen(screening, call, seconds))
 
-    async def EnrolEntry(  # noqa: N802
+    async def EnrolEntry(
         self, request: gateway_pb2.EnrolEntryRequest, context: Rpc
     ) -> gateway_pb2.EnrolEntryResponse:
         """See gateway.proto."""

@@ -1,0 +1,247 @@
+"""`borderpost demo`: specimen travelers, screened by the real services. What is shown is computed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.panel import Panel
+from rich.table import Table
+
+from borderpost.cli import show
+from borderpost.cli.people import APPROVER, AUDITOR, LIST_MANAGER, OFFICER, Person
+from borderpost.cli.stack import Stack, private_settings
+from borderpost.kiosk.client import Kiosk, Visit
+from borderpost.runtime.clock import new_id, to_timestamp
+from borderpost.runtime.settings import load_settings
+from borderpost.runtime.status import RemoteError
+from borderpost.specimens import Sex
+from borderpost.specimens.samples import Samples, empty_scene, load_samples
+from borderpost.specimens.td3 import Specimen, render
+from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2, watchlist_pb2
+
+KIOSK: Final = "kiosk/north/1"
+PURPOSE: Final = "demo"
+WATCHLIST: Final = "Demo list"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One traveler: what is shown of them, and what the kiosk sends."""
+
+    title: str
+    page: bytes
+    live: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a scene."""
+
+    title: str
+    outcome: types_pb2.Outcome.ValueType | None
+    why: str
+    seconds: float
+
+
+class Demo:
+    """The scenes over one running stack."""
+
+    def __init__(self, stack: Stack, pictures: Samples) -> None:
+        self._stack = stack
+        self._kiosk = Kiosk(stack.settings, KIOSK)
+        self._pictures = pictures
+        self._results: list[Result] = []
+        self._first_request = gateway_pb2.ScreenTravelerRequest()
+        expiry = date(datetime.now(UTC).year + 5, 6, 30)
+        holder_a = Specimen(
+            "Specimen",
+            "Traveler Anna",
+            "U10000001",
+            date(1981, 8, 4),
+            Sex.UNSPECIFIED,
+            expiry,
+            pictures.a_portrait,
+        )
+        self._holder_a = holder_a
+        self._holder_b = replace(
+            holder_a, given_names="Traveler Bert", document_number="U20000002", portrait=pictures.b_portrait
+        )
+        self._page_a, self._page_b = render(self._holder_a), render(self._holder_b)
+
+    def run(self) -> bool:
+        """Play all scenes; return whether the log is intact at the end."""
+        a, b = self._pictures.a_live, self._pictures.b_live
+        self._screen(Scene("A genuine traveler", self._page_a, a))
+        self._again("The same request once more")
+        self._screen(Scene("Another face than the document's", self._page_a, b))
+        self._enrol()
+        self._screen(Scene("A person on a watchlist", self._page_b, b))
+        wrong = replace(self._holder_a, wrong_digits=("document_number",))
+        self._screen(Scene("A page with a wrong check digit", render(wrong), a))
+        self._screen(Scene("Nobody in the live picture", self._page_a, empty_scene()))
+        self._stack.kill("faces")
+        self._screen(Scene("The face service is down", self._page_a, a))
+        self._stack.restart("faces")
+        self._stack.kill("decisions")
+        self._screen(Scene("The decision log is down", self._page_a, a))
+        self._stack.restart("decisions")
+        self._again("The first request, after all that")
+        return self._ending()
+
+    def close(self) -> None:
+        """Close the kiosk's channel."""
+        self._kiosk.close()
+
+    def _screen(self, scene: Scene) -> None:
+        request = self._kiosk.request(Visit(), scene.page, [scene.live])
+        if not self._results:
+            self._first_request = request
+        self._send(scene.title, request)
+
+    def _again(self, title: str) -> None:
+        self._send(title, self._first_request)
+
+    def _send(self, title: str, request: gateway_pb2.ScreenTravelerRequest) -> None:
+        show.console.rule(f"[bold]{len(self._results) + 1}  {title}", align="left", style="dim")
+        started = time.monotonic()
+        try:
+            answer = self._kiosk.send(request)
+        except RemoteError as error:
+            show.console.print(f"no outcome  [bold]{error.reason}[/]: {error.message}")
+            self._results.append(Result(title, None, error.reason, time.monotonic() - started))
+            return
+        seconds = time.monotonic() - started
+        show.console.print(show.answer_view(answer))
+        why = "the stored answer" if answer.already_answered else self._for_the_officer(answer)
+        self._results.append(Result(title, answer.outcome, why, seconds))
+
+    def _for_the_officer(self, answer: gateway_pb2.ScreenTravelerResponse) -> str:
+        """Show what an officer sees, and return it in short."""
+        with Person(self._stack.settings, OFFICER, PURPOSE) as officer:
+            request = decisions_pb2.GetScreeningRequest(kiosk_id=KIOSK, request_id=answer.request_id)
+            record = officer.ask(officer.decisions.GetScreening, request)
+        screening = record.entry.event.traveler_screened
+        if screening.outcome == types_pb2.OUTCOME_REFER:
+            show.console.print("officer sees", style="dim")
+            show.console.print(show.record_view(record))
+        show.console.print(show.steps_line(answer.steps), style="dim")
+        return ", ".join(screening.reasons) or "every required check passed"
+
+    def _enrol(self) -> None:
+        """Put holder B on a list: one person proposes, another approves."""
+        settings = self._stack.settings
+        show.console.rule(
+            "[bold]A watchlist: one person proposes, another approves", align="left", style="dim"
+        )
+        watchlist = watchlist_pb2.Watchlist(
+            list_id=new_id(),
+            name=WATCHLIST,
+            authority="Utopian Border Guard",
+            legal_basis="Utopian Border Act, section 12",
+            category=watchlist_pb2.WATCHLIST_CATEGORY_WANTED,
+            priority=2,
+            handling_instruction="Compare by eye; call the shift leader.",
+            target_fpir=0.01,
+        )
+        entry = watchlist_pb2.Entry(
+            entry_id=new_id(),
+            list_id=watchlist.list_id,
+            reason_code="DEMO",
+            source_reference="demo/1",
+            valid_until=to_timestamp(datetime.now(UTC) + timedelta(days=30)),
+        )
+        with Person(settings, LIST_MANAGER) as manager:
+            manager.ask(
+                manager.watchlist.CreateWatchlist, watchlist_pb2.CreateWatchlistRequest(watchlist=watchlist)
+            )
+            pictures = [self._pictures.b_portrait]
+            manager.ask(
+                manager.gateway.EnrolEntry, gateway_pb2.EnrolEntryRequest(entry=entry, pictures=pictures)
+            )
+        with Person(settings, APPROVER) as approver:
+            approver.ask(
+                approver.watchlist.ApproveEntry, watchlist_pb2.ApproveEntryRequest(entry_id=entry.entry_id)
+            )
+            lists = approver.ask(approver.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
+        show.console.print(show.lists_view(lists.watchlists))
+
+    def _ending(self) -> bool:
+        show.console.rule("[bold]All of them", align="left", style="dim")
+        show.console.print(_summary(self._results))
+        with Person(self._stack.settings, AUDITOR, PURPOSE) as auditor:
+            request = decisions_pb2.QueryEventsRequest(page_size=500)
+            entries = auditor.ask(auditor.decisions.QueryEvents, request).entries
+            check = auditor.ask(auditor.decisions.VerifyLog, decisions_pb2.VerifyLogRequest())
+        kinds: dict[str, int] = {}
+        for entry in entries:
+            kind = entry.event.WhichOneof("body") or ""
+            kinds[kind] = kinds.get(kind, 0) + 1
+        counted = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(kinds.items()))
+        show.console.print("\nThe decision log: ", show.verification_view(check), end="")
+        show.console.print(f"\n  {counted}", style="dim")
+        return check.intact
+
+
+def run(
+    samples: Annotated[
+        Path,
+        typer.Option(exists=True, file_okay=False, help="The sample pictures; `make samples` fetches them."),
+    ] = Path(".cache/samples"),
+) -> None:
+    """Screen specimen travelers by the real services on this machine, and show what happens.
+
+    The services run on free ports and with a state of their own, which is made anew.
+    """
+    settings = load_settings()
+    folder = settings.state_dir / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    pictures = load_samples(samples)
+    stack = Stack(private_settings(folder, settings))
+    started = time.monotonic()
+    show.console.print("Starting five services as processes, with mutual TLS between them …")
+    stack.start(_told(started))
+    demo = Demo(stack, pictures)
+    try:
+        intact = demo.run()
+    finally:
+        demo.close()
+        stack.stop()
+    show.console.print(_where_next(folder))
+    if not intact:
+        raise typer.Exit(1)
+
+
+def _told(started: float) -> Callable[[str], None]:
+    return lambda name: show.console.print(
+        f"  {name:<10} serves after {time.monotonic() - started:4.1f} s", style="dim"
+    )
+
+
+def _summary(results: Sequence[Result]) -> Table:
+    table = Table(header_style="dim")
+    for column in ("", "traveler", "outcome", "why", "s"):
+        table.add_column(column, overflow="fold", justify="right" if column == "s" else "left")
+    for number, result in enumerate(results, 1):
+        outcome = show.outcome(result.outcome) if result.outcome is not None else "none"
+        table.add_row(str(number), result.title, outcome, result.why, f"{result.seconds:.1f}")
+    return table
+
+
+def _where_next(folder: Path) -> Panel:
+    return Panel(
+        "borderpost up                start the services and leave them running\n"
+        "borderpost specimen --help   make a data page with your own portrait\n"
+        "borderpost screen --help     screen a traveler\n"
+        "borderpost audit --help      query and verify the decision log\n"
+        f"{folder}/logs   what the services logged in this demo",
+        title="Where to look next",
+        title_align="left",
+        border_style="dim",
+    )
