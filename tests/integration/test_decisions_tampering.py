@@ -215,6 +215,15 @@ def test_nothing_is_appended_to_a_log_whose_leaves_or_places_are_not_what_was_wr
     assert files.check().size == SIZE - 1
 
 
+def test_nothing_is_appended_after_a_gap_even_if_the_last_root_was_made_to_fit(files: Files) -> None:
+    files.change(
+        f"DELETE FROM events WHERE idx < {SIZE - 1}",
+        "UPDATE events SET root_sha256 = leaf_sha256",  # the root of one leaf is the leaf
+    )
+    with pytest.raises(LogDamagedError):
+        files.open().record_events([a_list_event()])
+
+
 def test_bytes_flipped_in_the_file_itself_never_pass_as_intact(files: Files) -> None:
     with closing(sqlite3.connect(files.log_path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
