@@ -50,6 +50,20 @@ class Result:
     seconds: float
 
 
+def specimen_a(pictures: Samples) -> Specimen:
+    """Return holder A's passport."""
+    expiry = date(datetime.now(UTC).year + 5, 6, 30)
+    return Specimen(
+        "Specimen",
+        "Traveler Anna",
+        "U10000001",
+        date(1981, 8, 4),
+        Sex.UNSPECIFIED,
+        expiry,
+        pictures.a_portrait,
+    )
+
+
 class Demo:
     """The scenes over one running stack."""
 
@@ -59,19 +73,12 @@ class Demo:
         self._pictures = pictures
         self._results: list[Result] = []
         self._first_request = gateway_pb2.ScreenTravelerRequest()
-        expiry = date(datetime.now(UTC).year + 5, 6, 30)
-        holder_a = Specimen(
-            "Specimen",
-            "Traveler Anna",
-            "U10000001",
-            date(1981, 8, 4),
-            Sex.UNSPECIFIED,
-            expiry,
-            pictures.a_portrait,
-        )
-        self._holder_a = holder_a
+        self._holder_a = specimen_a(pictures)
         self._holder_b = replace(
-            holder_a, given_names="Traveler Bert", document_number="U20000002", portrait=pictures.b_portrait
+            self._holder_a,
+            given_names="Traveler Bert",
+            document_number="U20000002",
+            portrait=pictures.b_portrait,
         )
         self._page_a, self._page_b = render(self._holder_a), render(self._holder_b)
 

@@ -1,0 +1,70 @@
+"""The whole system as real processes over real sockets, once for all end-to-end tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from borderpost.cli.stack import Stack, private_settings
+from borderpost.kiosk.client import Kiosk
+from borderpost.runtime.settings import Settings
+from borderpost.specimens import Sex
+from borderpost.specimens.samples import Samples, load_samples
+from borderpost.specimens.td3 import Specimen, render
+
+SAMPLES = Path(__file__).parents[2] / ".cache/samples"
+
+
+@dataclass
+class Travelers:
+    """Holders A and B with their pages and live pictures."""
+
+    samples: Samples
+
+    @cached_property
+    def specimen(self) -> Specimen:
+        expiry = date(datetime.now(UTC).year + 5, 6, 30)
+        return Specimen(
+            "Canaryname", "Anna", "U1CANARY1", date(1981, 8, 4), Sex.FEMALE, expiry, self.samples.a_portrait
+        )
+
+    @cached_property
+    def page_a(self) -> bytes:
+        return render(self.specimen)
+
+    @cached_property
+    def page_b(self) -> bytes:
+        return render(
+            replace(
+                self.specimen, given_names="Bert", document_number="U2CANARY2", portrait=self.samples.b_portrait
+            )
+        )
+
+    @cached_property
+    def page_wrong(self) -> bytes:
+        return render(replace(self.specimen, wrong_digits=("document_number",)))
+
+
+@pytest.fixture(scope="session")
+def travelers() -> Travelers:
+    if not (SAMPLES / "obama.jpg").exists():
+        pytest.skip("the sample pictures are not here: `make samples` fetches them")
+    return Travelers(load_samples(SAMPLES))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Five services. A test that kills one starts it again."""
+    with Stack(private_settings(tmp_path_factory.mktemp("stack"), Settings())) as running:
+        yield running
+
+
+@pytest.fixture
+def kiosk(stack: Stack) -> Iterator[Kiosk]:
+    with Kiosk(stack.settings, "kiosk/north/1") as client:
+        yield client
