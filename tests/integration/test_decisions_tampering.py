@@ -250,13 +250,6 @@ def test_a_file_that_is_no_database_any_more_is_a_typed_error(files: Files) -> N
         verify(snapshot)
 
 
-def test_a_file_that_never_was_a_database_is_a_typed_error(tmp_path: Path) -> None:
-    path = tmp_path / "log.sqlite"
-    path.write_bytes(b"no database\n" * 1000)
-    with pytest.raises(LogDamagedError):
-        SqliteLog(path, TickingClock())
-
-
 def test_personal_data_is_nowhere_in_the_files(files: Files) -> None:
     written = [path for path in files.log_path.parent.parent.rglob("*") if path.is_file()]
     assert files.log_path in written

@@ -69,4 +69,4 @@ class KeyStore(Protocol):
         """Return a key, or None if there is none (any more)."""
 
     def destroy(self, event_id: str) -> None:
-        """Destroy a key for good; nothing happens if there is none."""
+        """Destroy a key for good; nothing happens if there is none. UnavailableError: call again."""

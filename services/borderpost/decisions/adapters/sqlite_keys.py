@@ -7,7 +7,6 @@ key-encryption key belongs here, in `put` and `get`, and nowhere else.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +23,6 @@ class SqliteKeyStore:
 
     def __init__(self, path: Path) -> None:
         """Open or create the file; its directory must not be the log's, or backups would hold both."""
-        self._path = path
         self._database = Database(path, _MIGRATIONS)
 
     def put(self, event_id: str, key: bytes) -> None:
@@ -44,12 +42,17 @@ class SqliteKeyStore:
         return None if row is None else bytes(row["key"])
 
     def destroy(self, event_id: str) -> None:
-        """Destroy a key for good; nothing happens if there is none."""
+        """Destroy a key for good; nothing happens if there is none.
+
+        UnavailableError: it is deleted, and a copy may be left in the write-ahead log: call again.
+        """
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM keys WHERE event_id = ?", (event_id,))
         # The database overwrites what it deletes (secure_delete); the write-ahead log has to be emptied.
-        with closing(sqlite3.connect(self._path)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if not self._database.truncate_wal():
+            raise UnavailableError(
+                "key store: readers keep its write-ahead log from being emptied: try again"
+            )
 
     def close(self) -> None:
         """Close the file."""

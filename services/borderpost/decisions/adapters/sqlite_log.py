@@ -65,9 +65,8 @@ class SqliteLog:
     """An `EventLog`. Processes that share the file are kept in order by SQLite's own lock."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        """Open or create the file. LogDamagedError, UnavailableError."""
-        with _explained():
-            self._database = Database(path, (_SCHEMA,))
+        """Open or create the file; see `Database` for the errors."""
+        self._database = Database(path, (_SCHEMA,))
         self._clock = clock
         self._sequencer = threading.Lock()
         self._frontier = Frontier()
