@@ -1,7 +1,5 @@
 """DecisionsService on the wire: checks, translates, hands to the use cases."""
 
-# ruff: noqa: N802  # gRPC names the methods
-
 from __future__ import annotations
 
 from typing import Any
