@@ -67,6 +67,7 @@ def _versions(findings: Findings, policy: str, software: str) -> decisions_pb2.V
         model_id=extraction.template.model_id if extraction else "",
         calibration_id=findings.comparison.score.calibration_id if findings.comparison else "",
         watchlists=findings.watchlists.version if findings.watchlists else 0,
+        document_reader=findings.document.reader if findings.document else "",
     )
 
 

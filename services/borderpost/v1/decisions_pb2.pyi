@@ -257,6 +257,7 @@ class Versions(_message.Message):
     MODEL_ID_FIELD_NUMBER: _builtins.int
     CALIBRATION_ID_FIELD_NUMBER: _builtins.int
     WATCHLISTS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_READER_FIELD_NUMBER: _builtins.int
     software: _builtins.str
     """Version of Borderpost."""
     policy: _builtins.str
@@ -267,6 +268,8 @@ class Versions(_message.Message):
     """Calibration of the scores; empty if none was used."""
     watchlists: _builtins.int
     """Version of all watchlists together; 0 if they were not searched."""
+    document_reader: _builtins.str
+    """Reader of the document; empty if none was read."""
     def __init__(
         self,
         *,
@@ -275,10 +278,11 @@ class Versions(_message.Message):
         model_id: _builtins.str = ...,
         calibration_id: _builtins.str = ...,
         watchlists: _builtins.int = ...,
+        document_reader: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_id", b"calibration_id", "model_id", b"model_id", "policy", b"policy", "software", b"software", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_id", b"calibration_id", "document_reader", b"document_reader", "model_id", b"model_id", "policy", b"policy", "software", b"software", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

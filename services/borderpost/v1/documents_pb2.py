@@ -26,27 +26,29 @@ from borderpost.v1 import types_pb2 as borderpost_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62orderpost/v1/documents.proto\x12\rborderpost.v1\x1a\x19\x62orderpost/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"K\n\x13ReadDocumentRequest\x12\x0c\n\x04page\x18\x01 \x01(\x0c\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf9\x01\n\x14ReadDocumentResponse\x12\x1f\n\x03mrz\x18\x01 \x01(\x0b\x32\x12.borderpost.v1.Mrz\x12\x10\n\x08portrait\x18\x02 \x01(\x0c\x12\'\n\x07optical\x18\x03 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12*\n\nelectronic\x18\x04 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12/\n\x08problems\x18\x05 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12(\n\x06stages\x18\x06 \x03(\x0b\x32\x18.borderpost.v1.StageTime\"\xad\x03\n\x03Mrz\x12(\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x18.borderpost.v1.MrzFormat\x12\r\n\x05lines\x18\x02 \x03(\t\x12,\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x1a.borderpost.v1.DocumentKey\x12\x13\n\x0bnationality\x18\x04 \x01(\t\x12\x1a\n\x12primary_identifier\x18\x05 \x01(\t\x12\x1c\n\x14secondary_identifier\x18\x06 \x01(\t\x12.\n\nbirth_date\x18\x07 \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x0b\n\x03sex\x18\x08 \x01(\t\x12/\n\x0b\x65xpiry_date\x18\t \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x15\n\roptional_data\x18\n \x01(\t\x12/\n\x0c\x63heck_digits\x18\x0b \x03(\x0b\x32\x19.borderpost.v1.CheckDigit\x12&\n\x07repairs\x18\x0c \x03(\x0b\x32\x15.borderpost.v1.Repair\x12\x12\n\nconfidence\x18\r \x01(\x01\"L\n\nCheckDigit\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12/\n\x06status\x18\x02 \x01(\x0e\x32\x1f.borderpost.v1.CheckDigitStatus\"C\n\x06Repair\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\r\x12\x0c\n\x04\x66rom\x18\x03 \x01(\t\x12\n\n\x02to\x18\x04 \x01(\t*\x8f\x01\n\tMrzFormat\x12\x1a\n\x16MRZ_FORMAT_UNSPECIFIED\x10\x00\x12\x12\n\x0eMRZ_FORMAT_TD1\x10\x01\x12\x12\n\x0eMRZ_FORMAT_TD2\x10\x02\x12\x12\n\x0eMRZ_FORMAT_TD3\x10\x03\x12\x14\n\x10MRZ_FORMAT_MRV_A\x10\x04\x12\x14\n\x10MRZ_FORMAT_MRV_B\x10\x05*\x96\x01\n\x10\x43heckDigitStatus\x12\"\n\x1e\x43HECK_DIGIT_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43HECK_DIGIT_STATUS_VERIFIED\x10\x01\x12\x1e\n\x1a\x43HECK_DIGIT_STATUS_REFUTED\x10\x02\x12\x1d\n\x19\x43HECK_DIGIT_STATUS_ABSENT\x10\x03\x32k\n\x10\x44ocumentsService\x12W\n\x0cReadDocument\x12\".borderpost.v1.ReadDocumentRequest\x1a#.borderpost.v1.ReadDocumentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62orderpost/v1/documents.proto\x12\rborderpost.v1\x1a\x19\x62orderpost/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"K\n\x13ReadDocumentRequest\x12\x0c\n\x04page\x18\x01 \x01(\x0c\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x89\x02\n\x14ReadDocumentResponse\x12\x1f\n\x03mrz\x18\x01 \x01(\x0b\x32\x12.borderpost.v1.Mrz\x12\x10\n\x08portrait\x18\x02 \x01(\x0c\x12\'\n\x07optical\x18\x03 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12*\n\nelectronic\x18\x04 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12/\n\x08problems\x18\x05 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12(\n\x06stages\x18\x06 \x03(\x0b\x32\x18.borderpost.v1.StageTime\x12\x0e\n\x06reader\x18\x07 \x01(\t\"\xbf\x03\n\x03Mrz\x12(\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x18.borderpost.v1.MrzFormat\x12\r\n\x05lines\x18\x02 \x03(\t\x12,\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x1a.borderpost.v1.DocumentKey\x12\x13\n\x0bnationality\x18\x04 \x01(\t\x12\x1a\n\x12primary_identifier\x18\x05 \x01(\t\x12\x1c\n\x14secondary_identifier\x18\x06 \x01(\t\x12.\n\nbirth_date\x18\x07 \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x0b\n\x03sex\x18\x08 \x01(\t\x12/\n\x0b\x65xpiry_date\x18\t \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x15\n\roptional_data\x18\n \x01(\t\x12/\n\x0c\x63heck_digits\x18\x0b \x03(\x0b\x32\x19.borderpost.v1.CheckDigit\x12&\n\x07repairs\x18\x0c \x03(\x0b\x32\x15.borderpost.v1.Repair\x12\x12\n\nconfidence\x18\r \x01(\x01\x12\x10\n\x08warnings\x18\x0e \x03(\t\"L\n\nCheckDigit\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12/\n\x06status\x18\x02 \x01(\x0e\x32\x1f.borderpost.v1.CheckDigitStatus\"n\n\x06Repair\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\r\x12\x0c\n\x04\x66rom\x18\x03 \x01(\t\x12\n\n\x02to\x18\x04 \x01(\t\x12)\n\x05\x62\x61sis\x18\x05 \x01(\x0e\x32\x1a.borderpost.v1.RepairBasis*\x8f\x01\n\tMrzFormat\x12\x1a\n\x16MRZ_FORMAT_UNSPECIFIED\x10\x00\x12\x12\n\x0eMRZ_FORMAT_TD1\x10\x01\x12\x12\n\x0eMRZ_FORMAT_TD2\x10\x02\x12\x12\n\x0eMRZ_FORMAT_TD3\x10\x03\x12\x14\n\x10MRZ_FORMAT_MRV_A\x10\x04\x12\x14\n\x10MRZ_FORMAT_MRV_B\x10\x05*\x96\x01\n\x10\x43heckDigitStatus\x12\"\n\x1e\x43HECK_DIGIT_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43HECK_DIGIT_STATUS_VERIFIED\x10\x01\x12\x1e\n\x1a\x43HECK_DIGIT_STATUS_REFUTED\x10\x02\x12\x1d\n\x19\x43HECK_DIGIT_STATUS_ABSENT\x10\x03*f\n\x0bRepairBasis\x12\x1c\n\x18REPAIR_BASIS_UNSPECIFIED\x10\x00\x12\x1b\n\x17REPAIR_BASIS_FIELD_KIND\x10\x01\x12\x1c\n\x18REPAIR_BASIS_CHECK_DIGIT\x10\x02\x32k\n\x10\x44ocumentsService\x12W\n\x0cReadDocument\x12\".borderpost.v1.ReadDocumentRequest\x1a#.borderpost.v1.ReadDocumentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'borderpost.v1.documents_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MRZFORMAT']._serialized_start=1017
-  _globals['_MRZFORMAT']._serialized_end=1160
-  _globals['_CHECKDIGITSTATUS']._serialized_start=1163
-  _globals['_CHECKDIGITSTATUS']._serialized_end=1313
+  _globals['_MRZFORMAT']._serialized_start=1094
+  _globals['_MRZFORMAT']._serialized_end=1237
+  _globals['_CHECKDIGITSTATUS']._serialized_start=1240
+  _globals['_CHECKDIGITSTATUS']._serialized_end=1390
+  _globals['_REPAIRBASIS']._serialized_start=1392
+  _globals['_REPAIRBASIS']._serialized_end=1494
   _globals['_READDOCUMENTREQUEST']._serialized_start=108
   _globals['_READDOCUMENTREQUEST']._serialized_end=183
   _globals['_READDOCUMENTRESPONSE']._serialized_start=186
-  _globals['_READDOCUMENTRESPONSE']._serialized_end=435
-  _globals['_MRZ']._serialized_start=438
-  _globals['_MRZ']._serialized_end=867
-  _globals['_CHECKDIGIT']._serialized_start=869
-  _globals['_CHECKDIGIT']._serialized_end=945
-  _globals['_REPAIR']._serialized_start=947
-  _globals['_REPAIR']._serialized_end=1014
-  _globals['_DOCUMENTSSERVICE']._serialized_start=1315
-  _globals['_DOCUMENTSSERVICE']._serialized_end=1422
+  _globals['_READDOCUMENTRESPONSE']._serialized_end=451
+  _globals['_MRZ']._serialized_start=454
+  _globals['_MRZ']._serialized_end=901
+  _globals['_CHECKDIGIT']._serialized_start=903
+  _globals['_CHECKDIGIT']._serialized_end=979
+  _globals['_REPAIR']._serialized_start=981
+  _globals['_REPAIR']._serialized_end=1091
+  _globals['_DOCUMENTSSERVICE']._serialized_start=1496
+  _globals['_DOCUMENTSSERVICE']._serialized_end=1603
 # @@protoc_insertion_point(module_scope)

@@ -85,6 +85,30 @@ CHECK_DIGIT_STATUS_ABSENT: CheckDigitStatus.ValueType  # 3
 """The document has none there."""
 Global___CheckDigitStatus: _TypeAlias = CheckDigitStatus  # noqa: Y015
 
+class _RepairBasis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RepairBasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairBasis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPAIR_BASIS_UNSPECIFIED: _RepairBasis.ValueType  # 0
+    """Not set; never sent."""
+    REPAIR_BASIS_FIELD_KIND: _RepairBasis.ValueType  # 1
+    """Its field allows only letters, or only digits."""
+    REPAIR_BASIS_CHECK_DIGIT: _RepairBasis.ValueType  # 2
+    """Of all characters that look like it, exactly one makes every check digit fit."""
+
+class RepairBasis(_RepairBasis, metaclass=_RepairBasisEnumTypeWrapper):
+    """Why a character was changed."""
+
+REPAIR_BASIS_UNSPECIFIED: RepairBasis.ValueType  # 0
+"""Not set; never sent."""
+REPAIR_BASIS_FIELD_KIND: RepairBasis.ValueType  # 1
+"""Its field allows only letters, or only digits."""
+REPAIR_BASIS_CHECK_DIGIT: RepairBasis.ValueType  # 2
+"""Of all characters that look like it, exactly one makes every check digit fit."""
+Global___RepairBasis: _TypeAlias = RepairBasis  # noqa: Y015
+
 @_typing.final
 class ReadDocumentRequest(_message.Message):
     """One document as the kiosk captured it."""
@@ -125,8 +149,11 @@ class ReadDocumentResponse(_message.Message):
     ELECTRONIC_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     STAGES_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
     portrait: _builtins.bytes
     """The holder's portrait, cut from the page: JPEG. Empty if it wasn't found."""
+    reader: _builtins.str
+    """The reader of the zone, with its version."""
     @_builtins.property
     def mrz(self) -> Global___Mrz:
         """The machine readable zone. Not set if none was read."""
@@ -156,10 +183,11 @@ class ReadDocumentResponse(_message.Message):
         electronic: _types_pb2.Verdict | None = ...,
         problems: _abc.Iterable[_types_pb2.CaptureProblem] | None = ...,
         stages: _abc.Iterable[_types_pb2.StageTime] | None = ...,
+        reader: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["electronic", b"electronic", "mrz", b"mrz", "optical", b"optical"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["electronic", b"electronic", "mrz", b"mrz", "optical", b"optical", "portrait", b"portrait", "problems", b"problems", "stages", b"stages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["electronic", b"electronic", "mrz", b"mrz", "optical", b"optical", "portrait", b"portrait", "problems", b"problems", "reader", b"reader", "stages", b"stages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,6 +212,7 @@ class Mrz(_message.Message):
     CHECK_DIGITS_FIELD_NUMBER: _builtins.int
     REPAIRS_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     format: Global___MrzFormat.ValueType
     """Its format."""
     nationality: _builtins.str
@@ -220,7 +249,13 @@ class Mrz(_message.Message):
 
     @_builtins.property
     def repairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Repair]:
-        """Characters that were changed because a check digit proved the reading wrong."""
+        """Characters that were changed because they can't be what was read."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What an officer should know of the reading: CHARACTER_REPAIRED, FILLERS_ADJUSTED, NAMES_MAY_BE_CUT,
+        PORTRAIT_OUTSIDE_PICTURE, SECOND_READING.
+        """
 
     def __init__(
         self,
@@ -238,10 +273,11 @@ class Mrz(_message.Message):
         check_digits: _abc.Iterable[Global___CheckDigit] | None = ...,
         repairs: _abc.Iterable[Global___Repair] | None = ...,
         confidence: _builtins.float = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "document", b"document", "expiry_date", b"expiry_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "check_digits", b"check_digits", "confidence", b"confidence", "document", b"document", "expiry_date", b"expiry_date", "format", b"format", "lines", b"lines", "nationality", b"nationality", "optional_data", b"optional_data", "primary_identifier", b"primary_identifier", "repairs", b"repairs", "secondary_identifier", b"secondary_identifier", "sex", b"sex"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "check_digits", b"check_digits", "confidence", b"confidence", "document", b"document", "expiry_date", b"expiry_date", "format", b"format", "lines", b"lines", "nationality", b"nationality", "optional_data", b"optional_data", "primary_identifier", b"primary_identifier", "repairs", b"repairs", "secondary_identifier", b"secondary_identifier", "sex", b"sex", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -275,7 +311,7 @@ Global___CheckDigit: _TypeAlias = CheckDigit  # noqa: Y015
 
 @_typing.final
 class Repair(_message.Message):
-    """One character changed on the word of a check digit."""
+    """One character that was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -283,22 +319,26 @@ class Repair(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     FROM_FIELD_NUMBER: _builtins.int
     TO_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """The field."""
     position: _builtins.int
     """Place within the field, from 0."""
     to: _builtins.str
     """The character as repaired."""
+    basis: Global___RepairBasis.ValueType
+    """Why."""
     def __init__(
         self,
         *,
         field: _builtins.str = ...,
         position: _builtins.int = ...,
         to: _builtins.str = ...,
+        basis: Global___RepairBasis.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "from", b"from", "position", b"position", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "field", b"field", "from", b"from", "position", b"position", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
