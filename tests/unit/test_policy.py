@@ -44,25 +44,25 @@ def checks(**changes):
         ({"FACE_MATCH": (Status.FAILED,)}, TRAVELER, Outcome.REFER, ("FACE_MATCH_REASON",)),
         ({"FACE_MATCH": (Status.UNDETERMINED,)}, TRAVELER, Outcome.REFER, ("FACE_MATCH_REASON",)),
         ({"WATCHLIST_FACE": (Status.NOT_PERFORMED,)}, TRAVELER, Outcome.REFER, ("WATCHLIST_FACE_REASON",)),
-        ({"FACE_CAPTURE": (Status.UNDETERMINED, AGAIN)}, TRAVELER, Outcome.RETAKE, ("FACE_CAPTURE_REASON",)),
+        ({"FACE_CAPTURE": (Status.UNDETERMINED, AGAIN)}, TRAVELER, Outcome.RETAKE, ("NO_FACE",)),
         (
             {"FACE_CAPTURE": (Status.UNDETERMINED, AGAIN)},
             LAST,
             Outcome.REFER,
-            (ATTEMPTS_EXHAUSTED, "FACE_CAPTURE_REASON"),
+            (ATTEMPTS_EXHAUSTED, "NO_FACE"),
         ),
         # What no other picture can mend goes to an officer at once, whatever else could be taken again.
         (
             {"FACE_CAPTURE": (Status.UNDETERMINED, AGAIN), "WATCHLIST_NAME": (Status.NOT_PERFORMED,)},
             TRAVELER,
             Outcome.REFER,
-            ("WATCHLIST_NAME_REASON", "FACE_CAPTURE_REASON"),
+            ("WATCHLIST_NAME_REASON", "NO_FACE"),
         ),
         (
             {"FACE_CAPTURE": (Status.UNDETERMINED, AGAIN), "WATCHLIST_DOCUMENT": (Status.FAILED,)},
             TRAVELER,
             Outcome.REFER,
-            ("WATCHLIST_DOCUMENT_REASON", "FACE_CAPTURE_REASON"),
+            ("WATCHLIST_DOCUMENT_REASON", "NO_FACE"),
         ),
         # A check that wasn't required and FAILED still refers.
         ({"LIVENESS": (Status.FAILED,)}, TRAVELER, Outcome.REFER, ("LIVENESS_REASON",)),

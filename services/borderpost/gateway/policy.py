@@ -145,8 +145,14 @@ def decide(policy: Policy, traveler: Traveler, checks: Sequence[CheckResult]) ->
 
 def _reasons(checks: Sequence[CheckResult]) -> tuple[str, ...]:
     ordered = sorted(checks, key=lambda check: _WEIGHT.index(check.kind))
-    reasons = [reason for check in ordered for reason in (check.reasons or (f"{check.kind}_{check.status}",))]
-    return tuple(dict.fromkeys(reasons))
+    return tuple(dict.fromkeys(reason for check in ordered for reason in _reasons_of(check)))
+
+
+def _reasons_of(check: CheckResult) -> Sequence[str]:
+    """Return what led to a check's status at its root: what is wrong with the picture, if it is that."""
+    if check.advice:
+        return [advice.code for advice in check.advice]
+    return check.reasons or (f"{check.kind}_{check.status}",)
 
 
 def _advice(checks: Sequence[CheckResult]) -> tuple[Advice, ...]:

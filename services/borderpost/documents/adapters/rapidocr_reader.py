@@ -257,7 +257,7 @@ def _regions(text: Floats) -> Iterator[Floats]:
 
 
 def _long_side_first(box: npt.NDArray[Any]) -> Floats:
-    """Order corners clockwise so that the first edge is a long one and points right (or down, if upright)."""
+    """Order corners clockwise so that the first edge is a long one and points right (or down, if it is steep)."""
     corners = box.astype(np.float32)
     if np.linalg.norm(corners[1] - corners[0]) < np.linalg.norm(corners[2] - corners[1]):
         corners = np.roll(corners, -1, axis=0)
@@ -281,7 +281,7 @@ def _rows(regions: Sequence[Floats]) -> list[_Row]:
                 break
         else:
             rows.append([box])
-    return [_row(np.concatenate(row) @ turn) for row in rows]
+    return [_row(np.concatenate(row), turn) for row in rows]
 
 
 def _follows(one: Floats, other: Floats) -> bool:
@@ -315,9 +315,10 @@ def _height(box: Floats) -> float:
     return float(np.linalg.norm(box[2] - box[1]))
 
 
-def _row(points: Floats) -> _Row:
+def _row(points: Floats, turn: Floats) -> _Row:
+    """Make a row of points that were turned upright by `turn`; its corners are turned back."""
     corners = _long_side_first(cv2.boxPoints(cv2.minAreaRect(points.astype(np.float32))))
-    return _Row(corners, float(np.linalg.norm(corners[1] - corners[0])), _height(corners))
+    return _Row(corners @ turn, float(np.linalg.norm(corners[1] - corners[0])), _height(corners))
 
 
 def _groups(rows: Sequence[_Row]) -> Iterator[tuple[_Row, ...]]:
