@@ -155,10 +155,11 @@ def _scaled(data: bytes, width: int) -> bytes:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="dim")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
-    return table
+    rows = show.table(*columns)
+    rows.title, rows.title_justify = title, "left"
+    for column in rows.columns[1:]:
+        column.justify = "right"
+    return rows
 
 
 def _ms(seconds: float) -> str:

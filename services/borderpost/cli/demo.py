@@ -191,8 +191,8 @@ class Demo:
             kind = entry.event.WhichOneof("body") or ""
             kinds[kind] = kinds.get(kind, 0) + 1
         counted = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(kinds.items()))
-        show.console.print("\nThe decision log: ", show.verification_view(check), end="")
-        show.console.print(f"\n  {counted}", style="dim")
+        show.console.print("The decision log is", show.verification_view(check))
+        show.console.print(f"  {counted}", style="dim")
         return check.intact
 
 
@@ -232,13 +232,11 @@ def _told(started: float) -> Callable[[str], None]:
 
 
 def _summary(results: Sequence[Result]) -> Table:
-    table = Table(header_style="dim")
-    for column in ("", "traveler", "outcome", "why", "s"):
-        table.add_column(column, overflow="fold", justify="right" if column == "s" else "left")
+    rows = show.table("", "traveler", "outcome", "why", "s")
     for number, result in enumerate(results, 1):
         outcome = show.outcome(result.outcome) if result.outcome is not None else "none"
-        table.add_row(str(number), result.title, outcome, result.why, f"{result.seconds:.1f}")
-    return table
+        rows.add_row(str(number), result.title, outcome, result.why, f"{result.seconds:.1f}")
+    return rows
 
 
 def _where_next(folder: Path) -> Panel:

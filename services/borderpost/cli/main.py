@@ -142,9 +142,7 @@ def health(
 def settings(as_json: Json = False) -> None:
     """List every setting: its name, its default, what it means."""
     rows = list(describe_settings())
-    table = Table(header_style="dim")
-    for column in ("setting", "default", "meaning"):
-        table.add_column(column, overflow="fold")
+    table = show.table("setting", "default", "meaning")
     for row in rows:
         table.add_row(*row)
     show.emit(

@@ -9,6 +9,7 @@ from typing import Any, Final
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -84,25 +85,23 @@ def reasons(codes: Iterable[str]) -> Text:
 
 def answer_view(answer: gateway_pb2.ScreenTravelerResponse) -> Table:
     """Show what the kiosk gets."""
-    table = _pairs()
-    table.add_row("outcome", outcome(answer.outcome))
-    table.add_row("traveler is told", kiosk_sentence(answer))
-    table.add_row("decided", f"{when(answer.decided_at)} UTC, entry {answer.log_index} of the log")
+    rows = _pairs()
+    rows.add_row("outcome", outcome(answer.outcome))
+    rows.add_row("traveler is told", kiosk_sentence(answer))
+    rows.add_row("decided", f"{when(answer.decided_at)} UTC, entry {answer.log_index} of the log")
     if answer.already_answered:
-        table.add_row("", "this request was answered before; this is that answer")
-    return table
+        rows.add_row("", "this request was answered before; this is that answer")
+    return rows
 
 
 def steps_view(steps: Iterable[types_pb2.Step]) -> Table:
     """Show the steps with their times."""
-    table = Table(title="Steps", title_justify="left", box=None, header_style="dim")
-    table.add_column("step")
-    table.add_column("ms", justify="right")
-    table.add_column("")
+    rows = table("step", "ms", "")
+    rows.columns[1].justify = "right"
     for step in steps:
         status = name_of(types_pb2.StepStatus, step.status, "STEP_STATUS_")
-        table.add_row(step.name, f"{step.milliseconds:,.0f}", _STEP_WORDS[status] + step.reason)
-    return table
+        rows.add_row(step.name, f"{step.milliseconds:,.0f}", _STEP_WORDS[status] + step.reason)
+    return rows
 
 
 def steps_line(steps: Iterable[types_pb2.Step]) -> str:
@@ -117,35 +116,32 @@ def steps_line(steps: Iterable[types_pb2.Step]) -> str:
 def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
     """Show what an officer may see of a screening."""
     screening = record.entry.event.traveler_screened
-    table = _pairs()
-    table.add_row("outcome", outcome(screening.outcome))
-    table.add_row(
+    rows = _pairs()
+    rows.add_row("outcome", outcome(screening.outcome))
+    rows.add_row(
         "reasons", reasons(screening.reasons) if screening.reasons else "every required check passed"
     )
-    table.add_row("checks", _checks(screening.checks))
+    rows.add_row("checks", _checks(screening.checks))
     if record.HasField("payload"):
-        _add_payload(table, record.payload)
+        _add_payload(rows, record.payload)
     else:
-        table.add_row("personal data", "erased, or never there")
+        rows.add_row("personal data", "erased, or never there")
     versions = screening.versions
-    table.add_row(
+    rows.add_row(
         "in force",
         f"{versions.software}, policy {versions.policy}, lists {versions.watchlists}, {versions.model_id}",
     )
-    return table
+    return rows
 
 
 def events_view(entries: Iterable[decisions_pb2.LogEntry]) -> Table:
     """Show log entries."""
-    table = Table(header_style="dim")
-    for column in ("entry", "time (UTC)", "event", "actor", "what"):
-        table.add_column(column, overflow="fold")
+    rows = table("entry", "time (UTC)", "event", "what")
     for entry in entries:
         body = entry.event.WhichOneof("body") or ""
-        table.add_row(
-            str(entry.index), when(entry.logged_at), body, entry.event.actor.subject, _what(entry.event, body)
-        )
-    return table
+        event = Text.assemble(body.replace("_", " "), "\n", (entry.event.actor.subject, "dim"))
+        rows.add_row(str(entry.index), when(entry.logged_at), event, _what(entry.event, body))
+    return rows
 
 
 def verification_view(answer: decisions_pb2.VerifyLogResponse) -> Text:
@@ -162,63 +158,55 @@ def verification_view(answer: decisions_pb2.VerifyLogResponse) -> Text:
 
 def lists_view(lists: Iterable[watchlist_pb2.WatchlistStatus]) -> Table:
     """Show watchlists."""
-    table = Table(header_style="dim")
-    for column in ("list", "name", "authority", "active", "proposed", "face threshold", "changed (UTC)"):
-        table.add_column(column, overflow="fold")
+    rows = table("list", "entries", "face threshold")
     for status in lists:
-        table.add_row(
-            status.watchlist.list_id,
-            status.watchlist.name,
-            status.watchlist.authority,
-            str(status.active_entries),
-            str(status.proposed_entries),
-            "\n".join(threshold_words(t, status.watchlist.target_fpir) for t in status.thresholds)
-            or "none yet",
-            when(status.changed_at) if status.HasField("changed_at") else "",
+        watchlist = status.watchlist
+        name = Text.assemble(
+            (watchlist.name, "bold"), f"\n{watchlist.authority}\n", (watchlist.list_id, "dim")
         )
-    return table
+        entries = f"{status.active_entries} active\n{status.proposed_entries} proposed"
+        thresholds = [threshold_words(threshold, watchlist.target_fpir) for threshold in status.thresholds]
+        rows.add_row(name, entries, "\n".join(thresholds) or "no templates yet")
+    return rows
 
 
 def threshold_words(threshold: watchlist_pb2.FaceThreshold, target: float) -> str:
     """Say what a list's face threshold is and whether it keeps the target."""
     kept = "" if threshold.target_supported else "; the calibration can't support the target at this size"
-    return f"{threshold.score:.3f} for {target:.2%} false alarms over {threshold.templates} templates{kept}"
+    return f"{threshold.score:.3f}, for {target:.2%} false alarms at {threshold.templates} templates{kept}"
 
 
 def entries_view(entries: Iterable[watchlist_pb2.Entry]) -> Table:
     """Show watchlist entries."""
-    table = Table(header_style="dim")
-    for column in (
-        "entry",
-        "state",
-        "name",
-        "templates",
-        "documents",
-        "reason",
-        "valid until",
-        "proposed by",
-    ):
-        table.add_column(column, overflow="fold")
+    rows = table("entry", "state", "holds", "until")
     for entry in entries:
         names = [f"{name.primary_identifier}, {name.secondary_identifier}" for name in entry.names]
-        table.add_row(
-            entry.entry_id,
-            name_of(watchlist_pb2.EntryState, entry.state, "ENTRY_STATE_"),
-            "\n".join(names),
-            str(entry.template_count),
-            str(len(entry.documents)),
-            entry.reason_code,
-            when(entry.valid_until),
-            entry.proposed_by.subject,
+        who = Text.assemble(
+            ("\n".join(names) or "no name", "bold"), f"\n{entry.reason_code}\n", (entry.entry_id, "dim")
         )
-    return table
+        state = name_of(watchlist_pb2.EntryState, entry.state, "ENTRY_STATE_").lower()
+        rows.add_row(
+            who,
+            f"{state}\nby {entry.proposed_by.subject}",
+            f"{entry.template_count} templates\n{len(entry.documents)} documents",
+            when(entry.valid_until)[:10],
+        )
+    return rows
+
+
+def table(*columns: str) -> Table:
+    """Make an empty table."""
+    made = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
 
 
 def _pairs() -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    return made
 
 
 def _checks(checks: Iterable[types_pb2.Check]) -> Text:
@@ -231,20 +219,18 @@ def _checks(checks: Iterable[types_pb2.Check]) -> Text:
     return text
 
 
-def _add_payload(table: Table, payload: decisions_pb2.ScreeningPayload) -> None:
+def _add_payload(rows: Table, payload: decisions_pb2.ScreeningPayload) -> None:
     if payload.HasField("mrz"):
         mrz = payload.mrz
-        table.add_row("document", "\n".join(mrz.lines))
+        rows.add_row("document", "\n".join(mrz.lines))
         wrong = documents_pb2.CHECK_DIGIT_STATUS_REFUTED
         refuted = [digit.field for digit in mrz.check_digits if digit.status == wrong]
-        table.add_row("check digits", f"wrong: {', '.join(refuted)}" if refuted else "all verified")
+        rows.add_row("check digits", f"wrong: {', '.join(refuted)}" if refuted else "all verified")
     if payload.HasField("comparison"):
-        table.add_row(
-            "live and portrait", score_words(payload.comparison.score, payload.comparison.threshold)
-        )
+        rows.add_row("live and portrait", score_words(payload.comparison.score, payload.comparison.threshold))
     for result in payload.watchlists:
         for candidate in result.candidates:
-            table.add_row("candidate", candidate_words(candidate, result))
+            rows.add_row("candidate", candidate_words(candidate, result))
 
 
 def score_words(score: types_pb2.Score, threshold: float) -> str:
