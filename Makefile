@@ -107,3 +107,7 @@ format: $(READY) ## format code and protos
 .PHONY: clean
 clean: ## remove everything that make has made
 	rm -rf .venv .cache .borderpost .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache services/*.egg-info
+
+.PHONY: docs
+docs: $(READY) ## write the reference pages in docs/ from the code
+	@$(BIN)/python -m borderpost.cli.reference docs

@@ -1,0 +1,80 @@
+"""The reference pages in docs/, written from the code that they describe: `make docs`, held by a test.
+
+python -m borderpost.cli.reference docs/
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from borderpost.runtime.access import ACCESS
+from borderpost.runtime.calls import Role
+from borderpost.runtime.reasons import REASONS
+from borderpost.runtime.settings import describe_settings
+
+
+def pages() -> Mapping[str, str]:
+    """Return every reference page: its file name, its text."""
+    return {"settings.md": _settings(), "reasons.md": _reasons(), "access.md": _access()}
+
+
+def _settings() -> str:
+    intro = (
+        "All services read the same settings: the defaults below, over them one TOML file, which\n"
+        "`BORDERPOST_CONFIG` names, over that the environment. `gateway.listen` is `[gateway] listen = …` in the\n"
+        "file and `BORDERPOST_GATEWAY__LISTEN` in the environment. A wrong setting is refused at start."
+    )
+    rows = (
+        (f"`{name}`", f"`{default}`" if default else "", meaning)
+        for name, default, meaning in describe_settings()
+    )
+    return _page("Settings", intro, ("setting", "default", "meaning"), rows)
+
+
+def _reasons() -> str:
+    intro = (
+        "The reason codes of a screening, as they stand in the decision log, and what they mean to an officer.\n"
+        "Codes never change their meaning; new ones may come."
+    )
+    return _page(
+        "Reasons", intro, ("code", "meaning"), ((f"`{code}`", text) for code, text in REASONS.items())
+    )
+
+
+def _access() -> str:
+    intro = (
+        "Who may call what. A method that is not here is closed to everybody. The role is the one on whose\n"
+        "behalf the call is made: services other than the gateway take calls from the gateway alone, but for\n"
+        "those marked direct."
+    )
+    rows = (
+        (
+            f"`{method.strip('/')}`",
+            "everybody with a certificate"
+            if rule.actors == frozenset(Role)
+            else ", ".join(sorted(rule.actors)),
+            "direct" if rule.direct else "",
+        )
+        for method, rule in ACCESS.items()
+    )
+    return _page("Access", intro, ("method", "roles", ""), rows)
+
+
+def _page(title: str, intro: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    table = [head, ["---"] * len(head), *rows]
+    lines = (f"| {' | '.join(row)} |" for row in table)
+    return f"# {title}\n\nWritten by `make docs` from the code.\n\n{intro}\n\n" + "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Write the pages into the folder that the first argument names."""
+    folder = Path(sys.argv[1])
+    for name, text in pages().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

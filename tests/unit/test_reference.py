@@ -1,0 +1,51 @@
+"""What the docs say is what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from borderpost.cli.reference import pages
+from borderpost.documents import domain as documents
+from borderpost.faces.domain import CaptureProblem
+from borderpost.gateway import assess
+from borderpost.gateway.domain import CheckKind
+from borderpost.runtime.reasons import REASONS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_reference_page_is_what_the_code_says(name):
+    written = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert written == pages()[name], "run `make docs` and commit"
+
+
+def test_every_problem_of_a_capture_is_explained():
+    assert {problem.value for problem in documents.Problem} <= REASONS.keys()
+    assert {problem.value for problem in CaptureProblem} <= REASONS.keys()
+
+
+def test_every_check_can_be_explained_as_not_checked():
+    assert {f"{kind}_NOT_CHECKED" for kind in CheckKind} <= REASONS.keys()
+
+
+def test_every_reason_that_the_code_gives_is_explained():
+    """Codes in quotes, in the two modules that give reasons to checks."""
+    given = set()
+    for module in (assess, documents):
+        source = Path(module.__file__).read_text(encoding="utf-8")
+        given |= set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', source))
+    names = {
+        member.name for enum in (documents.Warn, documents.CheckName, documents.Result) for member in enum
+    }
+    unexplained = given - REASONS.keys() - names
+    assert not unexplained
+
+
+def test_the_changelog_and_the_package_agree_on_the_version():
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    version = re.search(r'^version = "(.+)"', project, re.MULTILINE)[1]
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
