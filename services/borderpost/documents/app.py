@@ -44,8 +44,7 @@ class Documents:
             zone = self._reader.read(picture)
         if isinstance(zone, Problem):
             return self._unread(zone, (), clock)
-        with clock.stage("interpret"):
-            found, lines, looked_twice = self._settle(picture, zone)
+        found, lines, looked_twice = self._settle(picture, zone, clock)
         if found is None:
             return self._unread(Problem.MRZ_UNCERTAIN, lines, clock)
         document = mrz.parse(found.lines, today)
@@ -66,7 +65,9 @@ class Documents:
             stages=clock.stages(),
         )
 
-    def _settle(self, page: Rgb, zone: Zone) -> tuple[Interpretation | None, tuple[Line, ...], bool]:
+    def _settle(
+        self, page: Rgb, zone: Zone, clock: _StageClock
+    ) -> tuple[Interpretation | None, tuple[Line, ...], bool]:
         """Interpret the first reading, and with a second one if anything is open.
 
         Returns None if it stays open; also the lines it rests on, and whether a second reading was needed.
@@ -74,7 +75,8 @@ class Documents:
         first = _try_interpret(zone.lines)
         if first is not None and not first.refuted and not first.unsettled:
             return first, zone.lines, False
-        second = self._reader.read_again(page, zone).lines
+        with clock.stage("read_mrz_again"):
+            second = self._reader.read_again(page, zone).lines
         lines = merge(zone.lines, second)
         found = _try_interpret(lines)
         if found is not None:

@@ -157,7 +157,7 @@ class RapidOcrReader:
             max(1, round(side * scale / DETECTOR_STRIDE)) * DETECTOR_STRIDE for side in (width, height)
         )
         small = cv2.resize(page, size, interpolation=cv2.INTER_AREA)
-        text = _run(self._detector, small)[0, 0]
+        text = _run(self._detector, np.asarray(small, dtype=np.uint8))[0, 0]
         zoom = np.array([width / size[0], height / size[1]], dtype=np.float32)
         return [corners * zoom for corners in _regions(text)]
 
