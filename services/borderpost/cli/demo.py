@@ -55,8 +55,8 @@ def specimen_a(pictures: Samples) -> Specimen:
     expiry = date(datetime.now(UTC).year + 5, 6, 30)
     return Specimen(
         "Specimen",
-        "Traveler Anna",
-        "U10000001",
+        "Holder Alpha",
+        "UT4K81P7C",
         date(1981, 8, 4),
         Sex.UNSPECIFIED,
         expiry,
@@ -76,8 +76,8 @@ class Demo:
         self._holder_a = specimen_a(pictures)
         self._holder_b = replace(
             self._holder_a,
-            given_names="Traveler Bert",
-            document_number="U20000002",
+            given_names="Holder Bravo",
+            document_number="UT9M35X2W",
             portrait=pictures.b_portrait,
         )
         self._page_a, self._page_b = render(self._holder_a), render(self._holder_b)

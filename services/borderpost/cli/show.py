@@ -129,7 +129,7 @@ def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
     versions = screening.versions
     rows.add_row(
         "in force",
-        f"{versions.software}, policy {versions.policy}, lists {versions.watchlists}, {versions.model_id}",
+        f"{versions.software}, policy {versions.policy}, lists at version {versions.watchlists}, {versions.model_id}",
     )
     return rows
 

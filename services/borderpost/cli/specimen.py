@@ -22,7 +22,7 @@ def make(
     out: Annotated[Path, typer.Option(help="Where the page goes: a JPEG file.")],
     surname: Annotated[str, typer.Option(help="Primary identifier.")] = "Specimen",
     given: Annotated[str, typer.Option(help="Secondary identifier.")] = "Traveler",
-    number: Annotated[str, typer.Option(help="Document number, at most 9 letters and digits.")] = "U10000001",
+    number: Annotated[str, typer.Option(help="Document number, at most 9 letters and digits.")] = "UT4K81P7C",
     born: Annotated[datetime, typer.Option(formats=DAYS, help="Birth date.")] = datetime(
         1981, 8, 4, tzinfo=UTC
     ),
