@@ -60,7 +60,7 @@ def merge(first: Sequence[Line], second: Sequence[Line]) -> tuple[Line, ...]:
 
 
 def repaired(found: Interpretation) -> Interpretation:
-    """Replace one doubtful character if the check digits prove which it must be."""
+    """Replace the doubtful character, if there is one and the check digits prove what it must be."""
     if not found.refuted:
         return found
     change = mrz.repair(found.lines, found.doubtful)
@@ -77,22 +77,10 @@ def _judged(
     evidence = mrz.digit_evidence(lines, layout)
     refuted = mrz.refuted(evidence)
     verified = {digit.field for digit in evidence if digit.state is mrz.DigitState.VERIFIED}
-    protected = {
-        place
-        for rule in layout.checks
-        if rule.field in verified
-        for span in (rule.digit, *rule.covers)
-        for place in _places(span)
-    }
-    suspect = {
-        place
-        for rule in layout.checks
-        if rule.field in refuted
-        for span in (rule.digit, *rule.covers)
-        for place in _places(span)
-    }
+    protected = {place for rule in layout.checks if rule.field in verified for place in rule.places()}
+    suspect = {place for rule in layout.checks if rule.field in refuted for place in rule.places()}
     deciding = doubtful & (_all_places(layout) - protected | suspect)
-    unsettled = tuple(name for name, span in _named_spans(layout) if deciding & set(_places(span)))
+    unsettled = tuple(name for name, span in _named_spans(layout) if not deciding.isdisjoint(span.places()))
     return Interpretation(lines, repairs, doubtful, refuted, unsettled)
 
 
@@ -102,7 +90,7 @@ def _settled_by_kind(lines: tuple[str, ...], row: int, position: int) -> bool:
     char = lines[row][position]
     spans = [(field.span, field.kind) for field in layout.fields]
     spans += [(rule.digit, mrz.Kind.DIGITS) for rule in layout.checks]
-    kinds = {kind for span, kind in spans if (row, position) in _places(span)}
+    kinds = {kind for span, kind in spans if (row, position) in span.places()}
     return (mrz.Kind.LETTERS in kinds and char == "O") or (mrz.Kind.DIGITS in kinds and char == "0")
 
 
@@ -114,10 +102,6 @@ def _merge_line(one: Line, other: Line) -> Line:
         text += a if sure_a >= sure_b else b
         confidences.append((sure_a + sure_b) / 2 if a == b else 0.0)
     return Line(text, tuple(confidences))
-
-
-def _places(span: mrz.Span) -> list[Place]:
-    return [(span.line, position) for position in range(span.start, span.end)]
 
 
 def _all_places(layout: mrz.Format) -> set[Place]:

@@ -72,6 +72,10 @@ class Span:
     start: int
     end: int
 
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Every line and position of it."""
+        return ((self.line, position) for position in range(self.start, self.end))
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -89,6 +93,10 @@ class CheckRule:
     field: str
     digit: Span
     covers: tuple[Span, ...]
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Line and position of the digit and of all that it covers."""
+        return (place for span in (self.digit, *self.covers) for place in span.places())
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,26 +287,32 @@ def map_kinds(lines: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Repair, ..
 def repair(
     lines: tuple[str, ...], doubtful: frozenset[tuple[int, int]]
 ) -> tuple[tuple[str, ...], Repair] | None:
-    """Replace one of the `doubtful` characters (line, position) if that makes every check digit fit.
+    """Replace the one doubtful character (line, position) by what every check digit proves it to be.
 
-    Only confusions that readers make are tried, and only if exactly one of them fits: more would be a
-    guess. Names can't be repaired, since no digit covers them; visas are not, since they have no composite
-    digit. Raises MrzShapeError.
+    Only confusions that readers make are tried, and exactly one of them must fit. With two doubtful
+    characters under the digits a fit would be a guess: one digit in ten fits by chance. Names can't be
+    repaired, since no digit covers them; visas are not, since they have no composite digit. Raises
+    MrzShapeError.
     """
     layout = format_of(lines)
     if layout in (MRV_A, MRV_B):
         return None
-    found = []
-    for name, span, kind in _kinds(layout):
-        for position in range(span.start, span.end):
-            was = lines[span.line][position]
-            candidates = _confusable(was, kind) if (span.line, position) in doubtful else ()
-            for now in candidates:
-                fixed = _replaced(lines, span.line, position, now)
-                if not refuted(digit_evidence(fixed, layout)):
-                    change = Repair(name, position - span.start, was, now, RepairBasis.CHECK_DIGIT)
-                    found.append((fixed, change))
-    return found[0] if len(found) == 1 else None
+    protected = {place for rule in layout.checks for place in rule.places()}
+    if len(doubtful & protected) != 1:
+        return None
+    ((row, position),) = doubtful & protected
+    was = lines[row][position]
+    name, span, kind = next(
+        (name, span, kind)
+        for name, span, kind in _kinds(layout)
+        if span.line == row and span.start <= position < span.end
+    )
+    fitting = [
+        (fixed, Repair(name, position - span.start, was, now, RepairBasis.CHECK_DIGIT))
+        for now in _confusable(was, kind)
+        if not refuted(digit_evidence(fixed := _replaced(lines, row, position, now), layout))
+    ]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _kinds(layout: Format) -> Iterator[tuple[str, Span, Kind]]:

@@ -1,0 +1,44 @@
+"""In-memory ports of the documents service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from borderpost.documents.domain import Line, Portrait, Problem, Quad, Zone
+from borderpost.runtime.pictures import Rgb
+
+QUAD: Quad = ((10.0, 80.0), (110.0, 80.0), (110.0, 95.0), (10.0, 95.0))
+
+
+def line(text: str, unsure: dict[int, float] | None = None) -> Line:
+    """A line read with confidence 0.99, except at the positions of `unsure`."""
+    return Line(text, tuple((unsure or {}).get(i, 0.99) for i in range(len(text))))
+
+
+class FakeMrzReader:
+    """Says what it was told to: a first reading (or a problem), and a second one."""
+
+    name = "fake-reader/1"
+
+    def __init__(self, first: Sequence[Line] | Problem, second: Sequence[Line] = ()) -> None:
+        self._first, self._second = first, second
+        self.second_readings = 0
+
+    def read(self, page: Rgb) -> Zone | Problem:
+        if isinstance(self._first, Problem):
+            return self._first
+        return Zone(tuple(self._first), QUAD, (QUAD,) * len(self._first), fillers_adjusted=False)
+
+    def read_again(self, page: Rgb, zone: Zone) -> Zone:
+        self.second_readings += 1
+        return Zone(tuple(self._second), zone.quad, zone.line_quads, fillers_adjusted=False)
+
+
+class FakeCropper:
+    """Finds a portrait, or none."""
+
+    def __init__(self, jpeg: bytes | None = b"portrait") -> None:
+        self._jpeg = jpeg
+
+    def crop(self, page: Rgb, zone: Quad, columns: int) -> Portrait | None:
+        return None if self._jpeg is None else Portrait(self._jpeg, 35, 45, QUAD)
