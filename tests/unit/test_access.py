@@ -1,0 +1,92 @@
+"""The access table: complete, and closed by default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import resources
+
+import pytest
+from google.protobuf.descriptor import FileDescriptor
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from borderpost.gateway.front import FORWARDED
+from borderpost.runtime.access import ACCESS, authorize, speaks_directly
+from borderpost.runtime.calls import PEOPLE, Actor, Role
+from borderpost.runtime.errors import NotPermittedError
+from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, gateway_pb2, types_pb2, watchlist_pb2
+
+OURS: tuple[FileDescriptor, ...] = (
+    gateway_pb2.DESCRIPTOR,
+    documents_pb2.DESCRIPTOR,
+    faces_pb2.DESCRIPTOR,
+    watchlist_pb2.DESCRIPTOR,
+    decisions_pb2.DESCRIPTOR,
+    types_pb2.DESCRIPTOR,
+)
+PEER = Actor("borderpost.local", "gateway")
+SCREEN = "/borderpost.v1.GatewayService/ScreenTraveler"
+
+
+def _methods(files: tuple[FileDescriptor, ...]) -> Iterator[str]:
+    for file in files:
+        for service in file.services_by_name.values():
+            for method in service.methods:
+                yield f"/{service.full_name}/{method.name}"
+
+
+def test_every_method_of_every_descriptor_is_in_the_table_and_nothing_else_is() -> None:
+    served = set(_methods((*OURS, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)))
+    assert len(served) > 20
+    assert served == set(ACCESS)
+
+
+def test_this_test_knows_every_proto_file_of_the_package() -> None:
+    files = {path.name for path in resources.files("borderpost.v1").iterdir()}
+    modules = {name.removesuffix("_pb2.py") for name in files if name.endswith("_pb2.py")}
+    assert modules == {file.name.rpartition("/")[2].removesuffix(".proto") for file in OURS}
+
+
+def test_a_method_that_is_not_in_the_table_is_closed_to_every_role() -> None:
+    for role in Role:
+        with pytest.raises(NotPermittedError, match="not in the access table"):
+            authorize("/borderpost.v1.GatewayService/Unheard", PEER, role, None)
+
+
+def test_each_of_our_methods_is_closed_to_every_role_that_its_row_does_not_name() -> None:
+    for method in _methods(OURS):
+        for role in set(Role) - ACCESS[method].actors:
+            with pytest.raises(NotPermittedError):
+                authorize(method, PEER, role, None)
+            with pytest.raises(NotPermittedError):
+                authorize(method, PEER, Role.GATEWAY, (Actor("x", "y"), frozenset({role})))
+
+
+def test_none_of_our_methods_is_open_to_everybody_or_to_nobody() -> None:
+    for method in _methods(OURS):
+        assert 0 < len(ACCESS[method].actors) < len(Role), method
+
+
+def test_the_gateway_passes_on_to_people_only() -> None:
+    forwarded = [f"/{service}/{method}" for (service, _), methods in FORWARDED.items() for method in methods]
+    assert forwarded
+    for method in forwarded:
+        assert ACCESS[method].actors <= PEOPLE, method
+
+
+def test_whoever_the_gateway_speaks_for_counts_and_not_the_gateway() -> None:
+    kiosk = Actor("borderpost.local", "kiosk/north/1")
+    authorize(SCREEN, PEER, Role.GATEWAY, (kiosk, frozenset({Role.KIOSK})))
+    with pytest.raises(NotPermittedError):
+        authorize(SCREEN, PEER, Role.GATEWAY, None)
+
+
+def test_an_actor_without_any_role_may_nothing() -> None:
+    with pytest.raises(NotPermittedError, match="nobody"):
+        authorize(SCREEN, PEER, Role.GATEWAY, (PEER, frozenset()))
+
+
+def test_at_a_service_only_rows_that_say_so_take_calls_without_the_gateway() -> None:
+    direct = {method for method in _methods(OURS) if speaks_directly(method, Role.KIOSK, at_gateway=False)}
+    assert direct == {"/borderpost.v1.DecisionsService/RecordEvents"}
+    assert all(speaks_directly(method, Role.KIOSK, at_gateway=True) for method in _methods(OURS))

@@ -1,0 +1,94 @@
+"""Who a certificate names, and that anything else is nobody."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from borderpost.runtime.calls import Actor, Role
+from borderpost.runtime.errors import NotAuthenticatedError
+from borderpost.runtime.identity import identity_of, kiosk_of
+
+DOMAIN = "borderpost.local"
+
+
+def _uri(name: str) -> bytes:
+    return f"spiffe://{DOMAIN}/{name}".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("kiosk/north/1", Role.KIOSK),
+        ("operator/officer/lee", Role.OFFICER),
+        ("operator/list-manager/lee", Role.LIST_MANAGER),
+        ("operator/approver/lee", Role.APPROVER),
+        ("operator/auditor/lee", Role.AUDITOR),
+        ("gateway", Role.GATEWAY),
+        ("documents", Role.DOCUMENTS),
+        ("faces", Role.FACES),
+        ("watchlist", Role.WATCHLIST),
+        ("decisions", Role.DECISIONS),
+    ],
+)
+def test_a_name_of_a_known_kind_gives_its_role(name: str, role: Role) -> None:
+    assert identity_of([_uri(name)], DOMAIN) == (Actor(DOMAIN, name), role)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "kiosk",
+        "kiosk/north",
+        "kiosk//1",
+        "kiosk/north/",
+        "kiosk/north/1/2",
+        "operator/gateway/lee",
+        "operator/kiosk/lee",
+        "operator/officer/",
+        "Gateway",
+        "gateway/",
+        "gateway/x",
+        "auditor",
+    ],
+)
+def test_a_name_of_no_known_kind_is_nobody(name: str) -> None:
+    with pytest.raises(NotAuthenticatedError):
+        identity_of([_uri(name)], DOMAIN)
+
+
+@pytest.mark.parametrize(
+    "uris",
+    [
+        [],
+        [b"spiffe://other.example/gateway"],
+        [b"spiffe://borderpost.local.evil.example/gateway"],
+        [b"spiffe://borderpost.localgateway"],
+        [b"https://borderpost.local/gateway"],
+        [_uri("gateway"), _uri("faces")],
+        [_uri("gateway"), _uri("gateway")],
+        [b"\xff\xfe"],
+    ],
+)
+def test_a_certificate_without_exactly_one_name_in_the_trust_domain_is_nobody(uris: list[bytes]) -> None:
+    with pytest.raises(NotAuthenticatedError):
+        identity_of(uris, DOMAIN)
+
+
+def test_names_of_other_trust_domains_beside_ours_dont_matter() -> None:
+    assert identity_of([b"spiffe://other.example/gateway", _uri("faces")], DOMAIN)[1] is Role.FACES
+
+
+def test_a_kiosks_id_is_its_whole_name_so_that_ids_are_unique_over_crossings() -> None:
+    assert kiosk_of(Actor(DOMAIN, "kiosk/north/1")) == ("kiosk/north/1", "north")
+
+
+@settings(max_examples=100)
+@given(st.lists(st.binary(max_size=40), max_size=3))
+def test_no_bytes_in_a_certificate_raise_anything_else(uris: list[bytes]) -> None:
+    try:
+        identity_of(uris, DOMAIN)
+    except NotAuthenticatedError as error:
+        assert "certificate" in error.message

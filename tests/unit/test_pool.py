@@ -1,0 +1,110 @@
+"""The pool: an end to the queue, context on the thread, places kept until work ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+import grpc
+import pytest
+
+from borderpost.runtime.errors import OverloadedError
+from borderpost.runtime.pool import WorkPool
+
+_who: ContextVar[str] = ContextVar("who")
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def pool(gate: threading.Event) -> Iterator[WorkPool]:
+    pool = WorkPool(threads=1, queue=1)
+    yield pool
+    gate.set()
+    pool.close()
+
+
+async def test_work_gets_its_arguments_and_its_answer_comes_back(pool: WorkPool) -> None:
+    assert await pool.run(divmod, 17, 5) == (3, 2)
+
+
+async def test_what_work_raises_comes_back(pool: WorkPool) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await pool.run(divmod, 1, 0)
+    assert await pool.run(abs, -1) == 1
+
+
+async def test_a_full_pool_refuses_at_once_and_takes_work_again_later(
+    pool: WorkPool, gate: threading.Event
+) -> None:
+    held = [asyncio.create_task(pool.run(gate.wait, 10)) for _ in range(2)]
+    await asyncio.sleep(0)
+    started = time.monotonic()
+    with pytest.raises(OverloadedError) as caught:
+        await pool.run(abs, -1)
+    assert time.monotonic() - started < 0.5
+    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert int(caught.value.details["retry_after_ms"]) > 0
+    gate.set()
+    await asyncio.gather(*held)
+    assert await pool.run(abs, -1) == 1
+
+
+async def test_the_callers_context_travels_to_the_thread_and_not_back(pool: WorkPool) -> None:
+    def work() -> str:
+        seen = _who.get()
+        _who.set("changed on the thread")
+        return seen
+
+    _who.set("kiosk")
+    assert await pool.run(work) == "kiosk"
+    assert _who.get() == "kiosk"
+
+
+async def test_two_callers_dont_see_each_others_context(pool: WorkPool) -> None:
+    async def call(name: str) -> str:
+        _who.set(name)
+        return await pool.run(_who.get)
+
+    assert await asyncio.gather(call("a"), call("b")) == ["a", "b"]
+
+
+async def test_a_caller_that_goes_away_does_not_free_the_place_before_the_work_ends(
+    pool: WorkPool, gate: threading.Event
+) -> None:
+    ended = threading.Event()
+
+    def work() -> None:
+        gate.wait(10)
+        ended.set()
+
+    callers = [asyncio.create_task(pool.run(work)) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    for caller in callers:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+    assert not ended.is_set()
+    with pytest.raises(OverloadedError):
+        await pool.run(abs, -1)
+    gate.set()
+    while not ended.is_set():
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert await pool.run(abs, -1) == 1
+
+
+async def test_closing_finishes_what_has_begun(gate: threading.Event) -> None:
+    pool = WorkPool(threads=1, queue=1)
+    caller = asyncio.create_task(pool.run(time.sleep, 0.1))
+    await asyncio.sleep(0.02)
+    pool.close()
+    await caller
+    gate.set()
