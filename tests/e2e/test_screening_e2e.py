@@ -104,7 +104,9 @@ def test_a_listed_person_refers_with_candidate_and_list_until_removed(stack, kio
     assert answer.outcome == REFER
     found = record(stack, answer.request_id)
     assert found.entry.event.traveler_screened.reasons[0] == "WATCHLIST_CANDIDATE_BY_FACE"
-    candidates = [candidate.entry_id for result in found.payload.watchlists for candidate in result.candidates]
+    candidates = [
+        candidate.entry_id for result in found.payload.watchlists for candidate in result.candidates
+    ]
     assert candidates == [listed]
     with Person(stack.settings, LIST_MANAGER) as manager:
         entry = manager.ask(manager.watchlist.GetEntry, watchlist_pb2.GetEntryRequest(entry_id=listed)).entry
@@ -128,9 +130,7 @@ def test_nobody_in_the_picture_is_a_retake_with_advice(kiosk, travelers):
 
 def test_the_third_attempt_of_a_visit_ends_at_an_officer(stack, kiosk, travelers):
     visit = Visit()
-    outcomes = [
-        kiosk.send(kiosk.request(visit, travelers.page_a, [empty_scene()])).outcome for _ in range(3)
-    ]
+    outcomes = [kiosk.send(kiosk.request(visit, travelers.page_a, [empty_scene()])).outcome for _ in range(3)]
     assert outcomes == [RETAKE, RETAKE, REFER]
 
 
@@ -213,7 +213,9 @@ def test_looking_is_itself_in_the_log_with_who_and_why(stack, kiosk, travelers):
     with Person(stack.settings, AUDITOR, "review") as auditor:
         query = decisions_pb2.QueryEventsRequest(kinds=[decisions_pb2.EVENT_KIND_RECORD_CONSULTED])
         entries = auditor.ask(auditor.decisions.QueryEvents, query).entries
-    looked = [entry.event for entry in entries if entry.event.record_consulted.request_id == answer.request_id]
+    looked = [
+        entry.event for entry in entries if entry.event.record_consulted.request_id == answer.request_id
+    ]
     assert [(event.actor.subject, event.purpose) for event in looked] == [(OFFICER, "complaint 4711")]
 
 
