@@ -95,8 +95,7 @@ async def test_a_caller_that_goes_away_does_not_free_the_place_before_the_work_e
     with pytest.raises(OverloadedError):
         await pool.run(abs, -1)
     gate.set()
-    while not ended.is_set():
-        await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(ended.wait, 10)
     await asyncio.sleep(0.05)
     assert await pool.run(abs, -1) == 1
 
