@@ -8,7 +8,8 @@ import tempfile
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,6 +21,7 @@ from rich.table import Table
 
 from borderpost.cli import show
 from borderpost.cli.demo import specimen_a
+from borderpost.cli.options import Json
 from borderpost.cli.stack import Stack, private_settings
 from borderpost.kiosk.client import Kiosk, Visit
 from borderpost.runtime.calls import Actor, Call, Role
@@ -36,6 +38,30 @@ KIOSK: Final = "kiosk/north/1"
 Measured = Callable[[], object]
 
 
+@dataclass(frozen=True, slots=True)
+class FaceTimes:
+    """One face of a picture `width` pixels wide, from JPEG bytes to template: medians in milliseconds."""
+
+    width: int
+    ours: float
+    face_recognition: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast ours is."""
+        return self.face_recognition / self.ours
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningTimes:
+    """Whole screenings, one after another, in milliseconds; `steps` are medians."""
+
+    count: int
+    median: float
+    p95: float
+    steps: Mapping[str, float]
+
+
 def run(
     samples: Annotated[
         Path,
@@ -43,34 +69,42 @@ def run(
     ] = Path(".cache/samples"),
     faces: Annotated[int, typer.Option(min=3, help="How often a face is embedded by each.")] = 7,
     screenings: Annotated[int, typer.Option(min=5, help="How many travelers are screened.")] = 40,
+    as_json: Json = False,
 ) -> None:
-    """Measure one face against face_recognition, and a whole screening with the share of each step."""
+    """Measure one face against face_recognition, and a whole screening with the share of each step.
+
+    Example: `borderpost bench --screenings 100`
+    """
     pictures = load_samples(samples)
     with tempfile.TemporaryDirectory() as folder:
         settings = private_settings(Path(folder), load_settings())
         with Stack(settings):
-            show.console.print(_face_table(settings, pictures, faces))
-            show.console.print("", _screening_table(settings, pictures, screenings), sep="\n")
+            face_times = _measure_faces(settings, pictures, faces)
+            screening_times = _measure_screenings(settings, pictures, screenings)
+    plain = {
+        "faces": [{**asdict(times), "ratio": times.ratio} for times in face_times],
+        "screening": asdict(screening_times),
+    }
+
+    def render() -> None:
+        show.console.print(_face_table(face_times))
+        show.console.print(_screening_table(screening_times))
+
+    show.emit(as_json, plain, render)
 
 
-def _face_table(settings: Settings, pictures: Samples, times: int) -> Table:
-    table = _table(
-        "One face, from JPEG bytes to template (median)",
-        "picture",
-        "Borderpost, over gRPC and TLS",
-        "face_recognition, in process",
-        "ratio",
-    )
+def _measure_faces(settings: Settings, pictures: Samples, times: int) -> list[FaceTimes]:
+    measured = []
     with open_sync_channel(settings, "faces", "gateway") as channel:
         stub = faces_pb2_grpc.FacesServiceStub(channel)
         for width in WIDTHS:
             data = _scaled(pictures.a_live, width)
             ours, theirs = _in_turn(times, partial(_extract, stub, data), _face_recognition(data))
-            table.add_row(f"{width} px", _ms(ours), _ms(theirs), f"{theirs / ours:.1f} ×")
-    return table
+            measured.append(FaceTimes(width, ours * 1000, theirs * 1000))
+    return measured
 
 
-def _screening_table(settings: Settings, pictures: Samples, times: int) -> Table:
+def _measure_screenings(settings: Settings, pictures: Samples, times: int) -> ScreeningTimes:
     page = render(specimen_a(pictures))
     spent: dict[str, list[float]] = defaultdict(list)
     with Kiosk(settings, KIOSK) as kiosk:
@@ -80,20 +114,28 @@ def _screening_table(settings: Settings, pictures: Samples, times: int) -> Table
             if number:  # the first one warms up
                 _note(spent, answer, seconds * 1000)
     whole = spent.pop("whole")
-    table = _table(
-        f"A whole screening, {times} one after another: median {statistics.median(whole):,.0f} ms, "
-        f"p95 {statistics.quantiles(whole, n=20)[-1]:,.0f} ms",
-        "step",
-        "median ms",
-        "share of the whole",
-    )
-    for name, values in spent.items():
-        middle = statistics.median(values)
-        table.add_row(name, f"{middle:,.1f}", f"{middle / statistics.median(whole):.1%}")
-    table.caption = (
-        "Steps overlap (page and live face are read at the same time), so shares don't add up to 100 %."
-    )
-    return table
+    steps = {name: statistics.median(values) for name, values in spent.items()}
+    return ScreeningTimes(times, statistics.median(whole), statistics.quantiles(whole, n=20)[-1], steps)
+
+
+def _face_table(faces: Sequence[FaceTimes]) -> Table:
+    title = "One face, from JPEG bytes to template: median ms"
+    rows = _table(title, "picture", "Borderpost, over gRPC and TLS", "face_recognition, in process", "ratio")
+    for times in faces:
+        rows.add_row(
+            f"{times.width} px", f"{times.ours:.1f}", f"{times.face_recognition:.1f}", f"{times.ratio:.1f} ×"
+        )
+    return rows
+
+
+def _screening_table(times: ScreeningTimes) -> Table:
+    title = f"A screening: median {times.median:,.0f} ms, p95 {times.p95:,.0f} ms ({times.count} in a row)"
+    rows = _table(title, "step", "median ms", "share of the whole")
+    for name, milliseconds in times.steps.items():
+        rows.add_row(name, f"{milliseconds:,.1f}", f"{milliseconds / times.median:.1%}")
+    rows.caption = "Page and live face are read at the same time: shares add up to more than 100 %."
+    rows.caption_justify = "left"
+    return rows
 
 
 def _note(spent: dict[str, list[float]], answer: gateway_pb2.ScreenTravelerResponse, whole: float) -> None:
@@ -160,7 +202,3 @@ def _table(title: str, *columns: str) -> Table:
     for column in rows.columns[1:]:
         column.justify = "right"
     return rows
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:,.1f} ms"
