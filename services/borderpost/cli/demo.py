@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from borderpost.cli import show
+from borderpost.cli.options import Json
 from borderpost.cli.people import APPROVER, AUDITOR, LIST_MANAGER, OFFICER, Person
 from borderpost.cli.stack import Stack, private_settings
 from borderpost.kiosk.client import Kiosk, Visit
@@ -32,22 +33,23 @@ WATCHLIST: Final = "Demo list"
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """One traveler: what is shown of them, and what the kiosk sends."""
-
-    title: str
-    page: bytes
-    live: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a scene."""
+    """What came of one scene. No outcome means an error, whose reason is in `why`."""
 
     title: str
     outcome: types_pb2.Outcome.ValueType | None
     why: str
     seconds: float
+
+    def plain(self) -> dict[str, object]:
+        """Return it as plain values."""
+        outcome = None if self.outcome is None else types_pb2.Outcome.Name(self.outcome)
+        return {
+            "traveler": self.title,
+            "outcome": outcome,
+            "why": self.why,
+            "seconds": round(self.seconds, 3),
+        }
 
 
 def specimen_a(pictures: Samples) -> Specimen:
@@ -71,7 +73,7 @@ class Demo:
         self._stack = stack
         self._kiosk = Kiosk(stack.settings, KIOSK)
         self._pictures = pictures
-        self._results: list[Result] = []
+        self.results: list[Result] = []
         self._first_request = gateway_pb2.ScreenTravelerRequest()
         self._holder_a = specimen_a(pictures)
         self._holder_b = replace(
@@ -85,19 +87,19 @@ class Demo:
     def run(self) -> bool:
         """Play all scenes; return whether the log is intact at the end."""
         a, b = self._pictures.a_live, self._pictures.b_live
-        self._screen(Scene("A genuine traveler", self._page_a, a))
+        self._screen("A genuine traveler", self._page_a, a)
         self._again("The same request once more")
-        self._screen(Scene("Another face than the document's", self._page_a, b))
+        self._screen("Another face than the document's", self._page_a, b)
         self._enrol()
-        self._screen(Scene("A person on a watchlist", self._page_b, b))
+        self._screen("A person on a watchlist", self._page_b, b)
         wrong = replace(self._holder_a, wrong_digits=("document_number",))
-        self._screen(Scene("A page with a wrong check digit", render(wrong), a))
-        self._screen(Scene("Nobody in the live picture", self._page_a, empty_scene()))
+        self._screen("A page with a wrong check digit", render(wrong), a)
+        self._screen("Nobody in the live picture", self._page_a, empty_scene())
         self._stack.kill("faces")
-        self._screen(Scene("The face service is down", self._page_a, a))
+        self._screen("The face service is down", self._page_a, a)
         self._stack.restart("faces")
         self._stack.kill("decisions")
-        self._screen(Scene("The decision log is down", self._page_a, a))
+        self._screen("The decision log is down", self._page_a, a)
         self._stack.restart("decisions")
         self._again("The first request, after all that")
         return self._ending()
@@ -106,28 +108,28 @@ class Demo:
         """Close the kiosk's channel."""
         self._kiosk.close()
 
-    def _screen(self, scene: Scene) -> None:
-        request = self._kiosk.request(Visit(), scene.page, [scene.live])
-        if not self._results:
+    def _screen(self, title: str, page: bytes, live: bytes) -> None:
+        request = self._kiosk.request(Visit(), page, [live])
+        if not self.results:
             self._first_request = request
-        self._send(scene.title, request)
+        self._send(title, request)
 
     def _again(self, title: str) -> None:
         self._send(title, self._first_request)
 
     def _send(self, title: str, request: gateway_pb2.ScreenTravelerRequest) -> None:
-        show.console.rule(f"[bold]{len(self._results) + 1}  {title}", align="left", style="dim")
+        show.console.rule(f"[bold]{len(self.results) + 1}  {title}", align="left", style="dim")
         started = time.monotonic()
         try:
             answer = self._kiosk.send(request)
         except RemoteError as error:
             show.console.print(f"no outcome  [bold]{error.reason}[/]: {error.message}")
-            self._results.append(Result(title, None, error.reason, time.monotonic() - started))
+            self.results.append(Result(title, None, error.reason, time.monotonic() - started))
             return
         seconds = time.monotonic() - started
         show.console.print(show.answer_view(answer))
         why = "the stored answer" if answer.already_answered else self._for_the_officer(answer)
-        self._results.append(Result(title, answer.outcome, why, seconds))
+        self.results.append(Result(title, answer.outcome, why, seconds))
 
     def _for_the_officer(self, answer: gateway_pb2.ScreenTravelerResponse) -> str:
         """Show what an officer sees, and return it in short."""
@@ -181,7 +183,7 @@ class Demo:
 
     def _ending(self) -> bool:
         show.console.rule("[bold]All of them", align="left", style="dim")
-        show.console.print(_summary(self._results))
+        show.console.print(_summary(self.results))
         with Person(self._stack.settings, AUDITOR, PURPOSE) as auditor:
             request = decisions_pb2.QueryEventsRequest(page_size=500)
             entries = auditor.ask(auditor.decisions.QueryEvents, request).entries
@@ -201,16 +203,20 @@ def run(
         Path,
         typer.Option(exists=True, file_okay=False, help="The sample pictures; `make samples` fetches them."),
     ] = Path(".cache/samples"),
+    as_json: Json = False,
 ) -> None:
     """Screen specimen travelers by the real services on this machine, and show what happens.
 
     The services run on free ports and with a state of their own, which is made anew.
+
+    Example: `borderpost demo --samples .cache/samples`
     """
     settings = load_settings()
     folder = settings.state_dir / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     pictures = load_samples(samples)
     stack = Stack(private_settings(folder, settings))
+    show.console.quiet = as_json
     started = time.monotonic()
     show.console.print("Starting five services as processes, with mutual TLS between them …")
     stack.start(_told(started))
@@ -220,7 +226,9 @@ def run(
     finally:
         demo.close()
         stack.stop()
-    show.console.print(_where_next(folder))
+        show.console.quiet = False
+    plain = {"travelers": [result.plain() for result in demo.results], "log_intact": intact}
+    show.emit(as_json, plain, lambda: _where_next(folder))
     if not intact:
         raise typer.Exit(1)
 

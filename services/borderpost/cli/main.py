@@ -40,21 +40,32 @@ app.command("specimen")(specimen.make)
 
 
 @app.command()
-def up() -> None:
+def up(as_json: Json = False) -> None:
     """Start all services on this machine, and stop them with Ctrl-C.
 
     Certificates and databases are made on first use, below the state folder (`borderpost settings`).
+
+    Example: `BORDERPOST_STATE_DIR=/tmp/trial borderpost up`
     """
     stack = Stack(load_settings())
-    show.console.print("Starting the services; loading the models takes a few seconds.")
-    stack.start(lambda name: show.console.print(f"  {name:<10} {stack.settings.service(name).address}"))
-    show.console.print(f"All serve. State and logs: {stack.settings.state_dir}")
-    show.console.print("Screen a traveler:  borderpost screen --document page.jpg --live face.jpg")
-    show.console.print("Stop with Ctrl-C.")
+    addresses = {name: stack.settings.service(name).address for name in SERVICES}
+    if not as_json:
+        show.console.print("Starting the services; loading the models takes a few seconds.")
+    stack.start(lambda name: None if as_json else show.console.print(f"  {name:<10} {addresses[name]}"))
+    state = str(stack.settings.state_dir)
+    show.emit(
+        as_json,
+        {"state_dir": state, "addresses": {**addresses}},
+        lambda: (
+            f"All serve. State and logs: {state}\n"
+            "Screen a traveler:  borderpost screen --document page.jpg --live face.jpg\n"
+            "Stop with Ctrl-C."
+        ),
+    )
     try:
         _watch(stack)
     except KeyboardInterrupt:
-        show.console.print("Stopping.")
+        show.errors.print("Stopping.")
     finally:
         stack.stop()
 

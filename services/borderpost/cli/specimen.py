@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from borderpost.cli import show
+from borderpost.cli.options import Json
 from borderpost.specimens import Sex
 from borderpost.specimens.td3 import Specimen, render
 
@@ -32,6 +33,7 @@ def make(
         list[str] | None,
         typer.Option(help="Check digit to print wrongly, such as document_number; may be repeated."),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Make a specimen passport page of Utopia, marked SPECIMEN.
 
@@ -50,7 +52,7 @@ def make(
         wrong_digits=tuple(wrong or ()),
     )
     out.write_bytes(render(specimen))
-    show.console.print(f"Wrote {out}")
+    show.emit(as_json, {"page": str(out)}, lambda: f"Wrote {out}")
 
 
 def _sex(text: str) -> Sex:
