@@ -131,6 +131,23 @@ def test_an_unsure_character_that_a_digit_verifies_needs_no_second_reading():
     assert reader.second_readings == 0
 
 
+def test_two_doubtful_characters_that_can_make_up_for_each_other_ask_for_another_picture():
+    names, second = changed(document_number="1EJOOC102")
+    misread = second.replace("1EJOO", "1EJ00")
+    assert mrz.refuted(mrz.digit_evidence((names, misread), mrz.TD3)) == ()
+    lines = [line(names), line(misread, {3: 0.5, 4: 0.5})]
+    reading, _ = read(lines, lines)
+    assert reading.problem is Problem.MRZ_UNCERTAIN
+
+
+def test_two_doubtful_characters_that_only_one_reading_of_fits_are_settled():
+    names, second = changed(document_number="1EOJ0C102")
+    lines = [line(names), line(second, {2: 0.5, 4: 0.5})]
+    reading, reader = read(lines)
+    assert reading.optical.overall is Overall.PASS
+    assert reader.second_readings == 0
+
+
 def test_lines_of_no_format_ask_for_another_picture():
     lines = [line(NAMES[:-1]), line(SECOND)]
     reading, _ = read(lines, lines)

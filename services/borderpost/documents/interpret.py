@@ -77,7 +77,12 @@ def _judged(
     evidence = mrz.digit_evidence(lines, layout)
     refuted = mrz.refuted(evidence)
     verified = {digit.field for digit in evidence if digit.state is mrz.DigitState.VERIFIED}
-    protected = {place for rule in layout.checks if rule.field in verified for place in rule.places()}
+    protected = {
+        place
+        for rule in layout.checks
+        if rule.field in verified and mrz.proves(lines, layout, rule, doubtful)
+        for place in rule.places()
+    }
     suspect = {place for rule in layout.checks if rule.field in refuted for place in rule.places()}
     deciding = doubtful & (_all_places(layout) - protected | suspect)
     unsettled = tuple(name for name, span in _named_spans(layout) if not deciding.isdisjoint(span.places()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import datetime
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -242,6 +243,11 @@ LONG_NUMBER_FORMATS: Final = frozenset({"TD1", "TD2"})
 LETTER_FOR_DIGIT: Final = {"0": "O", "1": "I", "2": "Z", "5": "S", "6": "G", "8": "B"}
 DIGIT_FOR_LETTER: Final = {letter: digit for digit, letter in LETTER_FOR_DIGIT.items()} | {"D": "0", "Q": "0"}
 
+_SAME_SHAPE: Final = {letter: digit for digit, letter in LETTER_FOR_DIGIT.items()}
+
+MAX_DOUBTFUL: Final = 4
+"""With more doubtful characters under one check digit, chance alone makes some reading fit."""
+
 CONFUSIONS: Final = ("0OQD", "1IL", "2Z", "5S", "6G", "8B", "UV", "CG", "EF", "MN", "KX", "38", "17")
 """Characters that readers of OCR-B mistake for one another."""
 
@@ -313,6 +319,39 @@ def repair(
         if not refuted(digit_evidence(fixed := _replaced(lines, row, position, now), layout))
     ]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def proves(
+    lines: tuple[str, ...], layout: Format, rule: CheckRule, doubtful: frozenset[tuple[int, int]]
+) -> bool:
+    """Tell whether a fitting check digit settles the doubtful characters under it.
+
+    It does if no other reading of them fits as well: two wrong characters can make up for each other, as
+    OO and 00 do in the fourth and fifth place of a number. Only lookalikes count as other readings.
+    """
+    places = sorted(doubtful & set(rule.places()))
+    if len(places) > MAX_DOUBTFUL:
+        return False
+    kinds = {place: kind for _, span, kind in _kinds(layout) for place in span.places()}
+    choices = [
+        (lines[row][position], *_lookalikes(lines[row][position], kinds.get((row, position), Kind.DIGITS)))
+        for row, position in places
+    ]
+    fitting = 0
+    for chars in itertools.product(*choices):
+        read = lines
+        for (row, position), char in zip(places, chars, strict=True):
+            read = _replaced(read, row, position, char)
+        fitting += _digit_state(read, layout, rule) is not DigitState.REFUTED
+    return fitting == 1
+
+
+def _lookalikes(char: str, kind: Kind) -> set[str]:
+    """A letter for its digit or the reverse where there is one, otherwise what readers take it for."""
+    swapped = LETTER_FOR_DIGIT.get(char) or _SAME_SHAPE.get(char)
+    if swapped is None:
+        return _confusable(char, kind)
+    return {swapped} & set(kind.value)
 
 
 def _kinds(layout: Format) -> Iterator[tuple[str, Span, Kind]]:

@@ -24,8 +24,9 @@ Floats = npt.NDArray[np.float64]
 SURE: Final = 0.9
 """Characters read with at least this confidence are what the others are measured by."""
 
-MIN_SAMPLES: Final = 3
-"""So many letters and digits of known kind a line must have: its nationality has three letters."""
+MIN_LETTERS: Final = 2
+MIN_DIGITS: Final = 3
+"""So many of known kind a line must have to be measured by: UTO has two such letters."""
 
 MIN_GAP: Final = 0.04
 """Letters lower than digits by less than this share are not OCR-B, or too blurred to measure."""
@@ -101,7 +102,7 @@ def _scale(text: str, confidences: Sequence[float], heights: Floats) -> _Scale |
     sure = np.asarray(confidences) >= SURE
     letters = heights[[ok and char in _KNOWN_LETTERS for char, ok in zip(text, sure, strict=True)]]
     digits = heights[[ok and char in _KNOWN_DIGITS for char, ok in zip(text, sure, strict=True)]]
-    if min(len(letters), len(digits)) < MIN_SAMPLES:
+    if len(letters) < MIN_LETTERS or len(digits) < MIN_DIGITS:
         return None
     scale = _Scale(float(np.median(letters)), float(np.median(digits)))
     spread = max(float(np.median(abs(letters - scale.letter))), float(np.median(abs(digits - scale.digit))))
