@@ -4,9 +4,10 @@
 2. Identity: who is calling, from the certificate that TLS has verified.
 3. Call context: on whose behalf and why; believed from the gateway only.
 4. Access: may they. Nothing of the request was looked at before this.
-5. The handler.
-6. Errors: every exception becomes a `google.rpc.Status`; an unforeseen one becomes INTERNAL without its text.
-7. One log line: method, caller, status, time. Never the request.
+5. Decoding: from bytes to a message. gRPC would do it before all of the above, and answer UNKNOWN.
+6. The handler.
+7. Errors: every exception becomes a `google.rpc.Status`; an unforeseen one becomes INTERNAL without its text.
+8. One log line: method, caller, status, time. Never the request.
 """
 
 from __future__ import annotations
@@ -14,17 +15,23 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, NoReturn
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from borderpost.runtime import calls, context
 from borderpost.runtime.access import authorize, speaks_directly
 from borderpost.runtime.calls import Call, Role
-from borderpost.runtime.errors import BorderpostError, InternalError, NotPermittedError
+from borderpost.runtime.errors import (
+    BorderpostError,
+    InternalError,
+    InvalidRequestError,
+    NotPermittedError,
+)
 from borderpost.runtime.identity import identity_of
 from borderpost.runtime.status import to_status
 
@@ -58,11 +65,11 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         return self._around_unary(method, handler)
 
     def _around_unary(self, method: str, handler: Handler) -> Handler:
-        async def unary(request: Any, rpc: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def unary(request: bytes, rpc: grpc.aio.ServicerContext[Any, Any]) -> Any:
             started = time.monotonic()
             try:
                 self._enter(method, rpc)
-                answer = await handler.unary_unary(request, rpc)
+                answer = await handler.unary_unary(_decode(handler, request), rpc)
             except asyncio.CancelledError:
                 _finish(method, started, "CANCELLED")
                 raise
@@ -71,18 +78,16 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             _finish(method, started, "OK")
             return answer
 
-        return grpc.unary_unary_rpc_method_handler(
-            unary, handler.request_deserializer, handler.response_serializer
-        )
+        return grpc.unary_unary_rpc_method_handler(unary, None, handler.response_serializer)
 
     def _around_stream(self, method: str, handler: Handler) -> Handler:
-        make, behaviour = _stream_shape(handler)
+        make, behaviour, decode = _stream_shape(handler)
 
         async def stream(request: Any, rpc: grpc.aio.ServicerContext[Any, Any]) -> Any:
             started = time.monotonic()
             try:
                 self._enter(method, rpc)
-                answers = behaviour(request, rpc)
+                answers = behaviour(decode(handler, request), rpc)
                 if inspect.isawaitable(answers):  # gRPC's own health service writes its answers itself
                     await answers
                 else:
@@ -95,7 +100,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
                 await _abort(rpc, method, started, error)
             _finish(method, started, "OK")
 
-        return make(stream, handler.request_deserializer, handler.response_serializer)
+        return make(stream, None, handler.response_serializer)
 
     def _enter(self, method: str, rpc: grpc.aio.ServicerContext[Any, Any]) -> None:
         metadata = tuple(rpc.invocation_metadata() or ())
@@ -133,12 +138,28 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         return Call(method, peer, peer_role, actor, roles, told.purpose, told.request_id, trace)
 
 
-def _stream_shape(handler: Handler) -> tuple[Callable[..., Handler], Any]:
+def _stream_shape(handler: Handler) -> tuple[Callable[..., Handler], Any, Callable[[Handler, Any], Any]]:
     if handler.request_streaming and handler.response_streaming:
-        return grpc.stream_stream_rpc_method_handler, handler.stream_stream
+        return grpc.stream_stream_rpc_method_handler, handler.stream_stream, _decode_each
     if handler.response_streaming:
-        return grpc.unary_stream_rpc_method_handler, handler.unary_stream
+        return grpc.unary_stream_rpc_method_handler, handler.unary_stream, _decode
     raise NotImplementedError("no method takes a stream and answers once")
+
+
+def _decode(handler: Handler, request: bytes) -> Any:
+    if handler.request_deserializer is None:  # passed on as it is; the service that it is for decodes it
+        return request
+    try:
+        return handler.request_deserializer(request)
+    except DecodeError:  # its text is the library's own and changes with it
+        raise InvalidRequestError(
+            "request: got bytes that are no message of this method, want the one in its proto"
+        ) from None
+
+
+async def _decode_each(handler: Handler, requests: AsyncIterable[bytes]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _decode(handler, request)
 
 
 def _is_trace(text: str) -> bool:

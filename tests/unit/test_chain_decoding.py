@@ -1,0 +1,133 @@
+"""The interceptor chain decodes requests itself, after it has asked who calls and whether they may."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from borderpost.runtime.interceptors import ChainInterceptor
+from borderpost.v1 import faces_pb2, gateway_pb2
+
+DOMAIN = "borderpost.test"
+GARBAGE = b"\xff" * 20
+SCREEN = "/borderpost.v1.GatewayService/ScreenTraveler"
+WATCH = "/grpc.health.v1.Health/Watch"
+REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+
+
+class AbortedError(Exception):
+    pass
+
+
+class Rpc:
+    """What gRPC hands to a handler: the caller's certificate, and a way to end with a status."""
+
+    def __init__(self, caller: str) -> None:
+        self._caller = caller
+        self.reason = ""
+
+    def auth_context(self):
+        return {"peer_uri": [f"spiffe://{DOMAIN}/{self._caller}".encode()]}
+
+    def invocation_metadata(self):
+        return ()
+
+    async def abort_with_status(self, status: grpc.Status) -> None:
+        detail = status_pb2.Status.FromString(status.trailing_metadata[0][1]).details[0]
+        info = error_details_pb2.ErrorInfo()
+        detail.Unpack(info)
+        self.reason = info.reason
+        raise AbortedError
+
+
+async def wrapped(method: str, handler: grpc.RpcMethodHandler):
+    async def found(_: object) -> grpc.RpcMethodHandler:
+        return handler
+
+    chain = ChainInterceptor(DOMAIN, at_gateway=True)
+    return await chain.intercept_service(found, SimpleNamespace(method=method))
+
+
+@pytest.fixture
+def seen() -> list[object]:
+    return []
+
+
+@pytest.fixture
+def unary(seen):
+    async def handle(request: object, _: object) -> str:
+        seen.append(request)
+        return "answer"
+
+    return grpc.unary_unary_rpc_method_handler(handle, gateway_pb2.ScreenTravelerRequest.FromString)
+
+
+async def test_a_handler_gets_a_message(unary, seen):
+    handler = await wrapped(SCREEN, unary)
+    request = gateway_pb2.ScreenTravelerRequest(attempt=3)
+    assert await handler.unary_unary(request.SerializeToString(), Rpc("kiosk/north/1")) == "answer"
+    assert seen == [request]
+
+
+async def test_bytes_that_are_no_message_are_a_typed_error_and_reach_no_handler(unary, seen):
+    handler, rpc = await wrapped(SCREEN, unary), Rpc("kiosk/north/1")
+    with pytest.raises(AbortedError):
+        await handler.unary_unary(GARBAGE, rpc)
+    assert (rpc.reason, seen) == ("INVALID_REQUEST", [])
+
+
+async def test_nothing_is_decoded_for_a_caller_that_may_not_call(unary, seen):
+    handler, rpc = await wrapped(SCREEN, unary), Rpc("operator/auditor/dev")
+    with pytest.raises(AbortedError):
+        await handler.unary_unary(GARBAGE, rpc)
+    assert (rpc.reason, seen) == ("NOT_PERMITTED", [])
+
+
+async def test_grpc_itself_decodes_nothing_before_the_chain(unary):
+    assert (await wrapped(SCREEN, unary)).request_deserializer is None
+
+
+async def test_a_handler_without_a_decoder_gets_the_bytes_unread(seen):
+    async def handle(request: object, _: object) -> None:
+        seen.append(request)
+
+    handler = await wrapped(SCREEN, grpc.unary_unary_rpc_method_handler(handle))
+    await handler.unary_unary(GARBAGE, Rpc("kiosk/north/1"))
+    assert seen == [GARBAGE]
+
+
+async def test_a_stream_of_answers_begins_with_a_message_or_a_typed_error():
+    async def echo(request: object, _: object):
+        yield request
+
+    decode = faces_pb2.CompareRequest.FromString
+    handler = await wrapped(WATCH, grpc.unary_stream_rpc_method_handler(echo, decode))
+    assert [answer async for answer in handler.unary_stream(b"", Rpc("gateway"))] == [
+        faces_pb2.CompareRequest()
+    ]
+    rpc = Rpc("gateway")
+    with pytest.raises(AbortedError):
+        _ = [answer async for answer in handler.unary_stream(GARBAGE, rpc)]
+    assert rpc.reason == "INVALID_REQUEST"
+
+
+async def test_each_message_of_a_stream_of_requests_is_decoded_when_it_comes():
+    async def echo(requests, _: object):
+        async for request in requests:
+            yield request
+
+    async def sent():
+        yield b""
+        yield GARBAGE
+
+    decode = faces_pb2.CompareRequest.FromString
+    handler = await wrapped(REFLECT, grpc.stream_stream_rpc_method_handler(echo, decode))
+    rpc = Rpc("gateway")
+    answers = handler.stream_stream(sent(), rpc)
+    assert await anext(answers) == faces_pb2.CompareRequest()
+    with pytest.raises(AbortedError):
+        await anext(answers)
+    assert rpc.reason == "INVALID_REQUEST"
