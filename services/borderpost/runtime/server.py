@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -60,7 +59,6 @@ class AddressError(BorderpostError):
 
 def serve(name: ServiceName, build: Build) -> None:
     """Run a service until SIGTERM or SIGINT. Exits with status 2 and a plain sentence if it can't start."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core logs addresses of peers on standard error
     try:
         settings = load_settings()
         configure_logging(name, settings.log_level)
