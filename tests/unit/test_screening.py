@@ -260,3 +260,10 @@ async def test_enrolling_says_which_picture_is_unusable(border):
     with pytest.raises(PictureUnusableError, match=r"pictures\[1\].*NO_FACE"):
         await border.gateway.enrol(watchlist_pb2.Entry(), [b"anna", NOBODY], KIOSK_CALL, SECONDS)
     assert not border.watchlists.proposed
+
+
+async def test_enrolling_says_which_picture_is_damaged_in_the_words_of_its_own_request(border):
+    with pytest.raises(PictureDamagedError) as caught:
+        await border.gateway.enrol(watchlist_pb2.Entry(), [b"anna", DAMAGED], KIOSK_CALL, SECONDS)
+    assert caught.value.message == "pictures[1]: truncated"
+    assert caught.value.details["field"] == "pictures[1]"

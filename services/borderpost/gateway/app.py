@@ -90,11 +90,15 @@ class Gateway:
         """Make a template of each picture and propose the entry with them. Raises PictureUnusableError."""
         profile = faces_pb2.CAPTURE_PROFILE_ENROLMENT
         for number, picture in enumerate(pictures):
-            extraction = await self._services.faces.extract([picture], profile, call, seconds)
+            field = f"pictures[{number}]"
+            try:
+                extraction = await self._services.faces.extract([picture], profile, call, seconds)
+            except BorderpostError as error:
+                raise _about(field, error) if _refuses_picture(error) else error from None
             if extraction.problems or not extraction.HasField("template"):
                 codes = ", ".join(problem.code for problem in extraction.problems) or "NO_TEMPLATE"
                 raise PictureUnusableError(
-                    f"pictures[{number}]: no usable face in it ({codes}): use another picture"
+                    f"{field}: no usable face in it ({codes}): use another picture", field=field
                 )
             entry.templates.append(extraction.template)
         return (await self._services.watchlists.propose(entry, call, seconds)).entry
@@ -208,8 +212,8 @@ class _Looking:
             result = await work
         except BorderpostError as error:
             reason = error.reason
-            if field and reason.startswith("PICTURE_"):
-                self.refusal = self.refusal or _about(field, error)
+            if field and _refuses_picture(error):
+                self.refusal = self.refusal or _about(field + _index(error), error)
             else:
                 _log.warning("step_failed", step=name, reason=reason)
         status = types_pb2.STEP_STATUS_FAILED if reason else types_pb2.STEP_STATUS_DONE
@@ -251,11 +255,20 @@ def _add_text(request: watchlist_pb2.SearchRequest, mrz: documents_pb2.Mrz) -> N
         request.birth_date.CopyFrom(mrz.birth_date)
 
 
+def _refuses_picture(error: BorderpostError) -> bool:
+    return error.reason.startswith("PICTURE_")
+
+
+def _index(error: BorderpostError) -> str:
+    """Return which of several pictures an error is about: "[2]"."""
+    _, bracket, number = error.details.get("field", "").partition("[")
+    return bracket + number
+
+
 def _about(field: str, error: BorderpostError) -> BorderpostError:
     """Say an error about a picture in the words of the gateway's own request."""
     _, _, what = error.message.partition(": ")
-    number = error.details.get("field", "").partition("[")[2]
-    error.message = f"{field}{'[' + number if number else ''}: {what or error.message}"
+    error.message = f"{field}: {what or error.message}"
     error.details = {**error.details, "field": field}
     return error
 

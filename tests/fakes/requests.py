@@ -1,0 +1,298 @@
+"""Every method of every service: who may call it and how, and a request that it answers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from PIL import Image
+
+from borderpost.runtime.access import ACCESS
+from borderpost.runtime.calls import Actor, Call, Role
+from borderpost.runtime.clock import new_id, to_timestamp
+from borderpost.runtime.context import Metadata, new_traceparent, purpose_metadata, write_context
+from borderpost.runtime.settings import ServiceName
+from borderpost.v1 import (
+    decisions_pb2,
+    documents_pb2,
+    faces_pb2,
+    gateway_pb2,
+    types_pb2,
+    watchlist_pb2,
+)
+
+OWNERS: Final[Mapping[ServiceName, object]] = {
+    "gateway": gateway_pb2,
+    "documents": documents_pb2,
+    "faces": faces_pb2,
+    "watchlist": watchlist_pb2,
+    "decisions": decisions_pb2,
+}
+
+IDENTITIES: Final[Mapping[Role, str]] = {
+    **{Role(name): name for name in OWNERS},
+    Role.KIOSK: "kiosk/north/1",
+    Role.OFFICER: "operator/officer/dev",
+    Role.LIST_MANAGER: "operator/list-manager/dev",
+    Role.APPROVER: "operator/approver/dev-second",
+    Role.AUDITOR: "operator/auditor/dev",
+}
+"""The development identity of each role."""
+
+FORWARDED: Final = frozenset(
+    {
+        "CreateWatchlist",
+        "ListWatchlists",
+        "ApproveEntry",
+        "GetEntry",
+        "ListEntries",
+        "RemoveEntry",
+        "GetScreening",
+        "QueryEvents",
+        "VerifyLog",
+    }
+)
+"""What people may call at the gateway, which passes it on."""
+
+METHODS: Final[Mapping[str, tuple[ServiceName, MethodDescriptor]]] = {
+    f"/{service.full_name}/{method.name}": (owner, method)
+    for owner, module in OWNERS.items()
+    for service in module.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+"""All methods by their path, as the descriptors have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to call a method: at which service, as whom, with which metadata."""
+
+    service: ServiceName
+    identity: str
+    metadata: Metadata = ()
+
+
+def spoken_for(role: Role) -> Metadata:
+    """The metadata with which the gateway calls on behalf of a role."""
+    actor = Actor("borderpost.local", IDENTITIES[role])
+    return write_context(
+        Call("", actor, role, actor, frozenset({role}), "a test", "", new_traceparent()),
+    )
+
+
+def ways(path: str) -> list[Way]:
+    """Every way in which a method may be called, for one of its roles."""
+    owner, method = METHODS[path]
+    rule = ACCESS[path]
+    role = min(rule.actors)
+    if owner == "gateway" or rule.direct:
+        return [Way(owner, IDENTITIES[role])]
+    found = [Way(owner, "gateway", spoken_for(role))]
+    if method.name in FORWARDED:
+        found.append(Way("gateway", IDENTITIES[role], purpose_metadata("a test")))
+    return found
+
+
+# A request that is answered, for each method. `ask` sends a request in the first way and returns its answer.
+
+Ask = Callable[[str, Message], Message]
+
+
+def good_request(path: str, ask: Ask) -> Message:
+    """Make a request that the method answers; what it needs is made before."""
+    return _GOOD[path.removeprefix("/borderpost.v1.")](ask)
+
+
+def has_good_request(path: str) -> bool:
+    return path.removeprefix("/borderpost.v1.") in _GOOD
+
+
+def small_picture() -> bytes:
+    """A picture with nothing on it."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), "white").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def template() -> types_pb2.Template:
+    values = np.ones(128, "<f4") / np.float32(np.sqrt(128))
+    return types_pb2.Template(
+        model_id="dlib-resnet-v1",
+        dimension=128,
+        element_type=types_pb2.ELEMENT_TYPE_FLOAT32,
+        normalisation=types_pb2.NORMALISATION_L2,
+        values=values.tobytes(),
+    )
+
+
+def watchlist() -> watchlist_pb2.Watchlist:
+    return watchlist_pb2.Watchlist(
+        list_id=new_id(),
+        name="A list",
+        authority="An authority",
+        legal_basis="A law",
+        category=watchlist_pb2.WATCHLIST_CATEGORY_WANTED,
+        priority=9,
+        handling_instruction="Nothing.",
+        target_fpir=0.01,
+    )
+
+
+def entry(list_id: str) -> watchlist_pb2.Entry:
+    return watchlist_pb2.Entry(
+        entry_id=new_id(),
+        list_id=list_id,
+        names=[watchlist_pb2.PersonName(primary_identifier="Nobody", secondary_identifier="Real")],
+        birth_date=types_pb2.PartialDate(year=1901, month=2, day=3),
+        documents=[types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="NOSUCH1")],
+        reason_code="T",
+        source_reference="test/1",
+        valid_from=_in(days=-1),
+        valid_until=_in(days=1),
+    )
+
+
+def screening() -> decisions_pb2.AppendScreeningRequest:
+    return decisions_pb2.AppendScreeningRequest(
+        screening=decisions_pb2.TravelerScreened(
+            request_id=new_id(),
+            visit_id=new_id(),
+            attempt=1,
+            kiosk_id=IDENTITIES[Role.KIOSK],
+            crossing="north",
+            direction=types_pb2.DIRECTION_ENTRY,
+            kiosk_time=_in(),
+            received_at=_in(),
+            content_sha256=bytes(32),
+            outcome=types_pb2.OUTCOME_REFER,
+            reasons=["A_TEST"],
+            checks=[types_pb2.Check(name="LIVENESS", status=types_pb2.CHECK_STATUS_NOT_PERFORMED)],
+            versions=decisions_pb2.Versions(software="test"),
+        ),
+        payload=decisions_pb2.ScreeningPayload(schema_version=1),
+    )
+
+
+def _list(ask: Ask) -> str:
+    request = watchlist_pb2.CreateWatchlistRequest(watchlist=watchlist())
+    ask("/borderpost.v1.WatchlistService/CreateWatchlist", request)
+    return request.watchlist.list_id
+
+
+def _entry(ask: Ask) -> str:
+    request = watchlist_pb2.ProposeEntryRequest(entry=entry(_list(ask)))
+    ask("/borderpost.v1.WatchlistService/ProposeEntry", request)
+    return request.entry.entry_id
+
+
+def _approvable(ask: Ask) -> Message:
+    # Proposed by the list manager and approved by the approver, as `ways` has it.
+    return watchlist_pb2.ApproveEntryRequest(entry_id=_entry(ask))
+
+
+def _search(_: Ask) -> Message:
+    return watchlist_pb2.SearchRequest(
+        templates=[template()],
+        document=types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="NOSUCH2"),
+        name=watchlist_pb2.PersonName(primary_identifier="Nobody"),
+        birth_date=types_pb2.PartialDate(year=1901),
+    )
+
+
+def _screened(ask: Ask) -> decisions_pb2.AppendScreeningRequest:
+    request = screening()
+    ask("/borderpost.v1.DecisionsService/AppendScreening", request)
+    return request
+
+
+def _of(made: type[Message]) -> Callable[[Ask], Message]:
+    def request(ask: Ask) -> Message:
+        kept = _screened(ask).screening
+        return made(kiosk_id=kept.kiosk_id, request_id=kept.request_id)
+
+    return request
+
+
+def _events(_: Ask) -> Message:
+    event = decisions_pb2.Event(
+        schema_version=1,
+        event_id=new_id(),
+        time=_in(),
+        actor=types_pb2.Actor(issuer="borderpost.local", subject=IDENTITIES[Role.LIST_MANAGER]),
+        watchlist_created=decisions_pb2.WatchlistCreated(list_id=new_id(), version=1),
+    )
+    return decisions_pb2.RecordEventsRequest(events=[event])
+
+
+def _query(_: Ask) -> Message:
+    request = decisions_pb2.QueryEventsRequest(
+        until=_in(days=1),
+        kinds=[decisions_pb2.EVENT_KIND_TRAVELER_SCREENED],
+        outcomes=[types_pb2.OUTCOME_REFER],
+        reason="A_TEST",
+        kiosk_id=IDENTITIES[Role.KIOSK],
+        visit_id=new_id(),
+        request_id=new_id(),
+        page_size=10,
+    )
+    getattr(request, "from").CopyFrom(_in(days=-1))
+    return request
+
+
+def _screen(_: Ask) -> Message:
+    return gateway_pb2.ScreenTravelerRequest(
+        request_id=new_id(),
+        visit_id=new_id(),
+        attempt=1,
+        direction=types_pb2.DIRECTION_ENTRY,
+        kiosk_time=_in(),
+        document_page=small_picture(),
+        live_frames=[small_picture()],
+    )
+
+
+def _in(days: int = 0) -> object:
+    return to_timestamp(datetime.now(UTC) + timedelta(days=days))
+
+
+_GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
+    "GatewayService/ScreenTraveler": _screen,
+    "GatewayService/EnrolEntry": lambda ask: gateway_pb2.EnrolEntryRequest(entry=entry(_list(ask))),
+    "DocumentsService/ReadDocument": lambda _: documents_pb2.ReadDocumentRequest(
+        page=small_picture(), at=_in()
+    ),
+    "FacesService/ExtractTemplate": lambda _: faces_pb2.ExtractTemplateRequest(
+        frames=[small_picture()], profile=faces_pb2.CAPTURE_PROFILE_LIVE
+    ),
+    "FacesService/Compare": lambda _: faces_pb2.CompareRequest(
+        probe=template(), reference=template(), target_fmr=0.001
+    ),
+    "WatchlistService/CreateWatchlist": lambda _: watchlist_pb2.CreateWatchlistRequest(watchlist=watchlist()),
+    "WatchlistService/ListWatchlists": lambda _: watchlist_pb2.ListWatchlistsRequest(),
+    "WatchlistService/ProposeEntry": lambda ask: watchlist_pb2.ProposeEntryRequest(entry=entry(_list(ask))),
+    "WatchlistService/ApproveEntry": _approvable,
+    "WatchlistService/GetEntry": lambda ask: watchlist_pb2.GetEntryRequest(entry_id=_entry(ask)),
+    "WatchlistService/ListEntries": lambda ask: watchlist_pb2.ListEntriesRequest(list_id=_list(ask)),
+    "WatchlistService/RemoveEntry": lambda ask: watchlist_pb2.RemoveEntryRequest(entry_id=_entry(ask)),
+    "WatchlistService/Search": _search,
+    "DecisionsService/AppendScreening": lambda _: screening(),
+    "DecisionsService/FindScreening": _of(decisions_pb2.FindScreeningRequest),
+    "DecisionsService/RecordEvents": _events,
+    "DecisionsService/GetScreening": _of(decisions_pb2.GetScreeningRequest),
+    "DecisionsService/QueryEvents": _query,
+    "DecisionsService/VerifyLog": lambda _: decisions_pb2.VerifyLogRequest(),
+}
+
+PICTURE_FIELDS: Final[Mapping[str, Sequence[str]]] = {
+    "/borderpost.v1.GatewayService/ScreenTraveler": ("document_page", "live_frames"),
+    "/borderpost.v1.GatewayService/EnrolEntry": ("pictures",),
+    "/borderpost.v1.DocumentsService/ReadDocument": ("page",),
+    "/borderpost.v1.FacesService/ExtractTemplate": ("frames",),
+}
+"""Every field that holds a picture."""
