@@ -33,6 +33,7 @@ from fakes.requests import (
     has_good_request,
     spoken_for,
     ways,
+    with_new_id,
 )
 from fakes.spoil import CANARY, bad_pictures, spoiled, spoiled_bytes
 
@@ -170,7 +171,7 @@ def test_a_spoiled_request_is_answered_or_gets_a_typed_error(client, path):
     for way in ways(path):
         cases = [(label, message.SerializeToString()) for label, message in spoiled(good)]
         for label, request in (*cases, *spoiled_bytes(good, seed=20261124)):
-            got = client.call(way, path, request)
+            got = client.call(way, path, with_new_id(path, good, request))
             if got.answer is None:
                 assert_typed(got, (way.service, label))
     assert_works(client, path)
