@@ -407,6 +407,40 @@ def test_the_health_of_an_unknown_service_is_not_found(faces: Toy) -> None:
     assert line["status"] == "NOT_FOUND"
 
 
+# The probe of the containers
+
+
+def _probe(service: str, settings: Settings) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "borderpost.runtime.probe", service],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_probe_asks_where_the_service_listens_and_not_at_the_address_of_the_others(faces: Toy) -> None:
+    port = faces.settings.faces.address.rpartition(":")[2]
+    changes = {"address": "faces.invalid:7402", "listen": f"0.0.0.0:{port}"}
+    inside = faces.settings.model_copy(update={"faces": faces.settings.faces.model_copy(update=changes)})
+    assert _probe("faces", inside) == (0, "")
+
+
+def test_the_probe_of_a_service_that_is_away_ends_with_1_and_says_so(settings: Settings) -> None:
+    status, told = _probe("decisions", settings)
+    assert (status, told.strip()) == (1, "borderpost decisions doesn't serve")
+
+
+def test_the_probe_without_certificates_ends_with_1_and_says_what_is_missing(tmp_path: Path) -> None:
+    status, told = _probe("gateway", Settings(state_dir=tmp_path / "empty", mode="production"))
+    assert status == 1
+    assert "gateway.key" in told
+    assert "Traceback" not in told
+
+
 # The end
 
 

@@ -1,0 +1,27 @@
+"""Make development certificates, and give every service its own three files: `certificates.py FOLDER`.
+
+For compose.yaml on one machine only. The authority's key stays in the folder that BORDERPOST_TLS_DIR names.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from borderpost.runtime.settings import SERVICES, load_settings
+from borderpost.runtime.tls import ensure_development_certificates
+
+
+def main() -> None:
+    """Make what is missing or runs out, and copy FOLDER/SERVICE/{ca.pem,SERVICE.pem,SERVICE.key}."""
+    settings = load_settings()
+    ensure_development_certificates(settings)
+    for service in SERVICES:
+        folder = Path(sys.argv[1]) / service
+        for name in ("ca.pem", f"{service}.pem", f"{service}.key"):
+            shutil.copy(settings.certificates / name, folder / name)
+
+
+if __name__ == "__main__":
+    main()
