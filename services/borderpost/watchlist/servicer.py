@@ -1,7 +1,5 @@
 """The watchlist service on the wire: validates, translates, and leaves the rest to the use cases."""
 
-# ruff: noqa: N802  # gRPC names the methods
-
 from __future__ import annotations
 
 from typing import Any, Final

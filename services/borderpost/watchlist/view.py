@@ -179,10 +179,10 @@ def build_view(stored: Stored, build: BuildIndex) -> View:
 def _with(
     entries: Mapping[K, tuple[SearchedEntry, ...]], added: Iterable[tuple[K, SearchedEntry]]
 ) -> dict[K, tuple[SearchedEntry, ...]]:
-    result = dict(entries)
+    groups: dict[K, list[SearchedEntry]] = {}
     for key, entry in added:
-        result[key] = (*result.get(key, ()), entry)
-    return result
+        groups.setdefault(key, []).append(entry)
+    return {**entries, **{key: (*entries.get(key, ()), *group) for key, group in groups.items()}}
 
 
 def _without(

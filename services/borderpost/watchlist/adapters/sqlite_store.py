@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 import structlog
@@ -83,9 +85,9 @@ MIGRATIONS: Final = (
 )
 """No index holds personal data, so a removed row leaves nothing in one. Times are microseconds (UTC)."""
 
-_TEMPLATES: Final = "SELECT * FROM templates WHERE entry = ? ORDER BY place"
-_NAMES: Final = "SELECT * FROM names WHERE entry = ? ORDER BY place"
-_DOCUMENTS: Final = "SELECT * FROM documents WHERE entry = ? ORDER BY place"
+_TEMPLATES: Final = "SELECT * FROM templates"
+_NAMES: Final = "SELECT * FROM names"
+_DOCUMENTS: Final = "SELECT * FROM documents"
 
 _ENTRIES: Final = (
     "SELECT *, (SELECT count(*) FROM templates WHERE entry = entries.place) AS template_count FROM entries"
@@ -126,12 +128,9 @@ class SqliteStore:
     def load(self) -> Stored:
         """Everything that can be searched, with templates."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                _ENTRIES + " WHERE approved_version IS NOT NULL ORDER BY place"
-            ).fetchall()
             lists = connection.execute("SELECT * FROM lists").fetchall()
-            active = _entries(connection, rows, with_templates=True)
-            return Stored(_version(connection), tuple(map(_list_state, lists)), tuple(active))
+            active = tuple(_all_active(connection))
+            return Stored(_version(connection), tuple(map(_list_state, lists)), active)
 
     def summaries(self, now: datetime) -> Sequence[StoredSummary]:
         """All lists by name, with what is on them."""
@@ -338,14 +337,31 @@ def _entry(connection: sqlite3.Connection, entry_id: str, *, with_templates: boo
 def _entries(
     connection: sqlite3.Connection, rows: Sequence[sqlite3.Row], *, with_templates: bool
 ) -> Iterator[Entry]:
+    """A few entries, each with its parts."""
+    of_entry = " WHERE entry = ? ORDER BY place"
     for row in rows:
-        of_entry = (row["place"],)
+        place = (row["place"],)
         yield _to_entry(
             row,
-            connection.execute(_TEMPLATES, of_entry).fetchall() if with_templates else [],
-            connection.execute(_NAMES, of_entry).fetchall(),
-            connection.execute(_DOCUMENTS, of_entry).fetchall(),
+            connection.execute(_TEMPLATES + of_entry, place).fetchall() if with_templates else [],
+            connection.execute(_NAMES + of_entry, place).fetchall(),
+            connection.execute(_DOCUMENTS + of_entry, place).fetchall(),
         )
+
+
+def _all_active(connection: sqlite3.Connection) -> Iterator[Entry]:
+    """All active entries, with one query for each kind of part."""
+    templates, names, documents = (
+        _by_entry(connection.execute(table + " ORDER BY entry, place"))
+        for table in (_TEMPLATES, _NAMES, _DOCUMENTS)
+    )
+    for row in connection.execute(_ENTRIES + " WHERE approved_version IS NOT NULL ORDER BY place"):
+        place = row["place"]
+        yield _to_entry(row, templates.get(place, []), names.get(place, []), documents.get(place, []))
+
+
+def _by_entry(rows: Iterable[sqlite3.Row]) -> dict[int, list[sqlite3.Row]]:
+    return {entry: list(parts) for entry, parts in groupby(rows, key=itemgetter("entry"))}
 
 
 def _to_entry(
