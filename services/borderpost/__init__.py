@@ -6,3 +6,7 @@ import os
 # unless this is set before they are imported: they make a device id, keep a database of events in the home
 # directory, and upload it (Privacy.md in the wheel).
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+# gRPC's C core writes lines of its own to standard error, with addresses of peers, into what should be JSON. It
+# looks at this once, early: so it is set here, before anything of Borderpost uses gRPC.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
