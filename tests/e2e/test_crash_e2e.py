@@ -21,7 +21,6 @@ from borderpost.kiosk.client import Kiosk, Visit
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.settings import SERVICES, ServiceName
 from borderpost.runtime.status import RemoteError
-from borderpost.specimens.samples import empty_scene
 from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2
 
 Request = gateway_pb2.ScreenTravelerRequest
@@ -112,10 +111,7 @@ class Traffic:
 def traffic(stack: Stack, travelers) -> Traffic:
     # A page of this size is read as well as a larger one, and sooner.
     page = smaller(travelers.page_a, 1200)
-    return Traffic(
-        stack,
-        [(page, travelers.samples.a_live), (page, travelers.samples.b_live), (page, empty_scene())],
-    )
+    return Traffic(stack, [(page, travelers.samples.a_live), (page, travelers.samples.b_live)])
 
 
 def smaller(picture: bytes, width: int) -> bytes:
