@@ -37,7 +37,11 @@ lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	grep -E '^(uv|setuptools)==' requirements.lock | tr -d ' \\' | $(BIN)/uv pip compile --quiet - \
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command 'make lock' --output-file requirements-bootstrap.lock
-	@! grep -nE '[a-z]+://' requirements.lock requirements-bootstrap.lock
+	for service in documents faces watchlist decisions gateway; do \
+	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$service --constraint requirements.lock \
+	    --override overrides.txt --generate-hashes --no-annotate --python-version 3.11 --no-emit-index-url \
+	    --no-emit-find-links --custom-compile-command 'make lock' --output-file docker/locks/$$service.lock; done
+	@! grep -nE '[a-z]+://' requirements.lock requirements-bootstrap.lock docker/locks/*.lock
 
 
 SAMPLES := .cache/samples/.ready
@@ -97,6 +101,7 @@ lint: $(READY) proto-check ## ruff, mypy, buf, import-linter, hadolint, generate
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
 
 .PHONY: format
 format: $(READY) ## format code and protos
@@ -111,3 +116,14 @@ clean: ## remove everything that make has made
 .PHONY: docs
 docs: $(READY) ## write the reference pages in docs/ from the code
 	@$(BIN)/python -m borderpost.cli.reference docs
+
+DATA ?= ../shared/data
+
+.PHONY: evaluate
+evaluate: $(READY) ## measure accuracy: reading of specimens, and of DATA's pages and faces where they are
+	@rm -rf .cache/specimens && $(BIN)/python -m borderpost.specimens.batch .cache/specimens
+	@echo "Reading specimen pages:" && $(BIN)/python -m borderpost.documents.evaluate .cache/specimens
+	@if [ -d $(DATA)/documents ]; then echo "Reading DATA's pages:" && $(BIN)/python -m borderpost.documents.evaluate $(DATA)/documents; \
+	  else echo "DATA's pages: not there ($(DATA)/documents)"; fi
+	@if [ -d $(DATA)/faces/lfw ]; then echo "Calibrating on LFW:" && $(BIN)/python -m borderpost.faces.calibrate \
+	  --lfw $(DATA)/faces/lfw/lfw-deepfunneled --out .cache/calibration.json; else echo "LFW: not there ($(DATA)/faces/lfw)"; fi

@@ -41,7 +41,10 @@ class Travelers:
     def page_b(self) -> bytes:
         return render(
             replace(
-                self.specimen, given_names="Bert", document_number="U2CANARY2", portrait=self.samples.b_portrait
+                self.specimen,
+                given_names="Bert",
+                document_number="U2CANARY2",
+                portrait=self.samples.b_portrait,
             )
         )
 

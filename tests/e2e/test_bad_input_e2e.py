@@ -16,12 +16,13 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from borderpost.cli.stack import Stack, private_settings, serves
+from borderpost.cli.stack import Stack, private_settings
 from borderpost.runtime.access import ACCESS
 from borderpost.runtime.calls import Role
 from borderpost.runtime.channels import COMMON_OPTIONS, open_sync_channel
 from borderpost.runtime.context import CONTEXT_KEY, PURPOSE_KEY
 from borderpost.runtime.errors import ERROR_DOMAIN
+from borderpost.runtime.health import serves
 from borderpost.runtime.settings import SERVICES, ServiceName, Settings
 from borderpost.runtime.tls import Credentials, dns_name, load_credentials
 from fakes.requests import (

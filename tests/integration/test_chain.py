@@ -21,10 +21,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
-from borderpost.cli.stack import environment, private_settings, serves
+from borderpost.cli.stack import environment, private_settings
 from borderpost.runtime.calls import Actor, Call, Role
 from borderpost.runtime.channels import MAX_MESSAGE_BYTES, open_sync_channel
 from borderpost.runtime.context import CONTEXT_KEY, Metadata, purpose_metadata, write_context
+from borderpost.runtime.health import serves
 from borderpost.runtime.settings import ServiceName, Settings
 from borderpost.runtime.tls import Credentials, dns_name, load_credentials
 from borderpost.v1 import faces_pb2, faces_pb2_grpc, gateway_pb2, gateway_pb2_grpc, types_pb2

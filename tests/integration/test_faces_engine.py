@@ -110,7 +110,9 @@ def test_200_embeddings_equal_dlibs_own(finder, embedder, tmp_path):
     assert np.abs(ours - dlibs_own(np.stack(chips), tmp_path)).max() <= MAX_DELTA
 
 
-def test_from_picture_to_embedding_equals_face_recognition_at_the_same_box(finder, embedder, portrait, monkeypatch):
+def test_from_picture_to_embedding_equals_face_recognition_at_the_same_box(
+    finder, embedder, portrait, monkeypatch
+):
     # Importing it lets Pillow take truncated pictures, in the whole process.
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
     import face_recognition  # noqa: PLC0415  (slow, and loads a model that the service never loads)

@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 
 from borderpost.runtime.calls import Actor, Call, Role, enter
 from borderpost.runtime.clock import new_id, to_timestamp
-from borderpost.runtime.errors import BorderpostError, InvalidRequestError
+from borderpost.runtime.errors import BorderpostError, InvalidRequestError, TemplateInvalidError
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import types_pb2
 from borderpost.v1 import watchlist_pb2 as pb
 from borderpost.watchlist import validate
-from borderpost.watchlist.errors import TemplateInvalidError
 from borderpost.watchlist.servicer import WatchlistServicer
 from fakes.watchlist import ANNA, BEN, MODEL, NOW, House, a_house, unit_vectors
 

@@ -24,10 +24,10 @@ from borderpost.faces.domain import (
     Template,
     make_template,
 )
-from borderpost.faces.errors import TemplateInvalidError, TemplateModelMismatchError
+from borderpost.faces.errors import TemplateModelMismatchError
 from borderpost.faces.ports import ModelCard
 from borderpost.runtime.calibration import Calibration, Row
-from borderpost.runtime.errors import InvalidRequestError, PictureFormatError
+from borderpost.runtime.errors import InvalidRequestError, PictureFormatError, TemplateInvalidError
 
 CARD = ModelCard("fake-1", "none", "0" * 64, "none", "nobody", "made up", 4, "cosine", "none")
 CALIBRATION = Calibration(

@@ -20,11 +20,10 @@ from borderpost.faces.domain import (
     StageTimes,
     make_template,
 )
-from borderpost.faces.errors import TemplateInvalidError
 from borderpost.faces.quality import no_face
 from borderpost.faces.servicer import FacesServicer
 from borderpost.runtime.calibration import FalseMatchRate
-from borderpost.runtime.errors import BorderpostError, InvalidRequestError
+from borderpost.runtime.errors import BorderpostError, InvalidRequestError, TemplateInvalidError
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import faces_pb2 as pb
 from borderpost.v1 import types_pb2 as types

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from borderpost.documents import mrz
 from borderpost.documents.mrz import DigitState, PartialDate
 from borderpost.documents.states import STATE_CODES, is_state
-from borderpost.documents.transliteration import to_mrz_letters
+from borderpost.runtime.names import to_mrz_letters
 
 TODAY = datetime.date(2026, 11, 24)
 ERIKSSON = ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10")

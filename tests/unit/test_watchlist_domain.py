@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.names import to_mrz_letters
 from borderpost.watchlist.domain import (
     DocumentKey,
     PartialDate,
@@ -14,7 +15,6 @@ from borderpost.watchlist.domain import (
     face_threshold,
     target_fmr,
 )
-from borderpost.watchlist.names import fold_name
 from borderpost.watchlist.tokens import make_page_token, parse_page_token
 from fakes.watchlist import CALIBRATION
 
@@ -38,17 +38,17 @@ from fakes.watchlist import CALIBRATION
     ],
 )
 def test_a_printed_name_folds_to_what_the_mrz_writes(printed: str, folded: str):
-    assert fold_name(printed) == folded
+    assert to_mrz_letters(printed) == folded
 
 
 @given(st.text(max_size=40))
 @settings(max_examples=200)
 def test_folding_gives_only_letters_and_single_spaces_and_folding_again_changes_nothing(name: str):
-    folded = fold_name(name)
+    folded = to_mrz_letters(name)
     assert set(folded) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ ")
     assert "  " not in folded
     assert folded == folded.strip()
-    assert fold_name(folded) == folded
+    assert to_mrz_letters(folded) == folded
 
 
 def test_two_spellings_of_a_name_have_one_key_and_swapped_parts_another():

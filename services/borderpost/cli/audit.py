@@ -87,7 +87,10 @@ def show_screening(request_id: str, purpose: Purpose, identity: As = AUDITOR, as
 
 @app.command()
 def verify(identity: As = AUDITOR, as_json: Json = False) -> None:
-    """Check the whole log: every entry, every root, every payload. Exit status 1 if anything is wrong."""
+    """Check the whole log: every entry, every root, every payload. Exit status 1 if anything is wrong.
+
+    Example: `borderpost audit verify`
+    """
     with Person(load_settings(), identity) as auditor:
         answer = auditor.ask(auditor.decisions.VerifyLog, decisions_pb2.VerifyLogRequest())
     show.emit(as_json, answer, lambda: show.verification_view(answer))

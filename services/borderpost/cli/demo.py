@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from borderpost.cli import show
 from borderpost.cli.options import Json
@@ -118,12 +119,12 @@ class Demo:
         self._send(title, self._first_request)
 
     def _send(self, title: str, request: gateway_pb2.ScreenTravelerRequest) -> None:
-        show.console.rule(f"[bold]{len(self.results) + 1}  {title}", align="left", style="dim")
+        show.console.rule(Text(f"{len(self.results) + 1}  {title}", "bold"), align="left", style="dim")
         started = time.monotonic()
         try:
             answer = self._kiosk.send(request)
         except RemoteError as error:
-            show.console.print(f"no outcome  [bold]{error.reason}[/]: {error.message}")
+            show.console.print(Text.assemble("no outcome  ", (error.reason, "bold"), f": {error.message}"))
             self.results.append(Result(title, None, error.reason, time.monotonic() - started))
             return
         seconds = time.monotonic() - started
@@ -147,7 +148,7 @@ class Demo:
         """Put holder B on a list: one person proposes, another approves."""
         settings = self._stack.settings
         show.console.rule(
-            "[bold]A watchlist: one person proposes, another approves", align="left", style="dim"
+            Text("A watchlist: one person proposes, another approves", "bold"), align="left", style="dim"
         )
         watchlist = watchlist_pb2.Watchlist(
             list_id=new_id(),
@@ -182,7 +183,7 @@ class Demo:
         show.console.print(show.lists_view(lists.watchlists))
 
     def _ending(self) -> bool:
-        show.console.rule("[bold]All of them", align="left", style="dim")
+        show.console.rule(Text("All of them", "bold"), align="left", style="dim")
         show.console.print(_summary(self.results))
         with Person(self._stack.settings, AUDITOR, PURPOSE) as auditor:
             request = decisions_pb2.QueryEventsRequest(page_size=500)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Annotated, Final
 
+import grpc
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from borderpost.cli import audit, bench, demo, show, specimen, watchlist
 from borderpost.cli.options import Json
 from borderpost.cli.people import OFFICER, Person
-from borderpost.cli.stack import PROBE, Stack, serves
+from borderpost.cli.stack import PROBE, Stack
 from borderpost.kiosk.client import Kiosk, Visit
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.health import serves
 from borderpost.runtime.settings import SERVICES, ServiceName, describe_settings, load_settings
 from borderpost.v1 import decisions_pb2, types_pb2
 
@@ -26,7 +30,8 @@ DEV_KIOSK: Final = "kiosk/north/1"
 
 app = typer.Typer(
     help="Borderpost: biometric traveler screening for border crossings.\n\n"
-    "Start everything with `borderpost up`, then screen a traveler from another terminal.",
+    "Start everything with `borderpost up`, then screen a traveler from another terminal.\n\n"
+    "Exit status: 0 done; 1 not done, with the reason on standard error; 2 wrong command line.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -47,6 +52,9 @@ def up(as_json: Json = False) -> None:
 
     Example: `BORDERPOST_STATE_DIR=/tmp/trial borderpost up`
     """
+    # Ended by its supervisor or with its terminal, it stops the services too, as with Ctrl-C.
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, signal.default_int_handler)
     stack = Stack(load_settings())
     addresses = {name: stack.settings.service(name).address for name in SERVICES}
     if not as_json:
@@ -143,7 +151,7 @@ def health(
     serving = {name: _serves(name, identity) for name in names}
     table = Table(box=None, show_header=False)
     for name in names:
-        table.add_row(name, "[green]serving" if serving[name] else "[red]not serving")
+        table.add_row(name, Text("serving", "green") if serving[name] else Text("not serving", "red"))
     show.emit(as_json, {name: serving[name] for name in names}, lambda: table)
     if not all(serving.values()):
         raise typer.Exit(EXIT_ERROR)
@@ -151,7 +159,10 @@ def health(
 
 @app.command()
 def settings(as_json: Json = False) -> None:
-    """List every setting: its name, its default, what it means."""
+    """List every setting: its name, its default, what it means.
+
+    Example: `borderpost settings --json`
+    """
     rows = list(describe_settings())
     table = show.table("setting", "default", "meaning")
     for row in rows:
@@ -164,14 +175,28 @@ def settings(as_json: Json = False) -> None:
 
 
 def main() -> None:
-    """Run the command; an error is one plain sentence on standard error, and exit status 1."""
+    """Run the command; an error is one plain sentence on standard error, and exit status 1.
+
+    With --json the error is a JSON document there, and standard output stays empty.
+    """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    as_json = "--json" in sys.argv[1:]
     try:
         app(standalone_mode=True)
     except BorderpostError as error:
-        show.errors.print(f"[bold red]{error.reason}[/]: ", end="")
-        show.errors.print(error.message, markup=False)
+        show.error(as_json, error.reason, _sentence(error), error.details)
         sys.exit(EXIT_ERROR)
+    except OSError as error:
+        show.error(as_json, "FILE", f"{error.filename}: {error.strerror}", {})
+        sys.exit(EXIT_ERROR)
+
+
+def _sentence(error: BorderpostError) -> str:
+    # Of a gateway that isn't there gRPC itself speaks, in words for its own developers.
+    if error.reason != grpc.StatusCode.UNAVAILABLE.name:
+        return error.message
+    address = load_settings().gateway.address
+    return f"the gateway can't be reached at {address}: start the services with `borderpost up`"
 
 
 def _service(text: str) -> ServiceName:

@@ -10,7 +10,12 @@ import typer
 
 from borderpost.v1 import types_pb2
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print one JSON document and nothing else; an error is one on standard error."
+    ),
+]
 Purpose = Annotated[
     str,
     typer.Option(

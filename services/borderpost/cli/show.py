@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
@@ -18,8 +19,9 @@ from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.reasons import explain
 from borderpost.v1 import decisions_pb2, documents_pb2, gateway_pb2, types_pb2, watchlist_pb2
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# Text from outside (a list's name, a purpose) is never taken for markup or emoji codes.
+console = Console(highlight=False, markup=False, emoji=False)
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 _COLOURS: Final = {"CLEAR": "green", "REFER": "yellow", "RETAKE": "cyan"}
 _STATUS_COLOURS: Final = {
@@ -40,6 +42,15 @@ def emit(as_json: bool, data: Message | dict[str, Any], render: Callable[[], obj
     shown = render()
     if shown is not None:
         console.print(shown)
+
+
+def error(as_json: bool, reason: str, message: str, details: Mapping[str, str]) -> None:
+    """Print what went wrong on standard error: a sentence, or as JSON."""
+    if as_json:
+        plain = {"error": {"reason": reason, "message": message, "details": dict(details)}}
+        print(json.dumps(plain), file=sys.stderr)  # noqa: T201
+        return
+    errors.print(Text.assemble((reason, "bold red"), f": {message}"))
 
 
 def to_plain(message: Message) -> dict[str, Any]:

@@ -12,11 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.health import serves
 from borderpost.runtime.settings import ENV_PREFIX, SERVICES, ServiceName, Settings
 
 READY_SECONDS: Final = 60.0
@@ -46,6 +44,8 @@ class Stack:
         """Start all, and return when all serve. Raises StackError; nothing is left running then."""
         self.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
+            for name in SERVICES:
+                _want_free(name, self.settings)
             for name in SERVICES:
                 self.launch(name)
             for name in SERVICES:
@@ -147,18 +147,22 @@ def _flatten(path: str, value: object) -> list[tuple[str, object]]:
     return [(path, value)]
 
 
+def _want_free(name: ServiceName, settings: Settings) -> None:
+    # Another stack's service would answer in place of the one that is being waited for.
+    own = settings.service(name)
+    host, _, port = (own.listen or own.address).rpartition(":")
+    try:
+        socket.create_server((host, int(port))).close()
+    except OSError as error:
+        raise StackError(
+            f"{name}: can't listen on {host}:{port}: {error.strerror}. If `borderpost up` is running already, "
+            f"use that one; else set BORDERPOST_{name.upper()}__ADDRESS"
+        ) from None
+
+
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [sock.getsockname()[1] for sock in sockets]
     for sock in sockets:
         sock.close()
     return ports
-
-
-def serves(channel: grpc.Channel) -> bool:
-    """Ask a service whether it serves. A service that doesn't answer doesn't."""
-    try:
-        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
-    except grpc.RpcError:
-        return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

@@ -63,7 +63,10 @@ def create(
 
 @app.command()
 def lists(identity: As = LIST_MANAGER, as_json: Json = False) -> None:
-    """Show all lists with their size and face threshold."""
+    """Show all lists with their size and face threshold.
+
+    Example: `borderpost watchlist lists`
+    """
     with Person(load_settings(), identity) as someone:
         answer = someone.ask(someone.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
     show.emit(as_json, answer, lambda: show.lists_view(answer.watchlists))
@@ -124,7 +127,10 @@ def add(
 
 @app.command()
 def approve(entry_id: str, identity: As = APPROVER, as_json: Json = False) -> None:
-    """Approve a proposed entry, as another person than the one who proposed it."""
+    """Approve a proposed entry, as another person than the one who proposed it.
+
+    Example: `borderpost watchlist approve ENTRY_ID`
+    """
     with Person(load_settings(), identity) as approver:
         request = watchlist_pb2.ApproveEntryRequest(entry_id=entry_id)
         answer = approver.ask(approver.watchlist.ApproveEntry, request)
@@ -149,7 +155,10 @@ def list_entries(list_name: ListName, identity: As = LIST_MANAGER, as_json: Json
 
 @app.command("show")
 def show_entry(entry_id: str, identity: As = LIST_MANAGER, as_json: Json = False) -> None:
-    """Show one entry, without its templates."""
+    """Show one entry, without its templates.
+
+    Example: `borderpost watchlist show ENTRY_ID --json`
+    """
     with Person(load_settings(), identity) as someone:
         request = watchlist_pb2.GetEntryRequest(entry_id=entry_id)
         answer = someone.ask(someone.watchlist.GetEntry, request)
@@ -158,7 +167,10 @@ def show_entry(entry_id: str, identity: As = LIST_MANAGER, as_json: Json = False
 
 @app.command()
 def remove(entry_id: str, identity: As = LIST_MANAGER, as_json: Json = False) -> None:
-    """Remove an entry for good: from the database and the index."""
+    """Remove an entry for good: from the database and the index.
+
+    Example: `borderpost watchlist remove ENTRY_ID`
+    """
     with Person(load_settings(), identity) as manager:
         request = watchlist_pb2.RemoveEntryRequest(entry_id=entry_id)
         answer = manager.ask(manager.watchlist.RemoveEntry, request)

@@ -11,8 +11,9 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from borderpost.faces.errors import TemplateInvalidError, TemplateModelMismatchError
+from borderpost.faces.errors import TemplateModelMismatchError
 from borderpost.runtime.calibration import FalseMatchRate
+from borderpost.runtime.errors import TemplateInvalidError
 
 Chip: TypeAlias = npt.NDArray[np.uint8]
 """One upright, aligned face: side × side × 3, RGB."""

@@ -21,13 +21,6 @@ class WeightsAlteredError(BorderpostError):
     reason = "WEIGHTS_ALTERED"
 
 
-class TemplateInvalidError(BorderpostError):
-    """A template has a wrong dimension, element type or norm, or values that are no numbers."""
-
-    code = grpc.StatusCode.INVALID_ARGUMENT
-    reason = "TEMPLATE_INVALID"
-
-
 class TemplateModelMismatchError(BorderpostError):
     """Two templates come from different models, or from one that this service doesn't run."""
 

@@ -20,8 +20,8 @@ from borderpost.faces.domain import (
     Status,
     Template,
 )
-from borderpost.faces.errors import TemplateInvalidError
 from borderpost.faces.messages import ADVICE
+from borderpost.runtime.errors import TemplateInvalidError
 from borderpost.v1 import faces_pb2, types_pb2
 
 ELEMENT_BYTES: Final = 4

@@ -247,8 +247,9 @@ def _search(findings: Findings) -> watchlist_pb2.SearchRequest | None:
 
 
 def _add_text(request: watchlist_pb2.SearchRequest, mrz: documents_pb2.Mrz) -> None:
-    if mrz.document.number:
-        request.document.CopyFrom(mrz.document)
+    document = mrz.document
+    if document.document_code and document.issuing_state and document.number:
+        request.document.CopyFrom(document)
     if mrz.primary_identifier:
         request.name.primary_identifier = mrz.primary_identifier
         request.name.secondary_identifier = mrz.secondary_identifier

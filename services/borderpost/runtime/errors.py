@@ -104,3 +104,10 @@ class PictureDamagedError(BorderpostError):
 
     code = grpc.StatusCode.INVALID_ARGUMENT
     reason = "PICTURE_DAMAGED"
+
+
+class TemplateInvalidError(BorderpostError):
+    """A template has a wrong dimension, element type, length or norm, values that are no numbers, or no calibration."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "TEMPLATE_INVALID"

@@ -63,6 +63,15 @@ async def is_serving(channel: grpc.aio.Channel, seconds: float = CHECK_SECONDS) 
     return bool(answer.status == _SERVING)
 
 
+def serves(channel: grpc.Channel, seconds: float = CHECK_SECONDS) -> bool:
+    """Ask as `is_serving` does, from code without an event loop."""
+    try:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=seconds)
+    except grpc.RpcError:
+        return False
+    return bool(answer.status == _SERVING)
+
+
 async def _safely(ready: Ready) -> bool:
     try:
         return await ready()

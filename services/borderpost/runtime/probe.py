@@ -9,9 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
+from borderpost.runtime import health
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.settings import SERVICES, ServiceName, Settings, load_settings
@@ -26,13 +24,7 @@ def serves(settings: Settings, service: ServiceName) -> bool:
     address = (own.listen or own.address).replace("0.0.0.0:", "127.0.0.1:")
     here = settings.model_copy(update={service: own.model_copy(update={"address": address})})
     with open_sync_channel(here, service, service) as channel:
-        try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=SECONDS
-            )
-        except grpc.RpcError:
-            return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return health.serves(channel, SECONDS)
 
 
 def main() -> None:

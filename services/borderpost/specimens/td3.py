@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from borderpost.documents import mrz
 from borderpost.documents.states import SPECIMEN_STATE
-from borderpost.documents.transliteration import to_mrz_letters
+from borderpost.runtime.names import to_mrz_letters
 from borderpost.specimens import ocrb
 
 PAGE_MM: Final = (125.0, 88.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from borderpost.runtime.calibration import Calibration, CalibrationError
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import Clock, new_id
-from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.errors import InvalidRequestError, TemplateInvalidError
 from borderpost.watchlist.domain import (
     Approval,
     ChangeEvent,
@@ -28,7 +28,6 @@ from borderpost.watchlist.errors import (
     EntryExpiredError,
     EntryNotFoundError,
     SecondPersonNeededError,
-    TemplateInvalidError,
     VersionNotReachedError,
     WatchlistExistsError,
     WatchlistNotFoundError,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from borderpost.runtime.calibration import MAX_FMR_TARGET, Calibration
 from borderpost.runtime.calls import Actor
-from borderpost.watchlist.names import fold_code, fold_name
+from borderpost.runtime.names import to_mrz_letters
 
 Vectors = npt.NDArray[np.float32]
 """Templates of one model: one row each, of length 1."""
@@ -77,7 +77,7 @@ class PersonName:
     @property
     def key(self) -> tuple[str, str]:
         """What two same names have in common."""
-        return fold_name(self.primary_identifier), fold_name(self.secondary_identifier)
+        return to_mrz_letters(self.primary_identifier), to_mrz_letters(self.secondary_identifier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,3 +298,8 @@ def to_vectors(templates: Sequence[Template], dimension: int) -> Vectors:
     """Templates of one model as rows: N × dimension float32."""
     joined = b"".join(template.values for template in templates)
     return np.frombuffer(joined, dtype="<f4").astype(np.float32).reshape(len(templates), dimension)
+
+
+def fold_code(text: str) -> str:
+    """Turn a document code, state or number into upper case, without fillers and spaces."""
+    return "".join(text.upper().replace("<", "").split())

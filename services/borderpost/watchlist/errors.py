@@ -49,13 +49,6 @@ class SecondPersonNeededError(BorderpostError):
     reason = "SECOND_PERSON_NEEDED"
 
 
-class TemplateInvalidError(BorderpostError):
-    """A template has a wrong dimension, element type, length or norm, values that are no numbers, or no calibration."""
-
-    code = grpc.StatusCode.INVALID_ARGUMENT
-    reason = "TEMPLATE_INVALID"
-
-
 class VersionNotReachedError(BorderpostError):
     """The caller asks for a version that this service has not reached."""
 

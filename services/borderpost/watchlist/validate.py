@@ -15,10 +15,10 @@ import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from borderpost.runtime.clock import from_timestamp, is_id
-from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.errors import InvalidRequestError, TemplateInvalidError
+from borderpost.runtime.names import to_mrz_letters
 from borderpost.v1 import types_pb2, watchlist_pb2
-from borderpost.watchlist.errors import TemplateInvalidError
-from borderpost.watchlist.names import fold_code, fold_name
+from borderpost.watchlist.domain import fold_code
 from borderpost.watchlist.tokens import parse_page_token
 
 MAX_NAME: Final = 100
@@ -174,7 +174,7 @@ def _check_template(field: str, template: types_pb2.Template) -> None:
 
 def _check_name(field: str, name: watchlist_pb2.PersonName) -> None:
     _check_text(f"{field}.primary_identifier", name.primary_identifier, MAX_IDENTIFIER)
-    if not fold_name(name.primary_identifier):
+    if not to_mrz_letters(name.primary_identifier):
         raise _wrong(f"{field}.primary_identifier", "no Latin letter", "its transliteration (ICAO 9303-3, 6)")
     if name.secondary_identifier:
         _check_text(f"{field}.secondary_identifier", name.secondary_identifier, MAX_IDENTIFIER)

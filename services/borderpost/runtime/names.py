@@ -1,4 +1,4 @@
-"""What makes two names or two document numbers the same: they are compared as the MRZ would write them."""
+"""Names as the machine readable zone writes them (ICAO Doc 9303-3, section 6, table A, Latin letters)."""
 
 from __future__ import annotations
 
@@ -31,15 +31,10 @@ JOINED: Final = frozenset("'’ʼ`´.,")
 """Marks that are left out without a gap (ICAO Doc 9303-3, 4.6); all others, and the filler, make one."""
 
 
-def fold_name(name: str) -> str:
-    """Turn a name into words of A to Z, one space between them; empty if no Latin letter is in it."""
+def to_mrz_letters(name: str) -> str:
+    """Turn a printed name into words of A to Z, one space between them; empty if no Latin letter is in it."""
     upper = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).upper())
     return " ".join("".join(_letters(character) for character in upper).split())
-
-
-def fold_code(text: str) -> str:
-    """Turn a document code, state or number into upper case, without fillers and spaces."""
-    return "".join(text.upper().replace("<", "").split())
 
 
 def _letters(character: str) -> str:
