@@ -80,3 +80,13 @@ def test_every_error_class_has_an_upper_snake_reason_of_its_own_and_a_code_that_
 @pytest.mark.parametrize("message", ["", "ü – ×", "x" * 2000])
 def test_any_text_travels(message: str) -> None:
     assert from_rpc_error(_through(InvalidRequestError(message))).message == message
+
+
+def test_what_grpc_says_of_a_service_further_down_is_not_passed_on() -> None:
+    raised = _Raised(grpc.StatusCode.UNAVAILABLE, "ipv4:10.0.0.7:7404: Connection refused", ())
+    error = from_rpc_error(raised)
+    assert error.by_grpc
+    back = from_rpc_error(_through(error))
+    assert (back.code, back.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+    assert "10.0.0.7" not in back.message
+    assert not back.by_grpc

@@ -23,6 +23,7 @@ from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.health import serves
 from borderpost.runtime.settings import SERVICES, ServiceName, describe_settings, load_settings
+from borderpost.runtime.status import RemoteError
 from borderpost.v1 import decisions_pb2, types_pb2
 
 EXIT_ERROR: Final = 1
@@ -193,7 +194,7 @@ def main() -> None:
 
 def _sentence(error: BorderpostError) -> str:
     # Of a gateway that isn't there gRPC itself speaks, in words for its own developers.
-    if error.reason != grpc.StatusCode.UNAVAILABLE.name:
+    if not (isinstance(error, RemoteError) and error.by_grpc and error.code is grpc.StatusCode.UNAVAILABLE):
         return error.message
     address = load_settings().gateway.address
     return f"the gateway can't be reached at {address}: start the services with `borderpost up`"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -9,9 +11,17 @@ from grpc_status import rpc_status
 
 from borderpost.runtime.errors import ERROR_DOMAIN, BorderpostError
 
+RELAYED: Final = "a service that this one needs can't be reached or doesn't answer in time: try again later"
+"""What a caller is told of an error that gRPC raised further down."""
+
 
 class RemoteError(BorderpostError):
-    """What a called service answered, or gRPC in its stead; code and reason are the service's."""
+    """What a called service answered, or gRPC in its stead; code and reason are the service's.
+
+    `by_grpc` tells that no service answered: the message is gRPC's own and may name addresses.
+    """
+
+    by_grpc = False
 
     def __init__(self, code: grpc.StatusCode, reason: str, message: str, **details: str) -> None:
         super().__init__(message, **details)
@@ -25,8 +35,10 @@ def to_status(error: BorderpostError) -> grpc.Status:
     detail = any_pb2.Any()
     detail.Pack(info)
     code = code_pb2.Code.Value(error.code.name)
+    relayed = isinstance(error, RemoteError) and error.by_grpc
+    message = RELAYED if relayed else error.message
     status: grpc.Status = rpc_status.to_status(
-        status_pb2.Status(code=code, message=error.message, details=[detail])
+        status_pb2.Status(code=code, message=message, details=[detail])
     )
     return status
 
@@ -46,4 +58,6 @@ def from_rpc_error(error: grpc.RpcError) -> RemoteError:
         info = error_details_pb2.ErrorInfo()
         if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
             return RemoteError(code, info.reason, message, **dict(info.metadata))
-    return RemoteError(code, code.name, message)
+    unanswered = RemoteError(code, code.name, message)
+    unanswered.by_grpc = True
+    return unanswered
