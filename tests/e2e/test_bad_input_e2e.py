@@ -23,7 +23,6 @@ from borderpost.runtime.channels import COMMON_OPTIONS, open_sync_channel
 from borderpost.runtime.context import CONTEXT_KEY, PURPOSE_KEY
 from borderpost.runtime.errors import ERROR_DOMAIN
 from borderpost.runtime.health import serves
-from borderpost.runtime.health import serves
 from borderpost.runtime.settings import SERVICES, ServiceName, Settings
 from borderpost.runtime.tls import Credentials, dns_name, load_credentials
 from fakes.requests import (

@@ -20,7 +20,6 @@ from borderpost.cli.stack import Stack
 from borderpost.kiosk.client import Kiosk, Visit
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.health import serves
-from borderpost.runtime.health import serves
 from borderpost.runtime.settings import SERVICES, ServiceName
 from borderpost.runtime.status import RemoteError
 from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2
