@@ -1,8 +1,8 @@
 """What a search searches: the lists and their active entries at one version, made once and never changed.
 
 A change makes a new view that shares all lists but the changed one with the old; a search that has begun
-ends on the view that it began with. The changed list's index is made anew from its vectors: fine up to
-about 1e5 templates a list (docs/design.md has the time).
+ends on the view that it began with. The changed list's index is made anew from its vectors, which takes time
+in proportion to the list: meant for up to about 1e5 templates a list.
 """
 
 from __future__ import annotations
