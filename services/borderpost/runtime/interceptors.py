@@ -33,6 +33,7 @@ from borderpost.runtime.errors import (
     NotPermittedError,
 )
 from borderpost.runtime.identity import identity_of
+from borderpost.runtime.logging import place_of
 from borderpost.runtime.status import to_status
 
 _log = structlog.get_logger(__name__)
@@ -179,20 +180,11 @@ async def _abort(
         raise error
     if not isinstance(error, BorderpostError):
         # Its text may hold anything, so it goes nowhere; its type and place are what mends it.
-        _log.error("unforeseen_error", method=method, error=type(error).__name__, at=_place(error))
+        _log.error("unforeseen_error", method=method, error=type(error).__name__, at=place_of(error))
         error = InternalError("the service failed at this request; its log says where, under the trace id")
     _finish(method, started, error.code.name, error.reason)
     await rpc.abort_with_status(to_status(error))
     raise AssertionError("abort_with_status raises")
-
-
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    place = ""
-    while trace is not None:
-        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
 
 
 def _finish(method: str, started: float, status: str, reason: str = "") -> None:

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,13 +17,16 @@ from borderpost.runtime.channels import COMMON_OPTIONS
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.health import Health, Ready
 from borderpost.runtime.interceptors import ChainInterceptor
-from borderpost.runtime.logging import configure_logging
+from borderpost.runtime.logging import configure_logging, place_of
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.settings import ServiceName, ServiceSettings, Settings, load_settings
 from borderpost.runtime.tls import load_credentials
 
 DRAIN_SECONDS: Final = 10.0
 """How long calls in flight may take after SIGTERM."""
+
+RESTART_SECONDS: Final = 1.0
+"""Pause before a background task that ended is started again."""
 
 EXIT_UNUSABLE: Final = 2
 """Exit status when settings, certificates or address are wrong: starting again doesn't help."""
@@ -106,8 +108,13 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
 
 
 async def _forever(run: Callable[[], Awaitable[None]]) -> None:
-    with suppress(asyncio.CancelledError):
-        await run()
+    """Run until cancelled. A failure is logged and tried again: it must not take the service's answers down."""
+    while True:
+        try:
+            await run()
+        except Exception as error:
+            _log.error("background_failed", error=type(error).__name__, at=place_of(error))
+        await asyncio.sleep(RESTART_SECONDS)
 
 
 def _listen(server: grpc.aio.Server, settings: Settings, name: ServiceName, own: ServiceSettings) -> None:
