@@ -184,6 +184,13 @@ def test_a_value_too_long_for_its_field_is_refused():
         mrz.emit(mrz.MrzFields(**{**_asdict(fields), "document_number": "A123456789"}), mrz.TD3)
 
 
+@pytest.mark.parametrize("number", ["ab", "?", "Ä", " "])
+def test_a_character_that_the_zone_has_no_room_for_is_refused(number):
+    fields = mrz.parse(ERIKSSON, TODAY).fields
+    with pytest.raises(mrz.MrzShapeError, match="none of A to Z"):
+        mrz.emit(mrz.MrzFields(**{**_asdict(fields), "document_number": number}), mrz.TD3)
+
+
 def test_lookalikes_are_mapped_where_the_field_allows_one_kind_only():
     lines = ("P<UT0ER1K550N<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO74O8I22F1204159ZE184226B<<<<<1O")
     mapped, repairs = mrz.map_kinds(lines)

@@ -188,7 +188,7 @@ def main() -> None:
         show.error(as_json, error.reason, _sentence(error), error.details)
         sys.exit(EXIT_ERROR)
     except OSError as error:
-        show.error(as_json, "FILE", f"{error.filename}: {error.strerror}", {})
+        show.error(as_json, "FILE", f"{error.filename or 'a file'}: {error.strerror or error}", {})
         sys.exit(EXIT_ERROR)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,10 @@ import typer
 
 from borderpost.cli import show
 from borderpost.cli.options import Json
+from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.pictures import decode_picture
 from borderpost.specimens import Sex
-from borderpost.specimens.td3 import Specimen, render
+from borderpost.specimens.td3 import CHECK_DIGITS, Specimen, render
 
 DAYS = ["%Y-%m-%d"]
 
@@ -39,20 +42,32 @@ def make(
 
     Example: `borderpost specimen --portrait me.jpg --out page.jpg`
     """
+    decode_picture(portrait.read_bytes(), "--portrait")
     now = datetime.now(UTC)
     expiry = (expires or now.replace(year=now.year + 5, day=1)).date()
     specimen = Specimen(
         surname,
         given,
-        number,
+        number.upper(),
         born.date(),
         _sex(sex),
         expiry,
         portrait.read_bytes(),
-        wrong_digits=tuple(wrong or ()),
+        wrong_digits=_check_digits(wrong or ()),
     )
-    out.write_bytes(render(specimen))
+    try:
+        page = render(specimen)
+    except ValueError as error:
+        raise InvalidRequestError(f"--number, --surname or --given doesn't fit the page: {error}") from None
+    out.write_bytes(page)
     show.emit(as_json, {"page": str(out)}, lambda: f"Wrote {out}")
+
+
+def _check_digits(names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        if name not in CHECK_DIGITS:
+            raise typer.BadParameter(f"got {name!r}, want one of: {', '.join(CHECK_DIGITS)}")
+    return tuple(names)
 
 
 def _sex(text: str) -> Sex:

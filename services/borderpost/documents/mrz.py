@@ -529,6 +529,8 @@ def emit(fields: MrzFields, layout: Format) -> tuple[str, ...]:
 def _written(lines: tuple[str, ...], span: Span, text: str) -> tuple[str, ...]:
     if len(text) > _width(span):
         raise MrzShapeError(f"MRZ: got {len(text)} characters for a field of {_width(span)}")
+    if not set(text) <= set(ALPHABET):
+        raise MrzShapeError("MRZ: got a character that is none of A to Z, 0 to 9 and the filler")
     line = lines[span.line]
     changed = line[: span.start] + text.ljust(_width(span), FILLER) + line[span.end :]
     return (*lines[: span.line], changed, *lines[span.line + 1 :])

@@ -40,6 +40,9 @@ MARGIN_IN_PITCH_MM: Final = (ocrb.PITCH - ocrb.WIDTH - ocrb.STROKE) / 2 / ocrb.U
 MRZ_ZONE_MM: Final = 23.2
 """Height of the zone at the foot of the page, which holds nothing else."""
 
+CHECK_DIGITS: Final = tuple(rule.field for rule in mrz.TD3.checks)
+"""The names that `Specimen.wrong_digits` takes."""
+
 JPEG_QUALITY: Final = 92
 
 PAPER: Final = (239, 243, 240)
@@ -93,8 +96,7 @@ def mrz_lines(specimen: Specimen) -> tuple[str, ...]:
         optional_data=(specimen.optional_data,),
     )
     lines = mrz.emit(fields, mrz.TD3)
-    known = [rule.field for rule in mrz.TD3.checks]
-    for name in sorted(specimen.wrong_digits, key=known.index):  # the composite digit comes last
+    for name in sorted(specimen.wrong_digits, key=CHECK_DIGITS.index):  # the composite digit comes last
         lines = _with_wrong_digit(lines, name)
     return lines
 
