@@ -23,6 +23,7 @@ from borderpost.runtime.health import serves
 from borderpost.runtime.settings import SERVICES, ServiceName
 from borderpost.runtime.status import RemoteError
 from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2
+from fakes.requests import small_picture
 
 Request = gateway_pb2.ScreenTravelerRequest
 Answer = gateway_pb2.ScreenTravelerResponse
@@ -36,6 +37,7 @@ GRACE = 1.0
 
 DOWN_SECONDS = 0.5
 SEND_AGAIN_SECONDS = 0.2
+BETWEEN_SECONDS = 0.1
 
 
 @dataclass
@@ -104,6 +106,7 @@ class Traffic:
             while not self._stop.is_set():
                 request = kiosk.request(Visit(), page, [live])
                 self.send(kiosk, request)
+                self._stop.wait(BETWEEN_SECONDS)
                 while request.request_id in self.unanswered and not self._stop.wait(SEND_AGAIN_SECONDS):
                     self.send(kiosk, request)
 
@@ -112,7 +115,8 @@ class Traffic:
 def traffic(stack: Stack, travelers) -> Traffic:
     # A page of this size is read as well as a larger one, and sooner.
     page = smaller(travelers.page_a, 1200)
-    return Traffic(stack, [(page, travelers.samples.a_live), (page, travelers.samples.b_live)])
+    # One kiosk keeps a core busy with reading; the other's pages are blank, so that it meets every moment.
+    return Traffic(stack, [(page, travelers.samples.a_live), (small_picture(), travelers.samples.b_live)])
 
 
 def smaller(picture: bytes, width: int) -> bytes:

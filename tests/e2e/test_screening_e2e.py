@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -197,11 +198,12 @@ def test_what_happened_to_the_lists_is_in_the_log(stack, listed):
         request = decisions_pb2.QueryEventsRequest(
             kinds=[decisions_pb2.EVENT_KIND_WATCHLIST_ENTRY_APPROVED], page_size=500
         )
-        for _ in range(50):  # the outbox delivers within a second
+        for _ in range(50):  # the outbox delivers within a second, if nothing was just restarted
             entries = auditor.ask(auditor.decisions.QueryEvents, request).entries
             approved = {entry.event.watchlist_entry_approved.entry_id: entry for entry in entries}
             if listed in approved:
                 break
+            time.sleep(0.1)
     assert approved[listed].event.actor.subject == APPROVER
 
 
