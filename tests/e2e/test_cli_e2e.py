@@ -197,13 +197,13 @@ def test_without_a_purpose_nothing_personal_is_shown(borderpost, screened):
 
 def test_health_tells_which_service_serves_and_which_not(borderpost, stack):
     assert borderpost("health", "--json").json == dict.fromkeys(SERVICES, True)
-    stack.kill("documents")
+    stack.kill("gateway")
     try:
         done = borderpost("health", "--json")
     finally:
-        stack.restart("documents")
+        stack.restart("gateway")
     assert done.status == 1
-    assert [name for name, serves in json.loads(done.out).items() if not serves] == ["documents"]
+    assert [name for name, serves in json.loads(done.out).items() if not serves] == ["gateway"]
 
 
 def test_settings_lists_every_setting(borderpost):
@@ -309,9 +309,9 @@ def test_up_starts_all_starts_again_what_ends_and_leaves_no_process(files, tmp_p
             assert again.status == 1
             assert "running already" in " ".join(again.err.split())
 
-            os.kill(processes["watchlist"], signal.SIGKILL)
+            os.kill(processes["decisions"], signal.SIGKILL)
             wait_until(
-                lambda: children(up.pid).get("watchlist", processes["watchlist"]) != processes["watchlist"]
+                lambda: children(up.pid).get("decisions", processes["decisions"]) != processes["decisions"]
             )
             wait_until(lambda: run(env, "health").status == 0)
             running = children(up.pid).values()
@@ -320,7 +320,7 @@ def test_up_starts_all_starts_again_what_ends_and_leaves_no_process(files, tmp_p
         finally:
             up.kill()
     assert up.returncode == 0
-    assert "watchlist ended; starting it again" in errors
+    assert "decisions ended; starting it again" in errors
     assert "Traceback" not in errors
     assert [pid for pid in running if Path(f"/proc/{pid}").exists()] == []
 

@@ -35,7 +35,7 @@ DEADLINE = 8.0
 GRACE = 1.0
 """By how much gRPC may be late with its own DEADLINE_EXCEEDED on a busy machine."""
 
-DOWN_SECONDS = 0.5
+DOWN_SECONDS = 0.3
 SEND_AGAIN_SECONDS = 0.2
 BETWEEN_SECONDS = 0.1
 
