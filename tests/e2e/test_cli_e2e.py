@@ -329,7 +329,7 @@ def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
     for line in process.stdout:
         if text in line:
             return
-    raise AssertionError(process.stderr.read())
+    raise AssertionError(f"ended without saying {text}")
 
 
 def wait_until(holds) -> None:
@@ -349,3 +349,23 @@ def children(pid: int) -> dict[str, int]:
         )
         found[name] = int(child)
     return found
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("moment", ["Starting", "All serve."])
+@pytest.mark.slow
+def test_up_leaves_no_process_when_it_is_ended_at_any_moment(tmp_path, sign, moment):
+    env = environment(private_settings(tmp_path, Settings()))
+    with subprocess.Popen(
+        [BORDERPOST, "up"], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as up:
+        try:
+            wait_for_line(up, moment)
+            wait_until(lambda: len(children(up.pid)) == len(SERVICES))
+            running = children(up.pid).values()
+            up.send_signal(sign)
+            up.wait(20)
+        finally:
+            up.kill()
+    assert up.returncode == 0
+    assert [pid for pid in running if Path(f"/proc/{pid}").exists()] == []

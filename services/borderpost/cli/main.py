@@ -54,9 +54,22 @@ def up(as_json: Json = False) -> None:
     Example: `BORDERPOST_STATE_DIR=/tmp/trial borderpost up`
     """
     # Ended by its supervisor or with its terminal, it stops the services too, as with Ctrl-C.
-    for sign in (signal.SIGTERM, signal.SIGHUP):
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for sign in ends:
         signal.signal(sign, signal.default_int_handler)
     stack = Stack(load_settings())
+    try:
+        _start(stack, as_json)
+        _watch(stack)
+    except KeyboardInterrupt:
+        show.errors.print("Stopping.")
+    finally:
+        for sign in ends:  # an impatient second Ctrl-C would leave services behind
+            signal.signal(sign, signal.SIG_IGN)
+        stack.stop()
+
+
+def _start(stack: Stack, as_json: bool) -> None:
     addresses = {name: stack.settings.service(name).address for name in SERVICES}
     if not as_json:
         show.console.print("Starting the services; loading the models takes a few seconds.")
@@ -71,12 +84,6 @@ def up(as_json: Json = False) -> None:
             "Stop with Ctrl-C."
         ),
     )
-    try:
-        _watch(stack)
-    except KeyboardInterrupt:
-        show.errors.print("Stopping.")
-    finally:
-        stack.stop()
 
 
 def _watch(stack: Stack) -> None:

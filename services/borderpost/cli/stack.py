@@ -154,8 +154,9 @@ def _want_free(name: ServiceName, settings: Settings) -> None:
     try:
         socket.create_server((host, int(port))).close()
     except OSError as error:
+        why = str(error.strerror).partition(" (")[0]
         raise StackError(
-            f"{name}: can't listen on {host}:{port}: {error.strerror}. If `borderpost up` is running already, "
+            f"{name}: can't listen on {host}:{port}: {why}. If `borderpost up` is running already, "
             f"use that one; else set BORDERPOST_{name.upper()}__ADDRESS"
         ) from None
 
