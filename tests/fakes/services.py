@@ -79,7 +79,8 @@ class FakeDocuments:
         if page in self.refuted:
             optical.checks.add(name="CHECK_DIGITS", status=FAILED, reasons=["CHECK_DIGIT_REFUTED"])
         mrz = documents_pb2.Mrz(primary_identifier="SPECIMEN", birth_date=types_pb2.PartialDate(year=1980))
-        mrz.document.document_code, mrz.document.number = "P", page.decode()
+        mrz.document.document_code, mrz.document.issuing_state = "P", "UTO"
+        mrz.document.number = page.decode()
         return documents_pb2.ReadDocumentResponse(
             mrz=mrz, portrait=self.holders.get(page, b""), optical=optical, electronic=electronic
         )
