@@ -96,6 +96,9 @@ def mrz_lines(specimen: Specimen) -> tuple[str, ...]:
         optional_data=(specimen.optional_data,),
     )
     lines = mrz.emit(fields, mrz.TD3)
+    unknown = set(specimen.wrong_digits) - set(CHECK_DIGITS)
+    if unknown:
+        raise ValueError(f"wrong_digits: got {', '.join(sorted(unknown))}, want of {', '.join(CHECK_DIGITS)}")
     for name in sorted(specimen.wrong_digits, key=CHECK_DIGITS.index):  # the composite digit comes last
         lines = _with_wrong_digit(lines, name)
     return lines
