@@ -12,7 +12,7 @@ import pytest
 from borderpost.runtime.calibration import CalibrationError
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import from_timestamp
-from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.errors import InvalidRequestError, TemplateInvalidError
 from borderpost.v1.decisions_pb2 import Event
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
 from borderpost.watchlist.app import Watchlists
@@ -31,7 +31,6 @@ from borderpost.watchlist.errors import (
     EntryExpiredError,
     EntryNotFoundError,
     SecondPersonNeededError,
-    TemplateInvalidError,
     VersionNotReachedError,
     WatchlistExistsError,
     WatchlistNotFoundError,

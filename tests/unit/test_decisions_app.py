@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -162,10 +163,19 @@ def test_a_request_id_of_two_kiosks_wants_the_kiosk(house: House) -> None:
     screening = a_screening()
     house.app.append_screening(screening, a_payload(), a_call())
     screening.kiosk_id = "kiosk/south/1"
-    house.app.append_screening(screening, a_payload(), a_call())
+    of_the_south = replace(a_call(), actor=replace(a_call().actor, subject="kiosk/south/1"))
+    house.app.append_screening(screening, a_payload(), of_the_south)
     with pytest.raises(InvalidRequestError, match="kiosk_id"):
         house.app.get_screening(None, screening.request_id, AUDITOR)
     assert house.app.get_screening("kiosk/south/1", screening.request_id, AUDITOR)[1] == a_payload()
+
+
+def test_a_kiosk_cannot_append_in_the_name_of_another(house: House) -> None:
+    screening = a_screening()
+    screening.kiosk_id = "kiosk/south/1"
+    with pytest.raises(InvalidRequestError, match="kiosk_id"):
+        house.app.append_screening(screening, a_payload(), a_call())
+    assert house.app.verify_log().size == 0
 
 
 def test_a_destroyed_key_leaves_the_record_and_takes_the_payload(house: House) -> None:

@@ -28,8 +28,13 @@ class Decisions:
     ) -> Appended:
         """Append a screening once; the same again gets the stored record.
 
-        RequestIdReusedError: the kiosk has used this request id for other content.
+        RequestIdReusedError: the kiosk has used this request id for other content. InvalidRequestError: it is
+        another kiosk's.
         """
+        if screening.kiosk_id != call.actor.subject:
+            raise InvalidRequestError(
+                "screening.kiosk_id: want the kiosk that the call is made for", field="kiosk_id"
+            )
         stored = self._log.screenings(screening.request_id, screening.kiosk_id)
         if stored:
             return _same(stored[0], screening)
