@@ -225,7 +225,7 @@ BAD_REQUESTS: dict[str, tuple[str, Callable[[], Message]]] = {
         )
         for field, value in [
             ("list_id", ""),
-            ("list_id", new_id().upper()),
+            ("list_id", "01A20FEC-B5D7-7744-8000-0123456789AB"),
             ("list_id", "0e37df36-f698-11e6-8dd4-cb9ced3df976"),
             ("name", ""),
             ("name", "   "),
