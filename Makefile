@@ -82,7 +82,7 @@ demo: $(SAMPLES) ## see Borderpost screen specimen travelers, end to end
 
 .PHONY: test
 test: $(SAMPLES) ## run all tests but the long ones
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 .PHONY: soak
 soak: $(SAMPLES) ## run the long tests

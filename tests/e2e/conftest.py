@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -12,7 +14,8 @@ import pytest
 
 from borderpost.cli.stack import Stack, private_settings
 from borderpost.kiosk.client import Kiosk
-from borderpost.runtime.settings import Settings
+from borderpost.runtime.channels import RECONNECT_MS
+from borderpost.runtime.settings import ServiceName, Settings
 from borderpost.specimens import Sex
 from borderpost.specimens.samples import Samples, load_samples
 from borderpost.specimens.td3 import Specimen, render
@@ -71,3 +74,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def kiosk(stack: Stack) -> Iterator[Kiosk]:
     with Kiosk(stack.settings, "kiosk/north/1") as client:
         yield client
+
+
+@pytest.fixture
+def away(stack: Stack) -> Callable[[ServiceName], AbstractContextManager[None]]:
+    """Be without a service for a while: `with away("faces"):`. Afterwards the gateway has found it again."""
+
+    @contextmanager
+    def without(service: ServiceName) -> Iterator[None]:
+        stack.kill(service)
+        try:
+            yield
+        finally:
+            stack.restart(service)
+            time.sleep(2 * RECONNECT_MS / 1000)
+
+    return without

@@ -172,24 +172,17 @@ def test_two_kiosks_may_use_the_same_request_id(stack, kiosk, travelers):
         ("watchlist", "WATCHLIST_FACE_NOT_CHECKED"),
     ],
 )
-def test_a_service_that_is_down_refers_as_not_checked(stack, kiosk, travelers, service, reason):
-    stack.kill(service)
-    try:
+def test_a_service_that_is_down_refers_as_not_checked(stack, away, kiosk, travelers, service, reason):
+    with away(service):
         answer = screen(kiosk, travelers.page_a, travelers.samples.a_live)
-    finally:
-        stack.restart(service)
     assert answer.outcome == REFER
     assert reason in reasons(stack, answer)
 
 
-def test_without_the_decision_log_there_is_no_outcome_and_afterwards_there_is(stack, kiosk, travelers):
+def test_without_the_decision_log_there_is_no_outcome_and_afterwards_there_is(away, kiosk, travelers):
     request = kiosk.request(Visit(), travelers.page_a, [travelers.samples.a_live])
-    stack.kill("decisions")
-    try:
-        with pytest.raises(RemoteError) as caught:
-            kiosk.send(request)
-    finally:
-        stack.restart("decisions")
+    with away("decisions"), pytest.raises(RemoteError) as caught:
+        kiosk.send(request)
     assert (caught.value.code, caught.value.reason) == (
         grpc.StatusCode.UNAVAILABLE,
         "DECISION_LOG_UNAVAILABLE",

@@ -20,12 +20,14 @@ COMMON_OPTIONS: Final[Options] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 )
 
+RECONNECT_MS: Final = 500
+"""Within this time a service that was restarted is found again; gRPC's default is up to two minutes."""
+
 _CLIENT_OPTIONS: Final[Options] = (
     *COMMON_OPTIONS,
-    # A service that was restarted is found again within a second, not after gRPC's default of up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", RECONNECT_MS),
     # A proxy that the environment names is for the web, not for the way between services.
     ("grpc.enable_http_proxy", 0),
     # A peer that vanished without a word is noticed.
