@@ -23,7 +23,7 @@ $(READY): requirements.lock requirements-bootstrap.lock pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@echo "[set-up 2/4] uv, the installer"
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bootstrap.lock
-	@echo "[set-up 3/4] libraries by hash, about 700 MB on disk"
+	@echo "[set-up 3/4] libraries by hash, about 900 MB on disk"
 	@$(BIN)/uv pip sync --python $(BIN)/python --quiet --no-build-isolation --require-hashes requirements.lock
 	@echo "[set-up 4/4] Borderpost itself"
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
@@ -93,7 +93,7 @@ bench: $(SAMPLES) ## measure speed, as ratios within one run
 	@BORDERPOST_STATE_DIR=$(CURDIR)/.borderpost $(BIN)/borderpost bench --samples .cache/samples
 
 .PHONY: lint
-lint: $(READY) proto-check ## ruff, mypy, buf, import-linter, hadolint, generated code and docs fresh
+lint: $(READY) proto-check ## ruff, mypy, buf, import-linter, hadolint, compose schema, generated code fresh
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy

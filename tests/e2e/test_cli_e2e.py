@@ -17,6 +17,7 @@ import pytest
 from borderpost.cli.stack import Stack, environment, private_settings
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.settings import SERVICES, Settings
+from borderpost.runtime.tls import ensure_development_certificates
 from fakes.command import Done, run
 
 BORDERPOST = Path(sys.executable).parent / "borderpost"
@@ -234,7 +235,7 @@ def test_a_specimen_page_can_be_screened(borderpost, files, tmp_path):
         (
             ["screen", "--document", "PAGE", "--live", "FACE", "--kiosk", "kiosk/nowhere/9"],
             1,
-            "want the certificate",
+            "want a certificate of",
         ),
         (["audit", "query", "--purpose", "x", "--since", "yesterday"], 2, "yesterday"),
         (["audit", "query", "--purpose", "x", "--outcome", "refuse"], 2, "clear, refer, retake"),
@@ -246,7 +247,7 @@ def test_a_specimen_page_can_be_screened(borderpost, files, tmp_path):
         (["specimen", "--portrait", "PORTRAIT", "--out", "OUT", "--number", "?"], 1, "--number"),
         (["specimen", "--portrait", "PORTRAIT", "--out", "OUT", "--sex", "Q"], 2, "want F, M or X"),
         (["watchlist", "approve", "4711"], 1, "entry_id: "),
-        (["watchlist", "lists", "--as", "operator/auditor/nobody"], 1, "want the certificate"),
+        (["watchlist", "lists", "--as", "operator/auditor/nobody"], 1, "want a certificate of"),
         (["watchlist", "lists", "--as", "kiosk/north/1"], 1, "not open to kiosk"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -268,8 +269,17 @@ def test_with_json_a_mistake_is_one_document_on_standard_error(borderpost, files
     assert "document_page" in error["message"]
 
 
+def test_certificates_of_another_authority_are_not_taken_for_a_gateway_that_is_away(stack, files, tmp_path):
+    elsewhere = stack.settings.model_copy(update={"state_dir": tmp_path})
+    ensure_development_certificates(elsewhere)
+    done = run(environment(elsewhere), "screen", "--document", files["page"], "--live", files["face"])
+    assert done.status == 1
+    assert "not of one authority" in " ".join(done.err.split())
+
+
 def test_services_that_are_down_are_named_with_what_to_do(files, tmp_path):
     settings = private_settings(tmp_path, Settings())
+    ensure_development_certificates(settings)
     command = ("screen", "--document", files["page"], "--live", files["face"])
     done = run(environment(settings), *command)
     assert (done.status, done.out) == (1, "")

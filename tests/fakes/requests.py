@@ -132,9 +132,10 @@ def template() -> types_pb2.Template:
 
 
 def watchlist() -> watchlist_pb2.Watchlist:
+    list_id = new_id()
     return watchlist_pb2.Watchlist(
-        list_id=new_id(),
-        name="A list",
+        list_id=list_id,
+        name=f"List {list_id}",
         authority="An authority",
         legal_basis="A law",
         category=watchlist_pb2.WATCHLIST_CATEGORY_WANTED,

@@ -115,9 +115,10 @@ def a_template(seed: int, model: Model = MODEL) -> Template:
 
 
 def a_list(**changes: Any) -> Watchlist:
+    list_id = new_id()
     watchlist = Watchlist(
-        list_id=new_id(),
-        name="Wanted persons",
+        list_id=list_id,
+        name=f"Wanted persons {list_id}",
         authority="Ministry of the Interior",
         legal_basis="Border Act, s. 12",
         category=Category.WANTED,

@@ -233,6 +233,13 @@ def test_a_larger_list_needs_a_higher_score(house: House):
     assert found(house.app.search(SearchQuery((probe,)))) == [(near_in_small.entry_id, MatchKind.FACE)]
 
 
+def test_an_authority_has_each_name_once(house: House):
+    first = house.new_list(name="Wanted")
+    with pytest.raises(WatchlistExistsError, match="name"):
+        house.new_list(name="Wanted", authority=first.authority)
+    assert house.new_list(name="Wanted", authority="Another").name == "Wanted"
+
+
 def test_nobody_is_an_answer_with_its_version(house: House):
     assert house.app.search(SearchQuery((a_template(1),))) == SearchAnswer((), 0, (MatchKind.FACE,))
     watchlist = house.new_list()

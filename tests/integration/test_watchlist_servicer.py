@@ -66,9 +66,10 @@ def a_template_message(seed: int = 1, **changes: Any) -> types_pb2.Template:
 
 
 def a_list_message(**changes: Any) -> pb.Watchlist:
+    list_id = new_id()
     watchlist = pb.Watchlist(
-        list_id=new_id(),
-        name="Wanted persons",
+        list_id=list_id,
+        name=f"Wanted persons {list_id}",
         authority="Ministry of the Interior",
         legal_basis="Border Act, s. 12",
         category=pb.WATCHLIST_CATEGORY_WANTED,

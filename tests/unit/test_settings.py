@@ -64,7 +64,7 @@ def test_certificates_are_beside_the_state_unless_told_otherwise(monkeypatch: py
         ("BORDERPOST_GATEWAY__QUEUE", "many", "integer"),
         ("BORDERPOST_FACES__THREADS", "0", "greater than or equal to 1"),
         ("BORDERPOST_MODE", "staging", "'development' or 'production'"),
-        ("BORDERPOST_GATEWAY__ADDRESS", "nowhere", "match pattern"),
+        ("BORDERPOST_GATEWAY__ADDRESS", "nowhere", "host:port, such as"),
         ("BORDERPOST_GATEWAY__LISTEN", "0.0.0.0:0", "a port from 1 to 65535"),
         ("BORDERPOST_DECISIONS__ADDRESS", "127.0.0.1:99999", "a port from 1 to 65535"),
         ("BORDERPOST_TRUST_DOMAIN", "Border Post", "match pattern"),

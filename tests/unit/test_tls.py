@@ -121,7 +121,14 @@ def test_production_makes_nothing_and_says_what_is_missing(tmp_path: Path) -> No
     assert not (tmp_path / "state").exists()
 
 
+def test_a_client_makes_no_authority_and_is_told_who_does(settings: Settings) -> None:
+    with pytest.raises(tls.CertificateError, match="borderpost up"):
+        tls.load_credentials(settings, "kiosk/north/1")
+    assert not settings.certificates.exists()
+
+
 def test_an_unknown_identity_is_told_the_known_ones(settings: Settings) -> None:
+    tls.ensure_development_certificates(settings)
     with pytest.raises(tls.CertificateError, match="kiosk/north/1"):
         tls.load_credentials(settings, "kiosk/nowhere/9")
 

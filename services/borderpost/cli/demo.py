@@ -96,11 +96,14 @@ class Demo:
         wrong = replace(self._holder_a, wrong_digits=("document_number",))
         self._screen("A page with a wrong check digit", render(wrong), a)
         self._screen("Nobody in the live picture", self._page_a, empty_scene())
+        self._happens("The face service is killed (SIGKILL)")
         self._stack.kill("faces")
         self._screen("The face service is down", self._page_a, a)
+        self._happens("The face service is started again, and the decision log killed")
         self._stack.restart("faces")
         self._stack.kill("decisions")
         self._screen("The decision log is down", self._page_a, a)
+        self._happens("The decision log is started again")
         self._stack.restart("decisions")
         self._again("The first request, after all that")
         return self._ending()
@@ -108,6 +111,9 @@ class Demo:
     def close(self) -> None:
         """Close the kiosk's channel."""
         self._kiosk.close()
+
+    def _happens(self, what: str) -> None:
+        show.console.rule(what, align="left", style="dim")
 
     def _screen(self, title: str, page: bytes, live: bytes) -> None:
         request = self._kiosk.request(Visit(), page, [live])
@@ -250,6 +256,7 @@ def _summary(results: Sequence[Result]) -> Table:
 
 def _where_next(folder: Path) -> Panel:
     return Panel(
+        "source .venv/bin/activate    have the borderpost command at hand\n"
         "borderpost up                start the services and leave them running\n"
         "borderpost specimen --help   make a data page with your own portrait\n"
         "borderpost screen --help     screen a traveler\n"

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -38,6 +39,17 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    if version:
+        show.console.print(f"borderpost {metadata.version('borderpost')}")
+        raise typer.Exit
+
+
 app.add_typer(watchlist.app, name="watchlist")
 app.add_typer(audit.app, name="audit")
 app.command("demo")(demo.run)
@@ -203,8 +215,13 @@ def _sentence(error: BorderpostError) -> str:
     # Of a gateway that isn't there gRPC itself speaks, in words for its own developers.
     if not (isinstance(error, RemoteError) and error.by_grpc and error.code is grpc.StatusCode.UNAVAILABLE):
         return error.message
-    address = load_settings().gateway.address
-    return f"the gateway can't be reached at {address}: start the services with `borderpost up`"
+    here = load_settings()
+    if "handshake" in error.message.lower() or "certificate" in error.message.lower():
+        return (
+            f"the gateway at {here.gateway.address} and the certificates in {here.certificates} are not of one "
+            "authority: use the state folder that the services were started with"
+        )
+    return f"the gateway can't be reached at {here.gateway.address}: start the services with `borderpost up`"
 
 
 def _service(text: str) -> ServiceName:

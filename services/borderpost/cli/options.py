@@ -21,8 +21,6 @@ Purpose = Annotated[
     typer.Option(
         "--purpose",
         help="Why you look. It is recorded with your name.",
-        prompt="Why do you look",
-        show_default=False,
     ),
 ]
 Picture = Annotated[
@@ -36,7 +34,9 @@ def partial_date(text: str) -> types_pb2.PartialDate:
     """Read "1980-07-12", unknown parts as X: "1980-XX-XX"."""
     parts = _DATE.fullmatch(text.upper())
     if parts is None:
-        raise typer.BadParameter(f"got {text!r}, want YYYY-MM-DD, unknown parts as X: 1980-07-XX")
+        raise typer.BadParameter(
+            f"got {text!r}, want YYYY-MM-DD, unknown parts as X: 1980-07-XX", param_hint="--born"
+        )
     year, month, day = (None if "X" in part else int(part) for part in parts.groups())
     return types_pb2.PartialDate(year=year, month=month, day=day)
 
@@ -45,5 +45,7 @@ def document_key(text: str) -> types_pb2.DocumentKey:
     """Read "P:UTO:L898902C3": document code, issuing state, number."""
     parts = text.upper().split(":")
     if len(parts) != 3 or not all(parts):
-        raise typer.BadParameter(f"got {text!r}, want CODE:STATE:NUMBER, such as P:UTO:L898902C3")
+        raise typer.BadParameter(
+            f"got {text!r}, want CODE:STATE:NUMBER, such as P:UTO:L898902C3", param_hint="--document"
+        )
     return types_pb2.DocumentKey(document_code=parts[0], issuing_state=parts[1], number=parts[2])

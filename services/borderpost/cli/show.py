@@ -20,6 +20,12 @@ from borderpost.runtime.reasons import explain
 from borderpost.v1 import decisions_pb2, documents_pb2, gateway_pb2, types_pb2, watchlist_pb2
 
 # Text from outside (a list's name, a purpose) is never taken for markup or emoji codes.
+ID_WIDTH: Final = 36
+"""Characters of a UUID."""
+
+COMMON_RATE: Final = 0.1
+"""A score that more pairs of different people reach says nothing that a number could make clearer."""
+
 console = Console(highlight=False, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
@@ -100,6 +106,7 @@ def answer_view(answer: gateway_pb2.ScreenTravelerResponse) -> Table:
     rows.add_row("outcome", outcome(answer.outcome))
     rows.add_row("traveler is told", kiosk_sentence(answer))
     rows.add_row("decided", f"{when(answer.decided_at)} UTC, entry {answer.log_index} of the log")
+    rows.add_row("request", answer.request_id)
     if answer.already_answered:
         rows.add_row("", "this request was answered before; this is that answer")
     return rows
@@ -111,15 +118,18 @@ def steps_view(steps: Iterable[types_pb2.Step]) -> Table:
     rows.columns[1].justify = "right"
     for step in steps:
         status = name_of(types_pb2.StepStatus, step.status, "STEP_STATUS_")
-        rows.add_row(step.name, f"{step.milliseconds:,.0f}", _STEP_WORDS[status] + step.reason)
+        took = "" if status == "SKIPPED" else f"{step.milliseconds:,.0f}"
+        rows.add_row(step.name, took, _STEP_WORDS[status] + step.reason)
     return rows
 
 
 def steps_line(steps: Iterable[types_pb2.Step]) -> str:
-    """Show the steps with their times, in one line."""
+    """Show the steps with their times, in one line that breaks between steps."""
     done = types_pb2.STEP_STATUS_DONE
     return "  ".join(
-        f"{step.name} {step.milliseconds:,.0f} ms" if step.status == done else f"{step.name} –"
+        f"{step.name}\N{NO-BREAK SPACE}{step.milliseconds:,.0f}\N{NO-BREAK SPACE}ms"
+        if step.status == done
+        else f"{step.name}\N{NO-BREAK SPACE}–"
         for step in steps
     )
 
@@ -128,6 +138,12 @@ def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
     """Show what an officer may see of a screening."""
     screening = record.entry.event.traveler_screened
     rows = _pairs()
+    rows.add_row(
+        "request", f"{screening.request_id}, attempt {screening.attempt}, visit {screening.visit_id}"
+    )
+    where = name_of(types_pb2.Direction, screening.direction, "DIRECTION_").lower()
+    rows.add_row("where and when", f"{screening.kiosk_id}, {where}, {when(record.entry.logged_at)} UTC")
+    rows.add_row("entry", str(record.entry.index))
     rows.add_row("outcome", outcome(screening.outcome))
     rows.add_row(
         "reasons", reasons(screening.reasons) if screening.reasons else "every required check passed"
@@ -140,18 +156,22 @@ def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
     versions = screening.versions
     rows.add_row(
         "in force",
-        f"{versions.software}, policy {versions.policy}, lists at version {versions.watchlists}, {versions.model_id}",
+        f"{versions.software}, policy {versions.policy}, lists at version {versions.watchlists}, "
+        f"{versions.model_id or 'no face model'}",
     )
     return rows
 
 
 def events_view(entries: Iterable[decisions_pb2.LogEntry]) -> Table:
-    """Show log entries."""
+    """Show log entries. Ids stand on lines of their own, so that they can be copied."""
     rows = table("entry", "time (UTC)", "event", "what")
+    rows.columns[3].min_width = ID_WIDTH
     for entry in entries:
         body = entry.event.WhichOneof("body") or ""
         event = Text.assemble(body.replace("_", " "), "\n", (entry.event.actor.subject, "dim"))
-        rows.add_row(str(entry.index), when(entry.logged_at), event, _what(entry.event, body))
+        rows.add_row(
+            str(entry.index), when(entry.logged_at).replace(" ", "\n"), event, _what(entry.event, body)
+        )
     return rows
 
 
@@ -161,7 +181,9 @@ def verification_view(answer: decisions_pb2.VerifyLogResponse) -> Text:
         return Text.assemble(
             ("intact", "bold green"), f": {answer.size} entries, root {answer.root_sha256.hex()[:16]}…"
         )
-    text = Text.assemble(("NOT INTACT", "bold red"), f": {answer.size} entries, {len(answer.faults)} faults")
+    text = Text.assemble(
+        ("NOT INTACT", "bold red"), f": {answer.size} entries, {count(len(answer.faults), 'fault')}"
+    )
     for fault in answer.faults:
         text.append(f"\n  entry {fault.index}: {fault.code}")
     return text
@@ -170,6 +192,7 @@ def verification_view(answer: decisions_pb2.VerifyLogResponse) -> Text:
 def lists_view(lists: Iterable[watchlist_pb2.WatchlistStatus]) -> Table:
     """Show watchlists."""
     rows = table("list", "entries", "face threshold")
+    rows.columns[0].min_width = ID_WIDTH
     for status in lists:
         watchlist = status.watchlist
         name = Text.assemble(
@@ -184,12 +207,13 @@ def lists_view(lists: Iterable[watchlist_pb2.WatchlistStatus]) -> Table:
 def threshold_words(threshold: watchlist_pb2.FaceThreshold, target: float) -> str:
     """Say what a list's face threshold is and whether it keeps the target."""
     kept = "" if threshold.target_supported else "; the calibration can't support the target at this size"
-    return f"{threshold.score:.3f}, for {target:.2%} false alarms at {threshold.templates} templates{kept}"
+    return f"{threshold.score:.3f}, for {target:.2%} false alarms at {count(threshold.templates, 'template')}{kept}"
 
 
 def entries_view(entries: Iterable[watchlist_pb2.Entry]) -> Table:
     """Show watchlist entries."""
     rows = table("entry", "state", "holds", "until")
+    rows.columns[0].min_width = ID_WIDTH
     for entry in entries:
         names = [f"{name.primary_identifier}, {name.secondary_identifier}" for name in entry.names]
         who = Text.assemble(
@@ -199,7 +223,7 @@ def entries_view(entries: Iterable[watchlist_pb2.Entry]) -> Table:
         rows.add_row(
             who,
             f"{state}\nby {entry.proposed_by.subject}",
-            f"{entry.template_count} templates\n{len(entry.documents)} documents",
+            f"{count(entry.template_count, 'template')}\n{count(len(entry.documents), 'document')}",
             when(entry.valid_until)[:10],
         )
     return rows
@@ -255,7 +279,14 @@ def score_words(score: types_pb2.Score, threshold: float) -> str:
 
 def one_in(rate: float) -> str:
     """Say a rate in words."""
+    if rate > COMMON_RATE:
+        return "more than 1 in 10"
     return f"1 in {round(1 / rate):,}" if rate > 0 else "none of the"
+
+
+def count(number: int, thing: str) -> str:
+    """Say how many there are."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.ListResult) -> str:
@@ -270,11 +301,11 @@ def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.Li
 def _what(event: decisions_pb2.Event, body: str) -> Text | str:
     if body == "traveler_screened":
         screening = event.traveler_screened
-        return Text.assemble(
-            outcome(screening.outcome), f" {screening.request_id} ", ", ".join(screening.reasons)
-        )
+        parts = [screening.request_id, *screening.reasons]
+        return Text.assemble(outcome(screening.outcome), "\n", "\n".join(parts))
     if body == "record_consulted":
         consulted = event.record_consulted
-        return f"{consulted.method.rpartition('/')[2]} {consulted.request_id} for: {event.purpose}"
+        parts = [consulted.method.rpartition("/")[2], consulted.request_id, f"for: {event.purpose}"]
+        return "\n".join(filter(None, parts))
     inner = getattr(event, body)
-    return " ".join(getattr(inner, field) for field in ("list_id", "entry_id") if hasattr(inner, field))
+    return "\n".join(getattr(inner, field) for field in ("list_id", "entry_id") if hasattr(inner, field))

@@ -16,6 +16,7 @@ from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.health import serves
 from borderpost.runtime.settings import ENV_PREFIX, SERVICES, ServiceName, Settings
+from borderpost.runtime.tls import ensure_development_certificates
 
 READY_SECONDS: Final = 60.0
 """A service that isn't ready by then is broken; loading its models takes a few seconds."""
@@ -39,6 +40,7 @@ class Stack:
         self.settings = settings
         self.log_dir = settings.state_dir / "logs"
         self._processes: dict[ServiceName, subprocess.Popen[bytes]] = {}
+        self._log_begins: dict[ServiceName, int] = {}
 
     def start(self, progress: Progress = lambda _: None) -> None:
         """Start all, and return when all serve. Raises StackError; nothing is left running then."""
@@ -46,6 +48,8 @@ class Stack:
         try:
             for name in SERVICES:
                 _want_free(name, self.settings)
+            if self.settings.mode == "development":
+                ensure_development_certificates(self.settings)
             for name in SERVICES:
                 self.launch(name)
             for name in SERVICES:
@@ -58,6 +62,7 @@ class Stack:
     def launch(self, name: ServiceName) -> None:
         """Start one service, without waiting."""
         with self.log_file(name).open("ab") as log:
+            self._log_begins[name] = log.tell()
             self._processes[name] = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", f"borderpost.{name}"],
                 env=environment(self.settings),
@@ -118,7 +123,9 @@ class Stack:
         self.stop()
 
     def _last_lines(self, name: ServiceName) -> str:
-        return "\n".join(self.log_file(name).read_text("utf-8", "replace").splitlines()[-5:])
+        """Return the end of what the service has logged since it was launched."""
+        log = self.log_file(name).read_bytes()[self._log_begins[name] :]
+        return "\n".join(log.decode("utf-8", "replace").splitlines()[-5:])
 
 
 def private_settings(state_dir: Path, settings: Settings) -> Settings:

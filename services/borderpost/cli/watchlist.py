@@ -43,7 +43,7 @@ def create(
     """Make a list.
 
     Example: `borderpost watchlist create --name Wanted --authority "Ministry of Justice" --legal-basis
-    "Police Act § 12" --category wanted --handling "Detain; call the duty prosecutor"`
+    "Police Act, section 12" --category wanted --handling "Compare by eye; call the shift leader"`
     """
     watchlist = watchlist_pb2.Watchlist(
         list_id=new_id(),
@@ -192,5 +192,8 @@ def _list_id(person: Person, name: str) -> str:
 def _category(text: str) -> watchlist_pb2.WatchlistCategory.ValueType:
     name = f"WATCHLIST_CATEGORY_{text.upper().replace('-', '_')}"
     if name not in watchlist_pb2.WatchlistCategory.keys()[1:]:
-        raise typer.BadParameter("want security, wanted, missing-or-vulnerable, immigration or document")
+        raise typer.BadParameter(
+            f"got {text!r}, want security, wanted, missing-or-vulnerable, immigration or document",
+            param_hint="--category",
+        )
     return watchlist_pb2.WatchlistCategory.Value(name)

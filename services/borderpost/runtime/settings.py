@@ -13,7 +13,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableVariableError
@@ -119,6 +127,12 @@ class GatewaySettings(ServiceSettings):
         le=10,
         description="Part of a screening's time that is kept for writing the decision down.",
     )
+
+    @model_validator(mode="after")
+    def _leaves_time_to_look(self) -> GatewaySettings:
+        if self.commit_seconds > self.screening_seconds / 2:
+            raise ValueError("commit_seconds at most half of screening_seconds, or no time is left to look")
+        return self
 
 
 class Settings(BaseSettings):
@@ -246,4 +260,14 @@ def _explain(detail: ErrorDetails, from_file: Mapping[str, Any]) -> str:
     source = variable if variable in os.environ or not from_file else f"{os.environ.get(CONFIG_VARIABLE)}"
     if detail["type"] == "extra_forbidden":
         return f"{'.'.join(path)} ({source}): got a setting that doesn't exist (`borderpost settings` lists them)"
-    return f"{'.'.join(path)} ({source}): got {detail['input']!r}, want: {detail['msg']}"
+    return f"{'.'.join(path)} ({source}): {_got(detail)}want {_wanted(detail)}"
+
+
+def _got(detail: ErrorDetails) -> str:
+    return "" if isinstance(detail["input"], dict | BaseModel) else f"got {detail['input']!r}, "
+
+
+def _wanted(detail: ErrorDetails) -> str:
+    if detail["type"] == "string_pattern_mismatch" and detail["loc"][-1] in ("address", "listen"):
+        return "host:port, such as 127.0.0.1:7402"
+    return detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

@@ -61,13 +61,14 @@ class Credentials:
 
 
 def load_credentials(settings: Settings, identity: str) -> Credentials:
-    """Read the credentials of `identity` ("gateway", "kiosk/north/1"). In development make what is missing.
+    """Read the credentials of `identity` ("gateway", "kiosk/north/1"). Raises CertificateError.
 
-    Raises CertificateError.
+    In development what is missing is made, but an authority only by a service: a client that made one would
+    be a stranger to the services that run elsewhere.
     """
-    if settings.mode == "development":
-        ensure_development_certificates(settings)
     folder, name = settings.certificates, file_name(identity)
+    if settings.mode == "development" and (identity in SERVICES or (folder / "ca.pem").exists()):
+        ensure_development_certificates(settings)
     try:
         credentials = Credentials(
             key=(folder / f"{name}.key").read_bytes(),
@@ -75,12 +76,19 @@ def load_credentials(settings: Settings, identity: str) -> Credentials:
             ca=(folder / "ca.pem").read_bytes(),
         )
     except OSError as error:
-        raise CertificateError(
-            f"{error.filename}: {error.strerror}: want the certificate of {identity!r}; known in development: "
-            f"{', '.join(DEV_IDENTITIES)}"
-        ) from None
+        raise CertificateError(f"{error.filename}: {error.strerror}: {_advice(settings, identity)}") from None
     _check(credentials, folder / f"{name}.pem")
     return credentials
+
+
+def _advice(settings: Settings, identity: str) -> str:
+    if settings.mode == "production":
+        return f"want the certificate of {identity}, from the agency's own authority: production makes none"
+    if not (settings.certificates / "ca.pem").exists():
+        return (
+            "want development certificates: `borderpost up` makes them, for those with the same state folder"
+        )
+    return f"want a certificate of {identity}; development has: {', '.join(DEV_IDENTITIES)}"
 
 
 def file_name(identity: str) -> str:

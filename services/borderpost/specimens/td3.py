@@ -43,6 +43,9 @@ MRZ_ZONE_MM: Final = 23.2
 CHECK_DIGITS: Final = tuple(rule.field for rule in mrz.TD3.checks)
 """The names that `Specimen.wrong_digits` takes."""
 
+HEAD_IS_HIGH: Final = 0.1
+"""Of what a tall picture has too much, this share is cut off above: heads are near the top."""
+
 JPEG_QUALITY: Final = 92
 
 PAPER: Final = (239, 243, 240)
@@ -59,9 +62,9 @@ class Specimen:
     """A traveler of Utopia, and what is wrong with the document.
 
     `portrait` is a picture in any format that Pillow reads; `portrait_box` cuts a part of it (left, top,
-    right, bottom, in pixels), otherwise the largest middle part of 35 to 45. `wrong_digits` names the check
-    digits that are printed wrongly, as `mrz.CheckRule.field` does; the composite digit then fits the wrong
-    ones, unless it is named too.
+    right, bottom, in pixels), otherwise the largest part of 35 to 45, from near the top of a tall picture.
+    `wrong_digits` names the check digits that are printed wrongly, as `mrz.CheckRule.field` does; the composite
+    digit then fits the wrong ones, unless it is named too.
     """
 
     surname: str
@@ -217,7 +220,10 @@ def _draw_portrait(page: Image.Image, specimen: Specimen) -> None:
         portrait = ImageOps.exif_transpose(source).convert("RGB")
     if specimen.portrait_box is not None:
         portrait = portrait.crop(specimen.portrait_box)
-    page.paste(ImageOps.fit(portrait, (width, height), Image.Resampling.LANCZOS), (left, top))
+    page.paste(
+        ImageOps.fit(portrait, (width, height), Image.Resampling.LANCZOS, centering=(0.5, HEAD_IS_HIGH)),
+        (left, top),
+    )
     frame = (left - 3, top - 3, left + width + 2, top + height + 2)
     ImageDraw.Draw(page).rectangle(frame, outline=STATE_COLOUR, width=3)
 

@@ -84,7 +84,8 @@ class WatchlistServiceServicer:
     def CreateWatchlist(self, request, context):
         """Makes a list. The same `list_id` again with the same content answers as the first time.
 
-        INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content).
+        INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
+        authority has a list of this name).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

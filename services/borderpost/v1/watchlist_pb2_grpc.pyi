@@ -36,7 +36,8 @@ class WatchlistServiceStub:
     CreateWatchlist: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.CreateWatchlistRequest, _watchlist_pb2.CreateWatchlistResponse]
     """Makes a list. The same `list_id` again with the same content answers as the first time.
 
-    INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content).
+    INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
+    authority has a list of this name).
     """
     ListWatchlists: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ListWatchlistsRequest, _watchlist_pb2.ListWatchlistsResponse]
     """Lists all lists, by name."""
@@ -84,7 +85,8 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     CreateWatchlist: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.CreateWatchlistRequest, _watchlist_pb2.CreateWatchlistResponse]  # type: ignore[assignment]
     """Makes a list. The same `list_id` again with the same content answers as the first time.
 
-    INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content).
+    INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
+    authority has a list of this name).
     """
     ListWatchlists: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ListWatchlistsRequest, _watchlist_pb2.ListWatchlistsResponse]  # type: ignore[assignment]
     """Lists all lists, by name."""
@@ -135,7 +137,8 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_watchlist_pb2.CreateWatchlistResponse, _abc.Awaitable[_watchlist_pb2.CreateWatchlistResponse]]:
         """Makes a list. The same `list_id` again with the same content answers as the first time.
 
-        INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content).
+        INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
+        authority has a list of this name).
         """
 
     @_abc_1.abstractmethod

@@ -66,13 +66,17 @@ class Watchlists:
         self._view = self._load()
 
     def create_watchlist(self, watchlist: Watchlist, by: Actor, purpose: str) -> ListState:
-        """Make a list, or return the one that it is the same as. Raises WatchlistExistsError."""
+        """Make a list, or return the one that it is the same as. Raises WatchlistExistsError.
+
+        Names are unique within an authority: people tell lists apart by them.
+        """
         with self._writing:
             with self._store.change() as change:
                 kept = change.list_state(watchlist.list_id)
                 if kept is not None:
                     return _same_list(kept, watchlist)
                 base = self._base(change)
+                _check_name_is_free(base, watchlist)
                 now = self._clock.now()
                 change.add_list(watchlist, now)
                 state = change.bump(watchlist.list_id, now)
@@ -242,6 +246,12 @@ def _same_list(kept: ListState, asked: Watchlist) -> ListState:
     if kept.watchlist != asked:
         raise WatchlistExistsError("watchlist: got an id that a list with other content has, want a new id")
     return kept
+
+
+def _check_name_is_free(base: View, asked: Watchlist) -> None:
+    kept = (view.state.watchlist for view in base.lists.values())
+    if any((each.authority, each.name) == (asked.authority, asked.name) for each in kept):
+        raise WatchlistExistsError("watchlist.name: the authority has a list of this name, want another name")
 
 
 def _same_entry(kept: Entry, asked: EntryContent) -> Entry:
