@@ -138,12 +138,11 @@ def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
     """Show what an officer may see of a screening."""
     screening = record.entry.event.traveler_screened
     rows = _pairs()
-    rows.add_row(
-        "request", f"{screening.request_id}, attempt {screening.attempt}, visit {screening.visit_id}"
-    )
+    rows.add_row("request", screening.request_id)
+    rows.add_row("visit", f"{screening.visit_id}, attempt {screening.attempt}")
     where = name_of(types_pb2.Direction, screening.direction, "DIRECTION_").lower()
     rows.add_row("where and when", f"{screening.kiosk_id}, {where}, {when(record.entry.logged_at)} UTC")
-    rows.add_row("entry", str(record.entry.index))
+    rows.add_row("log entry", str(record.entry.index))
     rows.add_row("outcome", outcome(screening.outcome))
     rows.add_row(
         "reasons", reasons(screening.reasons) if screening.reasons else "every required check passed"
@@ -164,14 +163,16 @@ def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
 
 def events_view(entries: Iterable[decisions_pb2.LogEntry]) -> Table:
     """Show log entries. Ids stand on lines of their own, so that they can be copied."""
-    rows = table("entry", "time (UTC)", "event", "what")
-    rows.columns[3].min_width = ID_WIDTH
+    rows = table("entry", "what", id_column=1)
     for entry in entries:
         body = entry.event.WhichOneof("body") or ""
-        event = Text.assemble(body.replace("_", " "), "\n", (entry.event.actor.subject, "dim"))
-        rows.add_row(
-            str(entry.index), when(entry.logged_at).replace(" ", "\n"), event, _what(entry.event, body)
+        event = Text.assemble(
+            f"{entry.index}  {when(entry.logged_at)}\n",
+            (body.replace("_", " "), "bold"),
+            "\n",
+            (entry.event.actor.subject, "dim"),
         )
+        rows.add_row(event, _what(entry.event, body))
     return rows
 
 
@@ -191,8 +192,7 @@ def verification_view(answer: decisions_pb2.VerifyLogResponse) -> Text:
 
 def lists_view(lists: Iterable[watchlist_pb2.WatchlistStatus]) -> Table:
     """Show watchlists."""
-    rows = table("list", "entries", "face threshold")
-    rows.columns[0].min_width = ID_WIDTH
+    rows = table("list", "entries", "face threshold", id_column=0)
     for status in lists:
         watchlist = status.watchlist
         name = Text.assemble(
@@ -206,14 +206,13 @@ def lists_view(lists: Iterable[watchlist_pb2.WatchlistStatus]) -> Table:
 
 def threshold_words(threshold: watchlist_pb2.FaceThreshold, target: float) -> str:
     """Say what a list's face threshold is and whether it keeps the target."""
-    kept = "" if threshold.target_supported else "; the calibration can't support the target at this size"
-    return f"{threshold.score:.3f}, for {target:.2%} false alarms at {count(threshold.templates, 'template')}{kept}"
+    kept = "" if threshold.target_supported else ":\nmore than the calibration\ncan tell at this size"
+    return f"{threshold.score:.3f} at {count(threshold.templates, 'template')}\nfor {target:.2%} false alarms{kept}"
 
 
 def entries_view(entries: Iterable[watchlist_pb2.Entry]) -> Table:
     """Show watchlist entries."""
-    rows = table("entry", "state", "holds", "until")
-    rows.columns[0].min_width = ID_WIDTH
+    rows = table("entry", "state", id_column=0)
     for entry in entries:
         names = [f"{name.primary_identifier}, {name.secondary_identifier}" for name in entry.names]
         who = Text.assemble(
@@ -222,18 +221,18 @@ def entries_view(entries: Iterable[watchlist_pb2.Entry]) -> Table:
         state = name_of(watchlist_pb2.EntryState, entry.state, "ENTRY_STATE_").lower()
         rows.add_row(
             who,
-            f"{state}\nby {entry.proposed_by.subject}",
-            f"{count(entry.template_count, 'template')}\n{count(len(entry.documents), 'document')}",
-            when(entry.valid_until)[:10],
+            f"{state} until {when(entry.valid_until)[:10]}\n"
+            f"{count(entry.template_count, 'template')}, {count(len(entry.documents), 'document')}\n"
+            f"by {entry.proposed_by.subject}",
         )
     return rows
 
 
-def table(*columns: str) -> Table:
-    """Make an empty table."""
+def table(*columns: str, id_column: int | None = None) -> Table:
+    """Make an empty table. An id column is wide enough for an id on one line."""
     made = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False)
-    for column in columns:
-        made.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        made.add_column(column, overflow="fold", min_width=ID_WIDTH if number == id_column else None)
     return made
 
 
