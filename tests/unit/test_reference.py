@@ -49,3 +49,15 @@ def test_the_changelog_and_the_package_agree_on_the_version():
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     version = re.search(r'^version = "(.+)"', project, re.MULTILINE)[1]
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_link_between_the_pages_leads_somewhere():
+    pages_of_the_project = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("docker/*.md")]
+    assert len(pages_of_the_project) > 10
+    broken = [
+        f"{page.relative_to(ROOT)} → {link}"
+        for page in pages_of_the_project
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / link).exists()
+    ]
+    assert not broken
