@@ -78,6 +78,8 @@ class FakeDocuments:
         optical = types_pb2.Verdict(status=FAILED if page in self.refuted else PASSED)
         if page in self.refuted:
             optical.checks.add(name="CHECK_DIGITS", status=FAILED, reasons=["CHECK_DIGIT_REFUTED"])
+        else:
+            optical.checks.add(name="CHECK_DIGITS", status=PASSED)
         mrz = documents_pb2.Mrz(primary_identifier="SPECIMEN", birth_date=types_pb2.PartialDate(year=1980))
         mrz.document.document_code, mrz.document.issuing_state = "P", "UTO"
         mrz.document.number = page.decode()

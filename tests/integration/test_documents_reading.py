@@ -48,7 +48,7 @@ def specimen(**values) -> td3.Specimen:
 
 @pytest.fixture(scope="module")
 def documents():
-    return Documents(RapidOcrReader(), OpenCvPortraitCropper())
+    return Documents(RapidOcrReader(), OpenCvPortraitCropper(), accept_specimens=True)
 
 
 def jpeg(picture: Image.Image) -> bytes:

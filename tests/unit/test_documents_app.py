@@ -35,7 +35,7 @@ def changed(**values: object) -> tuple[str, ...]:
 
 def read(first, second=(), cropper=None):
     reader = FakeMrzReader(first, second)
-    return Documents(reader, cropper or FakeCropper()).read(page(), TODAY), reader
+    return Documents(reader, cropper or FakeCropper(), accept_specimens=True).read(page(), TODAY), reader
 
 
 def results(reading):
@@ -205,4 +205,4 @@ def test_a_portrait_outside_the_picture_is_a_warning():
 )
 def test_bytes_that_are_no_picture_are_refused_by_type(data, error):
     with pytest.raises(error):
-        Documents(FakeMrzReader(Problem.NO_MRZ), FakeCropper()).read(data, TODAY)
+        Documents(FakeMrzReader(Problem.NO_MRZ), FakeCropper(), accept_specimens=True).read(data, TODAY)

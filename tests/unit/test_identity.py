@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from borderpost.runtime.calls import Actor, Role
 from borderpost.runtime.errors import NotAuthenticatedError
-from borderpost.runtime.identity import identity_of, kiosk_of
+from borderpost.runtime.identity import identity_of, is_same_person, kiosk_of
 
 DOMAIN = "borderpost.local"
 
@@ -77,8 +77,24 @@ def test_a_certificate_without_exactly_one_name_in_the_trust_domain_is_nobody(ur
         identity_of(uris, DOMAIN)
 
 
-def test_names_of_other_trust_domains_beside_ours_dont_matter() -> None:
-    assert identity_of([b"spiffe://other.example/gateway", _uri("faces")], DOMAIN)[1] is Role.FACES
+def test_a_certificate_with_more_than_one_uri_is_refused() -> None:
+    with pytest.raises(NotAuthenticatedError, match="2 URIs"):
+        identity_of([b"spiffe://other.example/gateway", _uri("faces")], DOMAIN)
+
+
+@pytest.mark.parametrize(
+    "name", ["kiosk/north/1?x", "kiosk/north/1 ", "kiosk/no\u202erth/1", "kiosk/north/" + "1" * 61]
+)
+def test_a_name_that_the_log_would_not_take_is_refused(name: str) -> None:
+    with pytest.raises(NotAuthenticatedError):
+        identity_of([_uri(name)], DOMAIN)
+
+
+def test_a_person_is_the_same_in_every_role() -> None:
+    one, other = Actor(DOMAIN, "operator/list-manager/alice"), Actor(DOMAIN, "operator/approver/alice")
+    assert is_same_person(one, other)
+    assert not is_same_person(one, Actor(DOMAIN, "operator/approver/ben"))
+    assert not is_same_person(one, Actor("another.example", "operator/approver/alice"))
 
 
 def test_a_kiosks_id_is_its_whole_name_so_that_ids_are_unique_over_crossings() -> None:

@@ -212,3 +212,21 @@ def test_random_bytes_are_always_refused_with_a_reason(data: bytes, start: bytes
     with pytest.raises(BorderpostError) as caught:
         decode_picture(start + data)
     assert caught.value.reason.startswith("PICTURE_")
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "white").save(buffer, "JPEG", progressive=True)
+    usual = buffer.getvalue()
+    assert decode_picture(usual).shape == (64, 64, 3)
+    start = usual.index(b"\xff\xda")
+    many = usual[:-2] + usual[start:-2] * 100 + usual[-2:]
+    with pytest.raises(PictureTooLargeError, match="scans"):
+        decode_picture(many)
+
+
+def test_a_jpeg_2000_has_a_lower_limit_because_its_decoder_stops_everything_else() -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (2100, 2100), "white").save(buffer, "JPEG2000")
+    with pytest.raises(PictureTooLargeError, match="4,000,000"):
+        decode_picture(buffer.getvalue())

@@ -12,6 +12,7 @@ from borderpost.gateway.domain import Advice, CheckKind, CheckResult, Outcome, S
 from borderpost.gateway.policy import (
     ATTEMPTS_EXHAUSTED,
     BUILT_IN,
+    NOT_A_TRAVEL_DOCUMENT,
     Policy,
     PolicyError,
     Traveler,
@@ -109,6 +110,7 @@ def test_the_first_rule_that_fits_decides_what_is_required():
             "name": "t",
             "max_attempts": 1,
             "face_match_fmr": 0.001,
+            "travel_documents": ["P", "V"],
             "rules": [
                 {"required": ["LIVENESS"], "crossings": ["north"], "directions": ["EXIT"]},
                 {"required": ["FACE_MATCH"], "document_codes": ["V"]},
@@ -124,6 +126,16 @@ def test_the_first_rule_that_fits_decides_what_is_required():
     }
     for (crossing, direction, code), kind in expected.items():
         assert policy.required(Traveler(crossing, direction, code, 1)) == (kind,)
+    # Unread, the document could be of any code: all rules that it could fall under are in force.
+    both = (CheckKind.FACE_MATCH, CheckKind.DOCUMENT_OPTICAL)
+    assert policy.required(Traveler("north", "ENTRY", "", 1)) == both
+    assert policy.required(Traveler("north", "EXIT", "", 1)) == (CheckKind.LIVENESS,)
+
+
+@pytest.mark.parametrize("code", ["V", "VA", "XX", "<"])
+def test_what_is_no_travel_document_refers_even_if_everything_passed(code):
+    decision = decide(POLICY, Traveler("north", "ENTRY", code, 1), checks())
+    assert (decision.outcome, decision.reasons) == (Outcome.REFER, (NOT_A_TRAVEL_DOCUMENT,))
 
 
 @pytest.mark.parametrize(

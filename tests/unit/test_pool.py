@@ -77,27 +77,44 @@ async def test_two_callers_dont_see_each_others_context(pool: WorkPool) -> None:
     assert await asyncio.gather(call("a"), call("b")) == ["a", "b"]
 
 
-async def test_a_caller_that_goes_away_does_not_free_the_place_before_the_work_ends(
-    pool: WorkPool, gate: threading.Event
-) -> None:
+async def test_work_that_has_begun_keeps_its_place_when_its_caller_goes_away(gate: threading.Event) -> None:
+    pool = WorkPool(threads=1, queue=1)
     ended = threading.Event()
 
     def work() -> None:
         gate.wait(10)
         ended.set()
 
-    callers = [asyncio.create_task(pool.run(work)) for _ in range(2)]
+    begun = asyncio.create_task(pool.run(work))
     await asyncio.sleep(0.05)
-    for caller in callers:
-        caller.cancel()
-    await asyncio.gather(*callers, return_exceptions=True)
-    assert not ended.is_set()
+    begun.cancel()
+    await asyncio.gather(begun, return_exceptions=True)
+    queued = asyncio.create_task(pool.run(abs, -2))
+    await asyncio.sleep(0.05)
     with pytest.raises(OverloadedError):
         await pool.run(abs, -1)
     gate.set()
-    assert await asyncio.to_thread(ended.wait, 10)
+    assert await queued == 2
+    assert ended.is_set()
+    pool.close()
+
+
+async def test_work_that_waits_is_dropped_when_its_caller_goes_away(gate: threading.Event) -> None:
+    pool = WorkPool(threads=1, queue=1)
+    done: list[int] = []
+    begun = asyncio.create_task(pool.run(gate.wait, 10))
     await asyncio.sleep(0.05)
-    assert await pool.run(abs, -1) == 1
+    queued = asyncio.create_task(pool.run(done.append, 1))
+    await asyncio.sleep(0.05)
+    queued.cancel()
+    await asyncio.gather(queued, return_exceptions=True)
+    await asyncio.sleep(0.05)
+    later = asyncio.create_task(pool.run(done.append, 2))  # its place is free again
+    await asyncio.sleep(0.05)
+    gate.set()
+    await asyncio.gather(begun, later)
+    assert done == [2]
+    pool.close()
 
 
 async def test_closing_finishes_what_has_begun(gate: threading.Event) -> None:

@@ -162,6 +162,51 @@ async def test_a_service_that_lies_with_an_empty_answer_never_clears(border):
     assert outcome == "REFER"
 
 
+@pytest.mark.parametrize("kind", [watchlist_pb2.MATCH_KIND_UNSPECIFIED, 9])
+async def test_a_candidate_by_an_unknown_kind_never_clears(border, kind):
+    search = border.watchlists.search
+
+    async def odd(*arguments):
+        answer = await search(*arguments)
+        answer.results[0].candidates.add(entry_id="entry", kind=kind)
+        return answer
+
+    border.watchlists.search = odd
+    assert (await border.outcome())[0] == "REFER"
+
+
+async def test_a_verdict_that_its_own_checks_dont_bear_out_never_clears(border):
+    read = border.documents.read
+
+    async def odd(*arguments):
+        answer = await read(*arguments)
+        answer.optical.checks.add(name="NOT_EXPIRED", status=types_pb2.CHECK_STATUS_FAILED)
+        return answer
+
+    border.documents.read = odd
+    assert (await border.outcome())[0] == "REFER"
+
+
+async def test_a_search_by_a_name_that_was_not_read_never_clears(border):
+    read = border.documents.read
+
+    async def odd(*arguments):
+        answer = await read(*arguments)
+        answer.mrz.primary_identifier = ""
+        return answer
+
+    async def boast(*_):
+        kinds = [
+            watchlist_pb2.MATCH_KIND_FACE,
+            watchlist_pb2.MATCH_KIND_DOCUMENT,
+            watchlist_pb2.MATCH_KIND_NAME,
+        ]
+        return watchlist_pb2.SearchResponse(searched_by=kinds)
+
+    border.documents.read, border.watchlists.search = odd, boast
+    assert await border.outcome() == ("REFER", ("NO_NAME",))
+
+
 @pytest.mark.parametrize("mood", [Mood(error=DOWN), Mood(hang=True)], ids=["down", "hanging"])
 @pytest.mark.parametrize("when", ["mood", "append_mood"], ids=["before", "at the commit"])
 async def test_without_the_log_there_is_no_outcome(border, when, mood):

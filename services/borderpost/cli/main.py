@@ -18,7 +18,7 @@ from rich.text import Text
 from borderpost.cli import audit, bench, demo, show, specimen, watchlist
 from borderpost.cli.options import Json
 from borderpost.cli.people import OFFICER, Person
-from borderpost.cli.stack import PROBE, Stack
+from borderpost.cli.stack import PROBE, Stack, StackError
 from borderpost.kiosk.client import Kiosk, Visit
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.errors import BorderpostError
@@ -111,7 +111,10 @@ def _watch(stack: Stack) -> None:
         time.sleep(1)
         for name in stack.ended():
             show.errors.print(f"{name} ended; starting it again. Its log: {stack.log_file(name)}")
-            stack.restart(name)
+            try:
+                stack.restart(name)
+            except StackError as error:  # the others go on, and it is tried again
+                show.errors.print(error.message)
 
 
 @app.command()

@@ -17,11 +17,12 @@ from borderpost.v1 import documents_pb2_grpc
 _log = structlog.get_logger(__name__)
 
 
-async def build(_settings: Settings, pool: WorkPool) -> Service:
+async def build(settings: Settings, pool: WorkPool) -> Service:
     """Build the service; the reader's weights are loaded before it serves."""
     reader = await pool.run(RapidOcrReader)
     _log.info("reader", name=reader.name)
-    servicer = DocumentsServicer(Documents(reader, OpenCvPortraitCropper()), pool)
+    documents = Documents(reader, OpenCvPortraitCropper(), accept_specimens=settings.mode == "development")
+    servicer = DocumentsServicer(documents, pool)
 
     def register(server: grpc.aio.Server) -> None:
         documents_pb2_grpc.add_DocumentsServiceServicer_to_server(servicer, server)

@@ -28,9 +28,10 @@ from borderpost.runtime.pictures import Rgb, decode_picture
 class Documents:
     """Reads and judges documents. Holds no state of its own: any number of threads may use it."""
 
-    def __init__(self, reader: MrzReader, cropper: PortraitCropper) -> None:
+    def __init__(self, reader: MrzReader, cropper: PortraitCropper, *, accept_specimens: bool) -> None:
         self._reader = reader
         self._cropper = cropper
+        self._accept_specimens = accept_specimens
 
     def read(self, page: bytes, today: datetime.date) -> DocumentReading:
         """Read a picture of a data page, and judge it as of `today`.
@@ -59,7 +60,7 @@ class Documents:
             warnings=warnings,
             zone=zone.quad,
             portrait=portrait,
-            optical=optical_verdict(document, today),
+            optical=optical_verdict(document, today, accept_specimens=self._accept_specimens),
             electronic=electronic_verdict_without_chip(),
             reader=self._reader.name,
             stages=clock.stages(),

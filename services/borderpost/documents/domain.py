@@ -6,9 +6,10 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from borderpost.documents.mrz import DigitState, Mrz, MrzFields, Repair, refuted
-from borderpost.documents.states import is_state
+from borderpost.documents.states import SPECIMEN_STATE, is_state
 
 Point = tuple[float, float]
 """x to the right and y down, in pixels of the page picture."""
@@ -56,6 +57,7 @@ class CheckName(Enum):
     """The named checks of the optical and of the electronic verdict."""
 
     MRZ_FOUND = "MRZ_FOUND"
+    DOCUMENT_KIND_KNOWN = "DOCUMENT_KIND_KNOWN"
     CHECK_DIGITS = "CHECK_DIGITS"
     COMPOSITE = "COMPOSITE"
     DATES_VALID = "DATES_VALID"
@@ -151,15 +153,20 @@ def overall(checks: Iterable[Check]) -> Overall:
     return Overall.PASS if results == {Result.PASSED} else Overall.UNDETERMINED
 
 
-def optical_verdict(document: Mrz, today: datetime.date) -> Verdict:
-    """Judge a cleanly read MRZ."""
+FIRST_LETTERS: Final = {"TD1": "ACI", "TD2": "ACI", "TD3": "P", "MRV-A": "V", "MRV-B": "V"}
+"""What a document code may begin with, by format (ICAO Doc 9303-4 to -7, "document code")."""
+
+
+def optical_verdict(document: Mrz, today: datetime.date, *, accept_specimens: bool) -> Verdict:
+    """Judge a cleanly read MRZ. Specimens of Utopia pass in development and never at a border."""
     checks = (
         Check(CheckName.MRZ_FOUND, Result.PASSED),
+        _kind_known(document),
         _check_digits(document),
         *_composite(document),
         _dates_valid(document.fields),
         _not_expired(document.fields, today),
-        _known(CheckName.ISSUER_KNOWN, document.fields.issuing_state, "ISSUER_NOT_IN_CODE_LIST"),
+        _issuer_known(document.fields.issuing_state, accept_specimens=accept_specimens),
         _known(CheckName.NATIONALITY_KNOWN, document.fields.nationality, "NATIONALITY_NOT_IN_CODE_LIST"),
     )
     return Verdict(overall(checks), checks)
@@ -168,6 +175,7 @@ def optical_verdict(document: Mrz, today: datetime.date) -> Verdict:
 def optical_verdict_of_problem(problem: Problem) -> Verdict:
     """Say that nothing could be judged: an unread page asks for another picture, and proves nothing."""
     others = (
+        CheckName.DOCUMENT_KIND_KNOWN,
         CheckName.CHECK_DIGITS,
         CheckName.COMPOSITE,
         CheckName.DATES_VALID,
@@ -186,6 +194,18 @@ def electronic_verdict_without_chip() -> Verdict:
     """Say that no chip file was read."""
     checks = (Check(CheckName.CHIP_READ, Result.NOT_PERFORMED, "NO_CHIP_FILES"),)
     return Verdict(overall(checks), checks)
+
+
+def _kind_known(document: Mrz) -> Check:
+    if document.fields.document_code[:1] in FIRST_LETTERS[document.format.name]:
+        return Check(CheckName.DOCUMENT_KIND_KNOWN, Result.PASSED)
+    return Check(CheckName.DOCUMENT_KIND_KNOWN, Result.FAILED, "DOCUMENT_CODE_NOT_OF_ITS_FORMAT")
+
+
+def _issuer_known(code: str, *, accept_specimens: bool) -> Check:
+    if code == SPECIMEN_STATE and not accept_specimens:
+        return Check(CheckName.ISSUER_KNOWN, Result.FAILED, "SPECIMEN_DOCUMENT")
+    return _known(CheckName.ISSUER_KNOWN, code, "ISSUER_NOT_IN_CODE_LIST")
 
 
 def _check_digits(document: Mrz) -> Check:

@@ -67,7 +67,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    documents = Documents(RapidOcrReader(), OpenCvPortraitCropper())
+    documents = Documents(RapidOcrReader(), OpenCvPortraitCropper(), accept_specimens=True)
     today = datetime.datetime.now(datetime.UTC).date()
     print(f"| pages | number | {' | '.join(RESULTS)} | CPU s, median |")  # noqa: T201
     print("| --- " * (len(RESULTS) + 3) + "|")  # noqa: T201

@@ -16,6 +16,11 @@ _STATUS = {
     types_pb2.CHECK_STATUS_UNDETERMINED: Status.UNDETERMINED,
 }
 
+_BY_DOCUMENT = watchlist_pb2.MATCH_KIND_DOCUMENT
+_KNOWN_MATCHES = frozenset(
+    {watchlist_pb2.MATCH_KIND_FACE, watchlist_pb2.MATCH_KIND_DOCUMENT, watchlist_pb2.MATCH_KIND_NAME}
+)
+
 
 def assess(findings: Findings) -> tuple[CheckResult, ...]:
     """Return every check, in the order of `CheckKind`."""
@@ -126,10 +131,15 @@ def _watchlist_text(
         return _no_search(kind, findings, problems)
     if _candidates(searched, match):
         return CheckResult(kind, Status.FAILED, reasons[:1])
-    if match in searched.searched_by:
-        return CheckResult(kind, Status.PASSED)
     if findings.document is None:
         return _not_checked(kind)
+    asked = (
+        findings.document.mrz.document.number
+        if match == _BY_DOCUMENT
+        else findings.document.mrz.primary_identifier
+    )
+    if match in searched.searched_by and asked:
+        return CheckResult(kind, Status.PASSED)
     return _retake(kind, Status.NOT_PERFORMED, problems, reasons[1])
 
 
@@ -147,15 +157,23 @@ def _no_search(
 
 
 def _candidates(searched: watchlist_pb2.SearchResponse, match: watchlist_pb2.MatchKind.ValueType) -> bool:
-    return any(candidate.kind == match for result in searched.results for candidate in result.candidates)
+    """Tell whether there is a candidate by `match`, or by a kind that this version doesn't know."""
+    kinds = {candidate.kind for result in searched.results for candidate in result.candidates}
+    return match in kinds or not kinds <= _KNOWN_MATCHES
 
 
 def _verdict(kind: CheckKind, verdict: types_pb2.Verdict) -> CheckResult:
     status = _STATUS.get(verdict.status, Status.NOT_PERFORMED)
+    if status is Status.PASSED and not _all_passed(verdict.checks):
+        status = Status.UNDETERMINED  # a verdict that its own checks don't bear out
     reasons = [reason for check in verdict.checks for reason in check.reasons]
     if status is not Status.PASSED and not reasons:
         reasons = [f"{kind}_{status}"]
     return CheckResult(kind, status, () if status is Status.PASSED else tuple(dict.fromkeys(reasons)))
+
+
+def _all_passed(checks: Sequence[types_pb2.Check]) -> bool:
+    return bool(checks) and all(check.status == types_pb2.CHECK_STATUS_PASSED for check in checks)
 
 
 def _retake(

@@ -19,6 +19,9 @@ BUILT_IN: Final = Path(__file__).with_name("policy.toml")
 ATTEMPTS_EXHAUSTED: Final = "ATTEMPTS_EXHAUSTED"
 """Reason of a REFER that would have been another RETAKE."""
 
+NOT_A_TRAVEL_DOCUMENT: Final = "NOT_A_TRAVEL_DOCUMENT"
+"""Reason of a REFER: what was shown doesn't let its holder travel by itself."""
+
 # Weightiest first: what an officer must know before anything else.
 _WEIGHT: Final = (
     CheckKind.WATCHLIST_FACE,
@@ -52,10 +55,13 @@ class Rule(BaseModel):
 
     def fits(self, traveler: Traveler) -> bool:
         """Tell whether the rule is for this traveler."""
-        return (
-            (not self.crossings or traveler.crossing in self.crossings)
-            and (not self.directions or traveler.direction in self.directions)
-            and (not self.document_codes or traveler.document_code in self.document_codes)
+        fits_document = not self.document_codes or traveler.document_code in self.document_codes
+        return fits_document and self.fits_apart_from_document(traveler)
+
+    def fits_apart_from_document(self, traveler: Traveler) -> bool:
+        """Tell whether the rule is for this traveler, if the document is one that it is for."""
+        return (not self.crossings or traveler.crossing in self.crossings) and (
+            not self.directions or traveler.direction in self.directions
         )
 
     @property
@@ -72,6 +78,7 @@ class Policy(BaseModel):
     name: Name
     max_attempts: int = Field(ge=1, le=10)
     face_match_fmr: float = Field(gt=0, le=0.01)
+    travel_documents: frozenset[str] = Field(min_length=1)
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -81,8 +88,20 @@ class Policy(BaseModel):
         return self
 
     def required(self, traveler: Traveler) -> tuple[CheckKind, ...]:
-        """Return the checks that the first fitting rule requires."""
-        return next(rule.required for rule in self.rules if rule.fits(traveler))
+        """Return the checks that the first fitting rule requires.
+
+        While the document's code is unknown, because no page was read, every rule that it could bring the
+        traveler under is in force: a service that is down must not lead to a laxer rule.
+        """
+        if traveler.document_code:
+            return next(rule.required for rule in self.rules if rule.fits(traveler))
+        possible: dict[CheckKind, None] = {}
+        for rule in self.rules:
+            if rule.fits_apart_from_document(traveler):
+                possible.update(dict.fromkeys(rule.required))
+                if not rule.document_codes:
+                    break
+        return tuple(possible)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +141,7 @@ def load_policy(path: Path | None) -> PolicyVersion:
 def decide(policy: Policy, traveler: Traveler, checks: Sequence[CheckResult]) -> Decision:
     """Return the outcome of the checks.
 
+    0. A document that is none to travel with, such as a visa alone: REFER.
     1. A check that FAILED, required or not: REFER.
     2. A required check that isn't PASSED, and that no other picture could mend: REFER.
     3. A required check that isn't PASSED: RETAKE with its advice, or REFER at the last attempt.
@@ -132,6 +152,9 @@ def decide(policy: Policy, traveler: Traveler, checks: Sequence[CheckResult]) ->
     # A check that nobody assessed is one that was not performed.
     wanted = [by_kind.get(kind) or CheckResult(kind, Status.NOT_PERFORMED) for kind in required]
     failed = [check for check in checks if check.status is Status.FAILED]
+    if traveler.document_code and traveler.document_code[:1] not in policy.travel_documents:
+        open_ = [check for check in wanted if check.status not in (Status.PASSED, Status.FAILED)]
+        return Decision(Outcome.REFER, (NOT_A_TRAVEL_DOCUMENT, *_reasons(failed), *_reasons(open_)), required)
     open_ = [check for check in wanted if check.status is not Status.PASSED]
     if not failed and not open_:
         return Decision(Outcome.CLEAR, (), required)

@@ -10,6 +10,8 @@ from borderpost.runtime.calls import PEOPLE, Actor, Role
 from borderpost.runtime.errors import NotPermittedError
 
 EVERYBODY: Final = frozenset(Role)
+NOT_KIOSKS: Final = EVERYBODY - {Role.KIOSK}
+"""A kiosk stands in public: it may ask once whether a service serves, not hold a stream open or read the protos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}DecisionsService/VerifyLog": _only(Role.AUDITOR),
     "/grpc.health.v1.Health/Check": Rule(EVERYBODY, direct=True),
     "/grpc.health.v1.Health/List": Rule(EVERYBODY, direct=True),
-    "/grpc.health.v1.Health/Watch": Rule(EVERYBODY, direct=True),
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Rule(EVERYBODY, direct=True),
+    "/grpc.health.v1.Health/Watch": Rule(NOT_KIOSKS, direct=True),
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Rule(NOT_KIOSKS, direct=True),
 }
 """The whole table. A test walks every method of every descriptor and wants each one here."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -10,6 +11,9 @@ from borderpost.runtime.errors import NotAuthenticatedError
 
 SCHEME: Final = "spiffe://"
 
+_PART: Final = re.compile(r"[A-Za-z0-9._-]{1,60}")
+"""What a name may be made of: it goes into the log, and others check it there."""
+
 
 def identity_of(uris: Iterable[bytes], trust_domain: str) -> tuple[Actor, Role]:
     """Return the actor and role that the URIs of a verified certificate name. Raises NotAuthenticatedError.
@@ -17,18 +21,34 @@ def identity_of(uris: Iterable[bytes], trust_domain: str) -> tuple[Actor, Role]:
     `kiosk/CROSSING/ID` is a kiosk, `operator/ROLE/NAME` a person, a service's name that service.
     """
     names = [uri.decode("utf-8", "replace") for uri in uris]
+    if len(names) != 1:  # SPIFFE X.509-SVID, section 2: exactly one
+        raise NotAuthenticatedError(f"certificate: got {len(names)} URIs in it, want the SPIFFE URI alone")
     prefix = f"{SCHEME}{trust_domain}/"
     subjects = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
     if len(subjects) != 1:
         raise NotAuthenticatedError(
             f"certificate: got {len(subjects)} names of trust domain {trust_domain}, want one SPIFFE URI in it"
         )
-    return Actor(trust_domain, subjects[0]), _role(subjects[0].split("/"))
+    parts = subjects[0].split("/")
+    if not all(_PART.fullmatch(part) for part in parts):
+        raise NotAuthenticatedError(
+            "certificate: want parts of 1 to 60 letters, digits, dots, hyphens and underscores"
+        )
+    return Actor(trust_domain, subjects[0]), _role(parts)
 
 
 def kiosk_of(actor: Actor) -> tuple[str, str]:
     """Return a kiosk's id and its crossing: the whole name is the id, so that ids are unique over crossings."""
     return actor.subject, actor.subject.split("/")[1]
+
+
+def is_same_person(one: Actor, other: Actor) -> bool:
+    """Tell whether two actors are one person, whatever their roles: a person may hold several certificates."""
+    return (one.issuer, _person(one)) == (other.issuer, _person(other))
+
+
+def _person(actor: Actor) -> str:
+    return actor.subject.rpartition("/")[2] if actor.subject.startswith("operator/") else actor.subject
 
 
 def _role(parts: Sequence[str]) -> Role:

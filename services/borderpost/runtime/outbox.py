@@ -59,13 +59,21 @@ class Outbox:
 
     async def deliver_batch(self) -> int:
         """Deliver the oldest events and forget them; return how many."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT sequence, event FROM outbox ORDER BY sequence LIMIT ?", (BATCH,)
-            ).fetchall()
+        # The database may make a caller wait for a writer: never on the event loop, which answers everybody.
+        rows = await asyncio.to_thread(self._oldest)
         if not rows:
             return 0
         await self._deliver([Event.FromString(row["event"]) for row in rows])
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM outbox WHERE sequence <= ?", (rows[-1]["sequence"],))
+        await asyncio.to_thread(self._forget, rows[-1]["sequence"])
         return len(rows)
+
+    def _oldest(self) -> list[sqlite3.Row]:
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT sequence, event FROM outbox ORDER BY sequence LIMIT ?", (BATCH,)
+            )
+            return rows.fetchall()
+
+    def _forget(self, last: int) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM outbox WHERE sequence <= ?", (last,))

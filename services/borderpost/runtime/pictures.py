@@ -25,6 +25,15 @@ MAX_PICTURE_BYTES: Final = 12 * 1024 * 1024
 MAX_PICTURE_PIXELS: Final = 40_000_000
 """A page at 1,200 dpi; decoded it takes 120 MB."""
 
+MAX_JPEG2000_PIXELS: Final = 4_000_000
+"""Pillow's JPEG 2000 decoder holds the interpreter while it works. A chip's portrait has less than a million."""
+
+MAX_JPEG_SCANS: Final = 64
+"""Each scan of a progressive JPEG passes over the whole picture; encoders make about ten."""
+
+_JPEG: Final = b"\xff\xd8"
+_START_OF_SCAN: Final = b"\xff\xda"
+
 MIN_PICTURE_SIDE: Final = 16
 """Below this no face and no character can be told."""
 
@@ -49,11 +58,17 @@ def decode_picture(data: bytes, field: str = "picture") -> Rgb:
             f"{field}: got {len(data):,} bytes, want at most {MAX_PICTURE_BYTES:,}: scale it down",
             field=field,
         )
+    if data.startswith(_JPEG) and data.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
+        raise PictureTooLargeError(
+            f"{field}: got a JPEG of more than {MAX_JPEG_SCANS} scans, want a usual one: save it again",
+            field=field,
+        )
     image = _open(data, field)
     width, height = image.size
-    if width * height > MAX_PICTURE_PIXELS:
+    most = MAX_JPEG2000_PIXELS if image.format == "JPEG2000" else MAX_PICTURE_PIXELS
+    if width * height > most:
         raise PictureTooLargeError(
-            f"{field}: got {width} × {height} pixels, want at most {MAX_PICTURE_PIXELS:,} in all: scale it down",
+            f"{field}: got {width} × {height} pixels, want at most {most:,} in all: scale it down",
             field=field,
         )
     if min(width, height) < MIN_PICTURE_SIDE:
@@ -80,8 +95,7 @@ def _to_rgb(image: Image.Image, field: str) -> Rgb:
         image.load()
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I;16") or upright.mode == "I":
-            samples = np.asarray(upright, dtype=np.float64)
-            upright = Image.fromarray((samples / 257.0).clip(0, 255).astype(np.uint8))
+            upright = Image.fromarray((np.asarray(upright).clip(0, 65535) >> 8).astype(np.uint8))
         return np.ascontiguousarray(np.asarray(upright.convert("RGB"), dtype=np.uint8))
     except Exception as error:  # as above
         raise _damaged(field, error) from None

@@ -27,8 +27,8 @@ class WorkPool:
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` on a thread, with this task's context, and return what it returns.
 
-        Raises OverloadedError if the queue is full. If the caller goes away, work that has begun ends all
-        the same, and keeps its place until then.
+        Raises OverloadedError if the queue is full. If the caller goes away, work that has not begun is dropped;
+        work that has ends all the same, and keeps its place until then.
         """
         if self._free == 0:
             raise OverloadedError(
@@ -36,11 +36,14 @@ class WorkPool:
             )
         self._free -= 1
         context = contextvars.copy_context()
-        future = asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: context.run(work, *args, **kwargs)
-        )
-        future.add_done_callback(self._release)
-        return await asyncio.shield(future)
+        future = self._threads.submit(lambda: context.run(work, *args, **kwargs))
+        waiting = asyncio.wrap_future(future)
+        waiting.add_done_callback(self._release)
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            future.cancel()  # only if no thread has taken it up yet
+            raise
 
     def close(self) -> None:
         """Finish what has begun, and take nothing more."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _OUTCOME: Final = {
+    "NOT_A_TRAVEL_DOCUMENT": "What was shown is no document to travel with, such as a visa without its passport.",
     "ATTEMPTS_EXHAUSTED": "The last attempt of this visit still had a picture that can't be used.",
 }
 
@@ -50,6 +51,8 @@ _DOCUMENT: Final = {
     "EXPIRY_DATE_NOT_A_DATE": "The expiry date in the machine readable zone is no date.",
     "EXPIRY_DATE_UNKNOWN": "The document's last day of validity can't be told.",
     "DOCUMENT_EXPIRED": "The document has expired.",
+    "DOCUMENT_CODE_NOT_OF_ITS_FORMAT": "The document code is none that its format has.",
+    "SPECIMEN_DOCUMENT": "The document is a specimen of Utopia.",
     "ISSUER_NOT_IN_CODE_LIST": "The issuing state is none of ICAO's codes.",
     "NATIONALITY_NOT_IN_CODE_LIST": "The nationality is none of ICAO's codes.",
     "NO_CHIP_FILES": "No files of the chip were read.",

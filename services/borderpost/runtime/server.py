@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ import grpc
 import structlog
 from grpc_reflection.v1alpha import reflection
 
-from borderpost.runtime.channels import COMMON_OPTIONS
+from borderpost.runtime.channels import COMMON_OPTIONS, MAX_MESSAGE_BYTES
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.health import Health, Ready
 from borderpost.runtime.interceptors import ChainInterceptor
@@ -24,6 +24,12 @@ from borderpost.runtime.tls import load_credentials
 
 DRAIN_SECONDS: Final = 10.0
 """How long calls in flight may take after SIGTERM."""
+
+STREAMS_PER_CONNECTION: Final = 64
+"""Calls that one connection may have open: nobody can take a service's places all to themselves with one."""
+
+MESSAGE_BYTES: Final[Mapping[ServiceName, int]] = {"watchlist": 4 * 1024 * 1024, "decisions": 4 * 1024 * 1024}
+"""Longest message of the services that take no pictures; a message is in memory before anything can look at it."""
 
 RESTART_SECONDS: Final = 1.0
 """Pause before a background task that ended is started again."""
@@ -81,7 +87,12 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     server = grpc.aio.server(
         interceptors=[ChainInterceptor(settings.trust_domain, at_gateway=name == "gateway")],
         # Two servers on one port would share its calls without a word.
-        options=(*COMMON_OPTIONS, ("grpc.so_reuseport", 0)),
+        options=(
+            *COMMON_OPTIONS,
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
+            ("grpc.max_receive_message_length", MESSAGE_BYTES.get(name, MAX_MESSAGE_BYTES)),
+        ),
         maximum_concurrent_rpcs=4 * (own.threads + own.queue),
     )
     service.register(server)

@@ -107,6 +107,8 @@ class Database:
         return connection
 
     def _migrate(self, migrations: Sequence[str]) -> None:
+        if self._writer.execute("PRAGMA user_version").fetchone()[0] == len(migrations):
+            return  # no need for the writer's lock, which another process may hold
         with self.transaction() as connection:
             (done,) = connection.execute("PRAGMA user_version").fetchone()
             if done > len(migrations):

@@ -10,6 +10,7 @@ from borderpost.runtime.calibration import Calibration, CalibrationError
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import Clock, new_id
 from borderpost.runtime.errors import InvalidRequestError, TemplateInvalidError
+from borderpost.runtime.identity import is_same_person
 from borderpost.watchlist.domain import (
     Approval,
     ChangeEvent,
@@ -261,7 +262,7 @@ def _same_entry(kept: Entry, asked: EntryContent) -> Entry:
 
 
 def _check_approver(kept: Entry, by: Actor) -> None:
-    if kept.proposed_by == by:
+    if is_same_person(kept.proposed_by, by):
         raise SecondPersonNeededError("entry: got the approval of who proposed it, want another person's")
 
 
