@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from borderpost.cli.demo import make_watchlist
 from borderpost.cli.stack import Stack, private_settings
 from borderpost.kiosk.client import Kiosk
 from borderpost.runtime.channels import RECONNECT_MS
@@ -67,6 +68,7 @@ def travelers() -> Travelers:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Five services. A test that kills one starts it again."""
     with Stack(private_settings(tmp_path_factory.mktemp("stack"), Settings())) as running:
+        make_watchlist(running.settings, "Empty")
         yield running
 
 

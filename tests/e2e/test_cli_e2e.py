@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from borderpost.cli.demo import make_watchlist
 from borderpost.cli.stack import Stack, environment, private_settings
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.settings import SERVICES, Settings
@@ -309,6 +310,7 @@ def test_up_starts_all_starts_again_what_ends_and_leaves_no_process(files, tmp_p
             wait_for_line(up, "All serve.")
             processes = children(up.pid)
             assert len(processes) == len(SERVICES)
+            make_watchlist(settings, "Empty")
             screening = run(env, "screen", "--document", files["page"], "--live", files["face"], "--json")
             assert screening.json["answer"]["outcome"] == "OUTCOME_CLEAR"
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
+from borderpost.cli.demo import make_watchlist
 from borderpost.cli.people import APPROVER, AUDITOR, LIST_MANAGER, OFFICER, Person
 from borderpost.kiosk.client import Kiosk, Visit
 from borderpost.runtime.clock import new_id, to_timestamp
@@ -46,27 +47,15 @@ def verify(stack):
 @pytest.fixture
 def listed(stack, travelers):
     """Holder B on a watchlist, for one test."""
-    watchlist = watchlist_pb2.Watchlist(
-        list_id=new_id(),
-        name=f"List {new_id()}",
-        authority="Test authority",
-        legal_basis="Test act",
-        category=watchlist_pb2.WATCHLIST_CATEGORY_WANTED,
-        priority=1,
-        handling_instruction="Compare by eye.",
-        target_fpir=0.01,
-    )
+    list_id = make_watchlist(stack.settings, f"List {new_id()}")
     entry = watchlist_pb2.Entry(
         entry_id=new_id(),
-        list_id=watchlist.list_id,
+        list_id=list_id,
         reason_code="T",
         source_reference="t/1",
         valid_until=to_timestamp(datetime.now(UTC) + timedelta(days=1)),
     )
     with Person(stack.settings, LIST_MANAGER) as manager, Person(stack.settings, APPROVER) as approver:
-        manager.ask(
-            manager.watchlist.CreateWatchlist, watchlist_pb2.CreateWatchlistRequest(watchlist=watchlist)
-        )
         enrol = gateway_pb2.EnrolEntryRequest(entry=entry, pictures=[travelers.samples.b_portrait])
         manager.ask(manager.gateway.EnrolEntry, enrol)
         approver.ask(

@@ -162,6 +162,18 @@ async def test_a_service_that_lies_with_an_empty_answer_never_clears(border):
     assert outcome == "REFER"
 
 
+async def test_without_any_watchlist_nobody_is_clear(border):
+    search = border.watchlists.search
+
+    async def no_lists(*arguments):
+        answer = await search(*arguments)
+        del answer.results[:]
+        return answer
+
+    border.watchlists.search = no_lists
+    assert await border.outcome() == ("REFER", ("NO_WATCHLISTS",))
+
+
 @pytest.mark.parametrize("kind", [watchlist_pb2.MATCH_KIND_UNSPECIFIED, 9])
 async def test_a_candidate_by_an_unknown_kind_never_clears(border, kind):
     search = border.watchlists.search
@@ -201,7 +213,7 @@ async def test_a_search_by_a_name_that_was_not_read_never_clears(border):
             watchlist_pb2.MATCH_KIND_DOCUMENT,
             watchlist_pb2.MATCH_KIND_NAME,
         ]
-        return watchlist_pb2.SearchResponse(searched_by=kinds)
+        return watchlist_pb2.SearchResponse(searched_by=kinds, results=[watchlist_pb2.ListResult()])
 
     border.documents.read, border.watchlists.search = odd, boast
     assert await border.outcome() == ("REFER", ("NO_NAME",))

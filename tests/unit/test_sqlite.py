@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from borderpost.runtime.sqlite import Database, DatabaseTooNewError, DatabaseUnusableError
+from borderpost.runtime.sqlite import (
+    Database,
+    DatabaseInUseError,
+    DatabaseTooNewError,
+    DatabaseUnusableError,
+    held_alone,
+)
 
 SCHEMA = (
     "CREATE TABLE parent (id INTEGER PRIMARY KEY); "
@@ -159,3 +165,11 @@ def test_removed_content_is_in_neither_file_after_the_log_was_emptied(
     assert database.truncate_wal()
     for file in (tmp_path / "folder").iterdir():
         assert canary.encode() not in file.read_bytes(), file.name
+
+
+def test_a_database_that_is_held_alone_is_refused_to_another_and_free_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with held_alone(path), pytest.raises(DatabaseInUseError, match="another process"), held_alone(path):
+        pass
+    with held_alone(path):
+        pass

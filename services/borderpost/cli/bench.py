@@ -20,7 +20,7 @@ from PIL import Image
 from rich.table import Table
 
 from borderpost.cli import show
-from borderpost.cli.demo import specimen_a
+from borderpost.cli.demo import make_watchlist, specimen_a
 from borderpost.cli.options import Json
 from borderpost.cli.stack import Stack, private_settings
 from borderpost.kiosk.client import Kiosk, Visit
@@ -79,6 +79,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         settings = private_settings(Path(folder), load_settings())
         with Stack(settings):
+            make_watchlist(settings, "Bench")
             face_times = _measure_faces(settings, pictures, faces)
             screening_times = _measure_screenings(settings, pictures, screenings)
     plain = {

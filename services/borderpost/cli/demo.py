@@ -21,7 +21,7 @@ from borderpost.cli.people import APPROVER, AUDITOR, LIST_MANAGER, OFFICER, Pers
 from borderpost.cli.stack import Stack, private_settings
 from borderpost.kiosk.client import Kiosk, Visit
 from borderpost.runtime.clock import new_id, to_timestamp
-from borderpost.runtime.settings import load_settings
+from borderpost.runtime.settings import Settings, load_settings
 from borderpost.runtime.status import RemoteError
 from borderpost.specimens import Sex
 from borderpost.specimens.samples import Samples, empty_scene, load_samples
@@ -67,6 +67,23 @@ def specimen_a(pictures: Samples) -> Specimen:
     )
 
 
+def make_watchlist(settings: Settings, name: str) -> str:
+    """Make an empty list, as the list manager, and return its id. Without any list nobody is CLEAR."""
+    watchlist = watchlist_pb2.Watchlist(
+        list_id=new_id(),
+        name=name,
+        authority="Utopian Border Guard",
+        legal_basis="Utopian Border Act, section 12",
+        category=watchlist_pb2.WATCHLIST_CATEGORY_WANTED,
+        priority=2,
+        handling_instruction="Compare by eye; call the shift leader.",
+        target_fpir=0.01,
+    )
+    with Person(settings, LIST_MANAGER) as manager:
+        request = watchlist_pb2.CreateWatchlistRequest(watchlist=watchlist)
+        return manager.ask(manager.watchlist.CreateWatchlist, request).watchlist.list_id
+
+
 class Demo:
     """The scenes over one running stack."""
 
@@ -74,6 +91,7 @@ class Demo:
         self._stack = stack
         self._kiosk = Kiosk(stack.settings, KIOSK)
         self._pictures = pictures
+        self._list_id = make_watchlist(stack.settings, WATCHLIST)
         self.results: list[Result] = []
         self._first_request = gateway_pb2.ScreenTravelerRequest()
         self._holder_a = specimen_a(pictures)
@@ -151,32 +169,19 @@ class Demo:
         return ", ".join(screening.reasons) or "every required check passed"
 
     def _enrol(self) -> None:
-        """Put holder B on a list: one person proposes, another approves."""
+        """Put holder B on the list: one person proposes, another approves."""
         settings = self._stack.settings
         show.console.rule(
             Text("A watchlist: one person proposes, another approves", "bold"), align="left", style="dim"
         )
-        watchlist = watchlist_pb2.Watchlist(
-            list_id=new_id(),
-            name=WATCHLIST,
-            authority="Utopian Border Guard",
-            legal_basis="Utopian Border Act, section 12",
-            category=watchlist_pb2.WATCHLIST_CATEGORY_WANTED,
-            priority=2,
-            handling_instruction="Compare by eye; call the shift leader.",
-            target_fpir=0.01,
-        )
         entry = watchlist_pb2.Entry(
             entry_id=new_id(),
-            list_id=watchlist.list_id,
+            list_id=self._list_id,
             reason_code="DEMO",
             source_reference="demo/1",
             valid_until=to_timestamp(datetime.now(UTC) + timedelta(days=30)),
         )
         with Person(settings, LIST_MANAGER) as manager:
-            manager.ask(
-                manager.watchlist.CreateWatchlist, watchlist_pb2.CreateWatchlistRequest(watchlist=watchlist)
-            )
             pictures = [self._pictures.b_portrait]
             manager.ask(
                 manager.gateway.EnrolEntry, gateway_pb2.EnrolEntryRequest(entry=entry, pictures=pictures)

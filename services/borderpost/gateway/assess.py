@@ -93,6 +93,8 @@ def _watchlist_face(findings: Findings) -> CheckResult:
     live_problems = findings.live.problems if findings.live else ()
     if searched is None:
         return _no_search(kind, findings, live_problems)
+    if not searched.results:
+        return _no_lists(kind)
     if _candidates(searched, watchlist_pb2.MATCH_KIND_FACE):
         return CheckResult(kind, Status.FAILED, ("WATCHLIST_CANDIDATE_BY_FACE",))
     if findings.live is None:
@@ -129,6 +131,8 @@ def _watchlist_text(
     searched, problems = findings.watchlists, findings.document.problems if findings.document else ()
     if searched is None:
         return _no_search(kind, findings, problems)
+    if not searched.results:
+        return _no_lists(kind)
     if _candidates(searched, match):
         return CheckResult(kind, Status.FAILED, reasons[:1])
     if findings.document is None:
@@ -154,6 +158,11 @@ def _no_search(
     if skipped and problems:
         return _retake(kind, Status.NOT_PERFORMED, problems, "NOTHING_TO_SEARCH_BY")
     return _not_checked(kind)
+
+
+def _no_lists(kind: CheckKind) -> CheckResult:
+    """There is no list at all: a lost database, or an installation that nobody has finished. Not "nobody"."""
+    return CheckResult(kind, Status.NOT_PERFORMED, ("NO_WATCHLISTS",))
 
 
 def _candidates(searched: watchlist_pb2.SearchResponse, match: watchlist_pb2.MatchKind.ValueType) -> bool:

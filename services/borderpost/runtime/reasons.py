@@ -18,6 +18,7 @@ _LOOKED_FOR: Final = {
     "WATCHLIST_CANDIDATE_BY_FACE": "A face on a watchlist is like the traveler's or the portrait's.",
     "WATCHLIST_CANDIDATE_BY_DOCUMENT": "The document's number is on a watchlist.",
     "WATCHLIST_CANDIDATE_BY_NAME": "Name and birth date are on a watchlist.",
+    "NO_WATCHLISTS": "There is no watchlist at all, so nobody could be looked for.",
     "WATCHLISTS_HOLD_ANOTHER_MODEL": "The watchlists' templates are of another face model: faces were not searched.",
     "NOTHING_TO_SEARCH_BY": "Neither a face nor the document could be read, so the watchlists were not searched.",
     "NO_DOCUMENT_NUMBER": "No document number was read, so it was not looked for.",

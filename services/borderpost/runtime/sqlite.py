@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,12 @@ class DatabaseTooNewError(BorderpostError):
     """A database was written by a newer Borderpost; this one doesn't know its tables."""
 
     reason = "DATABASE_TOO_NEW"
+
+
+class DatabaseInUseError(BorderpostError):
+    """Another process uses the database, which only one may."""
+
+    reason = "DATABASE_IN_USE"
 
 
 class DatabaseUnusableError(BorderpostError):
@@ -120,3 +127,21 @@ class Database:
                 for statement in filter(str.strip, script.split(";")):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {len(migrations)}")
+
+
+@contextmanager
+def held_alone(path: Path) -> Iterator[None]:
+    """Be the only process that uses a database, for as long as this lasts; the lock dies with the process.
+
+    For a service whose memory is a view of it: a second process would not see the first one's changes.
+    Raises DatabaseInUseError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatabaseInUseError(
+                f"{path}: another process uses it, want one at a time: stop the other one"
+            ) from None
+        yield

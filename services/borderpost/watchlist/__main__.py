@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import grpc
 
 from borderpost.runtime.channels import open_channel
@@ -10,7 +12,7 @@ from borderpost.runtime.outbox import Outbox
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import Settings
-from borderpost.runtime.sqlite import Database
+from borderpost.runtime.sqlite import Database, held_alone
 from borderpost.v1 import watchlist_pb2_grpc
 from borderpost.watchlist.adapters.calibrations import load_calibrations
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
@@ -22,7 +24,11 @@ from borderpost.watchlist.servicer import WatchlistServicer
 
 async def build(settings: Settings, pool: WorkPool) -> Service:
     """Build the service. It is ready when the view is built from the database; the log may be away."""
-    database = Database(settings.state_dir / "watchlist.sqlite", MIGRATIONS)
+    path = settings.state_dir / "watchlist.sqlite"
+    alone = ExitStack()
+    alone.enter_context(held_alone(path))
+    database = Database(path, MIGRATIONS)
+    alone.callback(database.close)
     clock = SystemClock()
     app = await pool.run(Watchlists, SqliteStore(database), FaissIndex, load_calibrations(), clock)
     servicer = WatchlistServicer(app, pool, clock)
@@ -34,7 +40,7 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     async def ready() -> bool:
         return True
 
-    return Service(("borderpost.v1.WatchlistService",), register, ready, (outbox.run,), database.close)
+    return Service(("borderpost.v1.WatchlistService",), register, ready, (outbox.run,), alone.close)
 
 
 def main() -> None:
