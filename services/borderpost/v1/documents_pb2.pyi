@@ -118,7 +118,7 @@ class ReadDocumentRequest(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     page: _builtins.bytes
-    """Picture of the data page: JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels. Required."""
+    """Picture of the data page: JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels (JPEG 2000: 4 million). Required."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When validity is judged. Required: the caller's time, so that a replay judges the same."""

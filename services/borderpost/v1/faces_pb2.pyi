@@ -60,7 +60,7 @@ class ExtractTemplateRequest(_message.Message):
     """What they are for. Required."""
     @_builtins.property
     def frames(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """One to eight pictures: JPEG, PNG or JPEG 2000; each at most 12 MiB and 40 million pixels."""
+        """One to eight pictures: JPEG, PNG or JPEG 2000; each at most 12 MiB and 40 million pixels (JPEG 2000: 4 million)."""
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ class ScreenTravelerRequest(_message.Message):
     direction: _types_pb2.Direction.ValueType
     """Direction of travel. Required."""
     document_page: _builtins.bytes
-    """Picture of the data page: JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels. Required."""
+    """Picture of the data page: JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels (JPEG 2000: 4 million). Required."""
     @_builtins.property
     def kiosk_time(self) -> _timestamp_pb2.Timestamp:
         """The kiosk's own clock. Required."""
