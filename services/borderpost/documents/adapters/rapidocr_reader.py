@@ -209,7 +209,7 @@ def _session(model: Path, threads: int) -> ort.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    # Pages come in many shapes, and the arena keeps room for the largest of each: 595 MB instead of 760, for 2 % of time.
+    # Pages come in many shapes, and the arena would keep room for each: memory that never comes back.
     options.enable_cpu_mem_arena = False
     return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
