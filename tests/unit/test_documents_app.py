@@ -54,6 +54,22 @@ def test_a_clean_page_passes_at_the_first_reading():
     assert reading.reader == "fake-reader/1"
 
 
+@pytest.mark.parametrize("code", ["", "X", "I", "A"])
+def test_a_document_code_that_its_format_has_not_fails_even_a_blank_one(code):
+    names, second = changed(document_code=code)
+    reading, _ = read([line(names), line(second)], [line(names), line(second)])
+    assert results(reading)[CheckName.DOCUMENT_KIND_KNOWN] is Result.FAILED
+    assert reading.optical.overall is Overall.FAIL
+
+
+def test_a_specimen_fails_where_specimens_are_not_accepted():
+    documents = Documents(
+        FakeMrzReader([line(NAMES), line(SECOND)], ()), FakeCropper(), accept_specimens=False
+    )
+    (failed,) = [c for c in documents.read(page(), TODAY).optical.checks if c.result is Result.FAILED]
+    assert (failed.name, failed.reason) == (CheckName.ISSUER_KNOWN, "SPECIMEN_DOCUMENT")
+
+
 def test_without_chip_files_the_electronic_verdict_is_undetermined():
     reading, _ = read([line(NAMES), line(SECOND)])
     assert reading.electronic.overall is Overall.UNDETERMINED

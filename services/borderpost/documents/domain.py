@@ -153,7 +153,13 @@ def overall(checks: Iterable[Check]) -> Overall:
     return Overall.PASS if results == {Result.PASSED} else Overall.UNDETERMINED
 
 
-FIRST_LETTERS: Final = {"TD1": "ACI", "TD2": "ACI", "TD3": "P", "MRV-A": "V", "MRV-B": "V"}
+FIRST_LETTERS: Final = {
+    "TD1": frozenset("ACI"),
+    "TD2": frozenset("ACI"),
+    "TD3": frozenset("P"),
+    "MRV-A": frozenset("V"),
+    "MRV-B": frozenset("V"),
+}
 """What a document code may begin with, by format (ICAO Doc 9303-4 to -7, "document code")."""
 
 
