@@ -88,11 +88,12 @@ class Gateway:
         self, entry: watchlist_pb2.Entry, pictures: Sequence[bytes], call: Call, seconds: float
     ) -> watchlist_pb2.Entry:
         """Make a template of each picture and propose the entry with them. Raises PictureUnusableError."""
+        until = time.monotonic() + seconds
         profile = faces_pb2.CAPTURE_PROFILE_ENROLMENT
         for number, picture in enumerate(pictures):
             field = f"pictures[{number}]"
             try:
-                extraction = await self._services.faces.extract([picture], profile, call, seconds)
+                extraction = await self._services.faces.extract([picture], profile, call, _left(until))
             except BorderpostError as error:
                 raise _about(field, error) if _refuses_picture(error) else error from None
             if extraction.problems or not extraction.HasField("template"):
@@ -101,7 +102,7 @@ class Gateway:
                     f"{field}: no usable face in it ({codes}): use another picture", field=field
                 )
             entry.templates.append(extraction.template)
-        return (await self._services.watchlists.propose(entry, call, seconds)).entry
+        return (await self._services.watchlists.propose(entry, call, _left(until))).entry
 
     async def _find(self, request: ScreenRequest, call: Call) -> decisions_pb2.LogEntry | None:
         try:
@@ -231,7 +232,12 @@ class _Looking:
         )
 
     def _left(self) -> float:
-        return max(self._until - time.monotonic(), 0.001)
+        return _left(self._until)
+
+
+def _left(until: float) -> float:
+    """Return the seconds until then; a deadline that has passed is one that passes at once."""
+    return max(until - time.monotonic(), 0.001)
 
 
 def _template(extraction: faces_pb2.ExtractTemplateResponse | None) -> types_pb2.Template | None:

@@ -141,29 +141,26 @@ def load_policy(path: Path | None) -> PolicyVersion:
 def decide(policy: Policy, traveler: Traveler, checks: Sequence[CheckResult]) -> Decision:
     """Return the outcome of the checks.
 
-    0. A document that is none to travel with, such as a visa alone: REFER.
-    1. A check that FAILED, required or not: REFER.
-    2. A required check that isn't PASSED, and that no other picture could mend: REFER.
-    3. A required check that isn't PASSED: RETAKE with its advice, or REFER at the last attempt.
-    4. Otherwise, that is when every required check PASSED: CLEAR.
+    1. A document that is none to travel with, such as a visa alone; a check that FAILED, required or not; a
+       required check that isn't PASSED and that no other picture could mend: REFER.
+    2. Every required check PASSED: CLEAR.
+    3. What is left another picture could mend: RETAKE with its advice, or REFER at the last attempt.
     """
     required = policy.required(traveler)
     by_kind = {check.kind: check for check in checks}
     # A check that nobody assessed is one that was not performed.
     wanted = [by_kind.get(kind) or CheckResult(kind, Status.NOT_PERFORMED) for kind in required]
     failed = [check for check in checks if check.status is Status.FAILED]
-    if traveler.document_code and traveler.document_code[:1] not in policy.travel_documents:
-        open_ = [check for check in wanted if check.status not in (Status.PASSED, Status.FAILED)]
-        return Decision(Outcome.REFER, (NOT_A_TRAVEL_DOCUMENT, *_reasons(failed), *_reasons(open_)), required)
-    open_ = [check for check in wanted if check.status is not Status.PASSED]
-    if not failed and not open_:
+    open_ = [check for check in wanted if check.status not in (Status.PASSED, Status.FAILED)]
+    known, first = bool(traveler.document_code), traveler.document_code[:1]
+    refused = (NOT_A_TRAVEL_DOCUMENT,) if known and first not in policy.travel_documents else ()
+    if refused or failed or not all(check.advice for check in open_):
+        return Decision(Outcome.REFER, (*refused, *_reasons(failed), *_reasons(open_)), required)
+    if not open_:
         return Decision(Outcome.CLEAR, (), required)
-    if not failed and all(check.advice for check in open_):
-        if traveler.attempt < policy.max_attempts:
-            return Decision(Outcome.RETAKE, _reasons(open_), required, _advice(open_))
-        return Decision(Outcome.REFER, (ATTEMPTS_EXHAUSTED, *_reasons(open_)), required)
-    others = [check for check in open_ if check.status is not Status.FAILED]
-    return Decision(Outcome.REFER, (*_reasons(failed), *_reasons(others)), required)
+    if traveler.attempt < policy.max_attempts:
+        return Decision(Outcome.RETAKE, _reasons(open_), required, _advice(open_))
+    return Decision(Outcome.REFER, (ATTEMPTS_EXHAUSTED, *_reasons(open_)), required)
 
 
 def _reasons(checks: Sequence[CheckResult]) -> tuple[str, ...]:
