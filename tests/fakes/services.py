@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from borderpost.gateway.errors import RequestIdReusedError
 from borderpost.runtime.calls import Actor, Call, Role
 from borderpost.runtime.clock import to_timestamp
-from borderpost.runtime.errors import BorderpostError, DeadlineError, PictureDamagedError, UnavailableError
+from borderpost.runtime.errors import BorderpostError, PictureDamagedError, UnavailableError
 from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, types_pb2, watchlist_pb2
 
 PASSED = types_pb2.CHECK_STATUS_PASSED
@@ -48,7 +48,7 @@ class Mood:
     async def show(self, seconds: float) -> None:
         if self.hang:
             await asyncio.sleep(seconds)
-            raise DeadlineError("too slow")
+            raise UnavailableError("too slow")
         if self.error:
             raise self.error
 

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-HASH_BYTES: Final = 32
-"""Length of a SHA-256."""
-
 EMPTY_ROOT: Final = sha256(b"").digest()
 """Root of the tree without leaves."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from borderpost.runtime.calls import PEOPLE, Actor, Role
+from borderpost.runtime.calls import Role
 from borderpost.runtime.errors import NotPermittedError
 
 EVERYBODY: Final = frozenset(Role)
@@ -63,17 +63,11 @@ ACCESS: Final[Mapping[str, Rule]] = {
 """The whole table. A test walks every method of every descriptor and wants each one here."""
 
 
-def authorize(
-    method: str, peer: Actor, peer_role: Role, spoken_for: tuple[Actor, frozenset[Role]] | None
-) -> None:
-    """Raise NotPermittedError unless the table opens `method`.
-
-    `spoken_for` is the actor and the roles that the gateway names, if the peer is the gateway and named one.
-    """
+def authorize(method: str, roles: frozenset[Role]) -> None:
+    """Raise NotPermittedError unless the table opens `method` to an actor of these roles."""
     rule = ACCESS.get(method)
     if rule is None:
         raise NotPermittedError("this method is closed: it is not in the access table", method=method)
-    roles = spoken_for[1] if spoken_for else frozenset({peer_role})
     if not rule.actors & roles:
         raise NotPermittedError(
             f"this method is not open to {_join(roles)}, but to {_join(rule.actors)}: call it as one of these",
@@ -81,7 +75,7 @@ def authorize(
         )
 
 
-def speaks_directly(method: str, peer_role: Role, at_gateway: bool) -> bool:
+def speaks_directly(method: str, at_gateway: bool) -> bool:
     """Tell whether the peer of this call is itself the actor, rather than the gateway speaking for one."""
     rule = ACCESS.get(method)
     return at_gateway or (rule is not None and rule.direct)
@@ -89,6 +83,3 @@ def speaks_directly(method: str, peer_role: Role, at_gateway: bool) -> bool:
 
 def _join(roles: frozenset[Role]) -> str:
     return ", ".join(sorted(roles)) or "nobody"
-
-
-__all__ = ["ACCESS", "PEOPLE", "Rule", "authorize", "speaks_directly"]

@@ -64,13 +64,6 @@ class OverloadedError(BorderpostError):
     reason = "OVERLOADED"
 
 
-class DeadlineError(BorderpostError):
-    """The caller's deadline passed, or was too short to do the work in."""
-
-    code = grpc.StatusCode.DEADLINE_EXCEEDED
-    reason = "DEADLINE_EXCEEDED"
-
-
 class UnavailableError(BorderpostError):
     """A service that the answer needs can't be reached; nothing was decided, the same call may be repeated."""
 

@@ -118,8 +118,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         bind_contextvars(caller=peer.subject)
 
         call = self._call(method, peer, peer_role, trace, dict(metadata))
-        spoken_for = None if call.actor == peer else (call.actor, call.roles)
-        authorize(method, peer, peer_role, spoken_for)
+        authorize(method, call.roles)
         if call.request_id:
             bind_contextvars(request_id=call.request_id)
         calls.enter(call)
@@ -127,7 +126,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
     def _call(
         self, method: str, peer: calls.Actor, peer_role: Role, trace: str, metadata: Mapping[str, str | bytes]
     ) -> Call:
-        if speaks_directly(method, peer_role, self._at_gateway):
+        if speaks_directly(method, self._at_gateway):
             stated = metadata.get(context.PURPOSE_KEY, b"")
             purpose = context.read_purpose(stated if isinstance(stated, bytes) else stated.encode())
             return Call(method, peer, peer_role, peer, frozenset({peer_role}), purpose, "", trace)
