@@ -48,7 +48,9 @@ class Toy:
     log: Path
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Return what is logged. A last line without its end is still being written."""
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def line(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Return the first log line that is wanted; it may be written a moment after the answer."""
