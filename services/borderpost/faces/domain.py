@@ -84,6 +84,24 @@ class Face:
     landmarks: Landmarks
 
 
+@dataclass(frozen=True, slots=True)
+class HeadPose:
+    """Degrees from looking straight (ISO/IEC 39794-5). Positive: to the traveler's own left, down, onto the
+    traveler's own right shoulder."""
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+@dataclass(frozen=True, slots=True)
+class EyesOpen:
+    """How surely each eye is open, 0 to 1. Left and right are the picture's."""
+
+    left: float
+    right: float
+
+
 MIN_SHARE_OF_LARGEST: Final = 0.5
 """A face of at least half the largest one's area can be the traveler's. The detector's boxes come in steps of
 1.44 in area (dlib's pyramid shrinks by 5/6), so closer sizes can't be told apart anyway."""

@@ -5,23 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from borderpost.faces.domain import Chip, Chips, Embeddings, Face, FaceBox, Landmarks
+from borderpost.faces.domain import Chip, Chips, Embeddings, EyesOpen, Face, FaceBox, HeadPose, Landmarks
 from borderpost.runtime.pictures import Rgb
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file that a model is read from, pinned by its content."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What a model is and whose: shown at start and in the documentation."""
+    """What a model is and whose: shown at start and in the documentation.
+
+    `id` names everything that makes a template what it is: weights, alignment, mirroring. `training_data` says
+    "not stated" where nobody has said it.
+    """
 
     id: str
-    file: str
-    sha256: str
+    engine: str
+    files: tuple[ModelFile, ...]
     licence: str
     holder: str
     provenance: str
+    training_data: str
+    input: str
+    alignment: str
+    mirrored: bool
     dimension: int
     metric: str
-    alignment: str
 
 
 class FaceDetector(Protocol):
@@ -55,3 +70,30 @@ class FaceEmbedder(Protocol):
     def embed(self, chips: Chips) -> Embeddings:
         """N × side × side × 3 uint8 RGB chips to N × dimension float32, as the model gives them."""
         ...
+
+
+class HeadPoseEstimator(Protocol):
+    """Tells which way a head is turned. Safe to call from several threads at a time."""
+
+    def pose(self, picture: Rgb, face: Face) -> HeadPose:
+        """The pose of one face of this picture."""
+        ...
+
+
+class EyeStateEstimator(Protocol):
+    """Tells whether eyes are open. Safe to call from several threads at a time."""
+
+    def eyes(self, picture: Rgb, face: Face) -> EyesOpen:
+        """Both eyes of one face of this picture."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a service stands on, chosen by its composition root. `pose` and `eyes` are None where no model is there."""
+
+    detector: FaceDetector
+    aligner: FaceAligner
+    embedder: FaceEmbedder
+    pose: HeadPoseEstimator | None = None
+    eyes: EyeStateEstimator | None = None

@@ -39,6 +39,7 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}DocumentsService/ReadDocument": _only(Role.KIOSK),
     f"{_PACKAGE}FacesService/ExtractTemplate": _only(Role.KIOSK, Role.LIST_MANAGER),
     f"{_PACKAGE}FacesService/Compare": _only(Role.KIOSK),
+    f"{_PACKAGE}FacesService/GuideCapture": _only(Role.KIOSK),
     f"{_PACKAGE}WatchlistService/CreateWatchlist": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ListWatchlists": _only(
         Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.AUDITOR

@@ -25,29 +25,51 @@ _sym_db = _symbol_database.Default()
 from borderpost.v1 import types_pb2 as borderpost_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62orderpost/v1/faces.proto\x12\rborderpost.v1\x1a\x19\x62orderpost/v1/types.proto\"X\n\x16\x45xtractTemplateRequest\x12\x0e\n\x06\x66rames\x18\x01 \x03(\x0c\x12.\n\x07profile\x18\x02 \x01(\x0e\x32\x1d.borderpost.v1.CaptureProfile\"\xdc\x02\n\x17\x45xtractTemplateResponse\x12)\n\x08template\x18\x01 \x01(\x0b\x32\x17.borderpost.v1.Template\x12\x17\n\nbest_frame\x18\x02 \x01(\rH\x00\x88\x01\x01\x12#\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x16.borderpost.v1.FaceBox\x12\x13\n\x0b\x66\x61\x63\x65s_found\x18\x04 \x01(\r\x12.\n\x07quality\x18\x05 \x03(\x0b\x32\x1d.borderpost.v1.QualityMeasure\x12/\n\x08problems\x18\x06 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12)\n\x08liveness\x18\x07 \x01(\x0b\x32\x17.borderpost.v1.Liveness\x12(\n\x06stages\x18\x08 \x03(\x0b\x32\x18.borderpost.v1.StageTimeB\r\n\x0b_best_frame\"C\n\x07\x46\x61\x63\x65\x42ox\x12\x0c\n\x04left\x18\x01 \x01(\x05\x12\x0b\n\x03top\x18\x02 \x01(\x05\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\"\x8d\x01\n\x0eQualityMeasure\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\x13\n\x06native\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05value\x18\x03 \x01(\rH\x01\x88\x01\x01\x12*\n\x06status\x18\x04 \x01(\x0e\x32\x1a.borderpost.v1.CheckStatusB\t\n\x07_nativeB\x08\n\x06_value\"F\n\x08Liveness\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.borderpost.v1.CheckStatus\x12\x0e\n\x06method\x18\x02 \x01(\t\"x\n\x0e\x43ompareRequest\x12&\n\x05probe\x18\x01 \x01(\x0b\x32\x17.borderpost.v1.Template\x12*\n\treference\x18\x02 \x01(\x0b\x32\x17.borderpost.v1.Template\x12\x12\n\ntarget_fmr\x18\x03 \x01(\x01\"u\n\x0f\x43ompareResponse\x12#\n\x05score\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Score\x12\x11\n\tthreshold\x18\x02 \x01(\x01\x12*\n\x06status\x18\x03 \x01(\x0e\x32\x1a.borderpost.v1.CheckStatus*\x88\x01\n\x0e\x43\x61ptureProfile\x12\x1f\n\x1b\x43\x41PTURE_PROFILE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41PTURE_PROFILE_LIVE\x10\x01\x12\x1c\n\x18\x43\x41PTURE_PROFILE_DOCUMENT\x10\x02\x12\x1d\n\x19\x43\x41PTURE_PROFILE_ENROLMENT\x10\x03\x32\xba\x01\n\x0c\x46\x61\x63\x65sService\x12`\n\x0f\x45xtractTemplate\x12%.borderpost.v1.ExtractTemplateRequest\x1a&.borderpost.v1.ExtractTemplateResponse\x12H\n\x07\x43ompare\x12\x1d.borderpost.v1.CompareRequest\x1a\x1e.borderpost.v1.CompareResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62orderpost/v1/faces.proto\x12\rborderpost.v1\x1a\x19\x62orderpost/v1/types.proto\"\x93\x01\n\x16\x45xtractTemplateRequest\x12\x0e\n\x06\x66rames\x18\x01 \x03(\x0c\x12.\n\x07profile\x18\x02 \x01(\x0e\x32\x1d.borderpost.v1.CaptureProfile\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x15\n\rcapture_token\x18\x04 \x01(\x0c\x12\x10\n\x08visit_id\x18\x05 \x01(\t\"\x9f\x03\n\x17\x45xtractTemplateResponse\x12)\n\x08template\x18\x01 \x01(\x0b\x32\x17.borderpost.v1.Template\x12\x17\n\nbest_frame\x18\x02 \x01(\rH\x00\x88\x01\x01\x12#\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x16.borderpost.v1.FaceBox\x12\x13\n\x0b\x66\x61\x63\x65s_found\x18\x04 \x01(\r\x12.\n\x07quality\x18\x05 \x03(\x0b\x32\x1d.borderpost.v1.QualityMeasure\x12/\n\x08problems\x18\x06 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12)\n\x08liveness\x18\x07 \x01(\x0b\x32\x17.borderpost.v1.Liveness\x12(\n\x06stages\x18\x08 \x03(\x0b\x32\x18.borderpost.v1.StageTime\x12+\n\x0bother_boxes\x18\t \x03(\x0b\x32\x16.borderpost.v1.FaceBox\x12\x14\n\x0c\x66used_frames\x18\n \x03(\rB\r\n\x0b_best_frame\"C\n\x07\x46\x61\x63\x65\x42ox\x12\x0c\n\x04left\x18\x01 \x01(\x05\x12\x0b\n\x03top\x18\x02 \x01(\x05\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\"\x8d\x01\n\x0eQualityMeasure\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\x13\n\x06native\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05value\x18\x03 \x01(\rH\x01\x88\x01\x01\x12*\n\x06status\x18\x04 \x01(\x0e\x32\x1a.borderpost.v1.CheckStatusB\t\n\x07_nativeB\x08\n\x06_value\"i\n\x08Liveness\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.borderpost.v1.CheckStatus\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x10\n\x08measured\x18\x03 \x01(\x08\x12\x0f\n\x07reasons\x18\x04 \x03(\t\"N\n\x0b\x46\x61\x63\x65Picture\x12\x0f\n\x07picture\x18\x01 \x01(\x0c\x12.\n\x07profile\x18\x02 \x01(\x0e\x32\x1d.borderpost.v1.CaptureProfile\"\xa0\x02\n\x0e\x43ompareRequest\x12(\n\x05probe\x18\x01 \x01(\x0b\x32\x17.borderpost.v1.TemplateH\x00\x12\x33\n\rprobe_picture\x18\x04 \x01(\x0b\x32\x1a.borderpost.v1.FacePictureH\x00\x12,\n\treference\x18\x02 \x01(\x0b\x32\x17.borderpost.v1.TemplateH\x01\x12\x37\n\x11reference_picture\x18\x05 \x01(\x0b\x32\x1a.borderpost.v1.FacePictureH\x01\x12\x12\n\ntarget_fmr\x18\x03 \x01(\x01\x12\x10\n\x08language\x18\x06 \x01(\tB\x0e\n\x0cprobe_sampleB\x12\n\x10reference_sample\"\xbf\x01\n\nFaceReport\x12#\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x16.borderpost.v1.FaceBox\x12+\n\x0bother_boxes\x18\x02 \x03(\x0b\x32\x16.borderpost.v1.FaceBox\x12.\n\x07quality\x18\x03 \x03(\x0b\x32\x1d.borderpost.v1.QualityMeasure\x12/\n\x08problems\x18\x04 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\"\xdb\x01\n\x0f\x43ompareResponse\x12#\n\x05score\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Score\x12\x11\n\tthreshold\x18\x02 \x01(\x01\x12*\n\x06status\x18\x03 \x01(\x0e\x32\x1a.borderpost.v1.CheckStatus\x12/\n\x0cprobe_report\x18\x04 \x01(\x0b\x32\x19.borderpost.v1.FaceReport\x12\x33\n\x10reference_report\x18\x05 \x01(\x0b\x32\x19.borderpost.v1.FaceReport\"y\n\x13GuideCaptureRequest\x12,\n\x05start\x18\x01 \x01(\x0b\x32\x1b.borderpost.v1.CaptureStartH\x00\x12,\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1b.borderpost.v1.CaptureFrameH\x00\x42\x06\n\x04step\"E\n\x0c\x43\x61ptureStart\x12\x10\n\x08visit_id\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x11\n\tchallenge\x18\x03 \x01(\x08\"4\n\x0c\x43\x61ptureFrame\x12\x0f\n\x07picture\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63\x61ptured_ms\x18\x02 \x01(\x04\"\xb4\x01\n\x14GuideCaptureResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1d.borderpost.v1.CaptureSessionH\x00\x12\x32\n\x08guidance\x18\x02 \x01(\x0b\x32\x1e.borderpost.v1.CaptureGuidanceH\x00\x12.\n\x06result\x18\x03 \x01(\x0b\x32\x1c.borderpost.v1.CaptureResultH\x00\x42\x06\n\x04step\"L\n\x0e\x43\x61ptureSession\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\nends_in_ms\x18\x02 \x01(\r\x12\x12\n\nmax_frames\x18\x03 \x01(\r\"\xc6\x01\n\x0f\x43\x61ptureGuidance\x12\r\n\x05\x66rame\x18\x01 \x01(\r\x12,\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32\x1c.borderpost.v1.CaptureAction\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12/\n\x08problems\x18\x04 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12#\n\x03\x62ox\x18\x05 \x01(\x0b\x32\x16.borderpost.v1.FaceBox\x12\x10\n\x08progress\x18\x06 \x01(\r\"\xd7\x01\n\rCaptureResult\x12&\n\x03\x65nd\x18\x01 \x01(\x0e\x32\x19.borderpost.v1.CaptureEnd\x12\x0e\n\x06\x66rames\x18\x02 \x03(\r\x12\x15\n\rcapture_token\x18\x03 \x01(\x0c\x12\x1b\n\x13token_expires_in_ms\x18\x04 \x01(\r\x12)\n\x08liveness\x18\x05 \x01(\x0b\x32\x17.borderpost.v1.Liveness\x12/\n\x08problems\x18\x06 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem*\x88\x01\n\x0e\x43\x61ptureProfile\x12\x1f\n\x1b\x43\x41PTURE_PROFILE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41PTURE_PROFILE_LIVE\x10\x01\x12\x1c\n\x18\x43\x41PTURE_PROFILE_DOCUMENT\x10\x02\x12\x1d\n\x19\x43\x41PTURE_PROFILE_ENROLMENT\x10\x03*\xc8\x01\n\rCaptureAction\x12\x1e\n\x1a\x43\x41PTURE_ACTION_UNSPECIFIED\x10\x00\x12 \n\x1c\x43\x41PTURE_ACTION_LOOK_STRAIGHT\x10\x01\x12\x1c\n\x18\x43\x41PTURE_ACTION_TURN_LEFT\x10\x02\x12\x1d\n\x19\x43\x41PTURE_ACTION_TURN_RIGHT\x10\x03\x12\x18\n\x14\x43\x41PTURE_ACTION_BLINK\x10\x04\x12\x1e\n\x1a\x43\x41PTURE_ACTION_MOVE_CLOSER\x10\x05*\xa5\x01\n\nCaptureEnd\x12\x1b\n\x17\x43\x41PTURE_END_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41PTURE_END_COMPLETE\x10\x01\x12\x19\n\x15\x43\x41PTURE_END_BY_CALLER\x10\x02\x12\x14\n\x10\x43\x41PTURE_END_TIME\x10\x03\x12\x16\n\x12\x43\x41PTURE_END_FRAMES\x10\x04\x12\x17\n\x13\x43\x41PTURE_END_SILENCE\x10\x05\x32\x97\x02\n\x0c\x46\x61\x63\x65sService\x12`\n\x0f\x45xtractTemplate\x12%.borderpost.v1.ExtractTemplateRequest\x1a&.borderpost.v1.ExtractTemplateResponse\x12H\n\x07\x43ompare\x12\x1d.borderpost.v1.CompareRequest\x1a\x1e.borderpost.v1.CompareResponse\x12[\n\x0cGuideCapture\x12\".borderpost.v1.GuideCaptureRequest\x1a#.borderpost.v1.GuideCaptureResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'borderpost.v1.faces_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CAPTUREPROFILE']._serialized_start=1039
-  _globals['_CAPTUREPROFILE']._serialized_end=1175
-  _globals['_EXTRACTTEMPLATEREQUEST']._serialized_start=71
-  _globals['_EXTRACTTEMPLATEREQUEST']._serialized_end=159
-  _globals['_EXTRACTTEMPLATERESPONSE']._serialized_start=162
-  _globals['_EXTRACTTEMPLATERESPONSE']._serialized_end=510
-  _globals['_FACEBOX']._serialized_start=512
-  _globals['_FACEBOX']._serialized_end=579
-  _globals['_QUALITYMEASURE']._serialized_start=582
-  _globals['_QUALITYMEASURE']._serialized_end=723
-  _globals['_LIVENESS']._serialized_start=725
-  _globals['_LIVENESS']._serialized_end=795
-  _globals['_COMPAREREQUEST']._serialized_start=797
-  _globals['_COMPAREREQUEST']._serialized_end=917
-  _globals['_COMPARERESPONSE']._serialized_start=919
-  _globals['_COMPARERESPONSE']._serialized_end=1036
-  _globals['_FACESSERVICE']._serialized_start=1178
-  _globals['_FACESSERVICE']._serialized_end=1364
+  _globals['_CAPTUREPROFILE']._serialized_start=2675
+  _globals['_CAPTUREPROFILE']._serialized_end=2811
+  _globals['_CAPTUREACTION']._serialized_start=2814
+  _globals['_CAPTUREACTION']._serialized_end=3014
+  _globals['_CAPTUREEND']._serialized_start=3017
+  _globals['_CAPTUREEND']._serialized_end=3182
+  _globals['_EXTRACTTEMPLATEREQUEST']._serialized_start=72
+  _globals['_EXTRACTTEMPLATEREQUEST']._serialized_end=219
+  _globals['_EXTRACTTEMPLATERESPONSE']._serialized_start=222
+  _globals['_EXTRACTTEMPLATERESPONSE']._serialized_end=637
+  _globals['_FACEBOX']._serialized_start=639
+  _globals['_FACEBOX']._serialized_end=706
+  _globals['_QUALITYMEASURE']._serialized_start=709
+  _globals['_QUALITYMEASURE']._serialized_end=850
+  _globals['_LIVENESS']._serialized_start=852
+  _globals['_LIVENESS']._serialized_end=957
+  _globals['_FACEPICTURE']._serialized_start=959
+  _globals['_FACEPICTURE']._serialized_end=1037
+  _globals['_COMPAREREQUEST']._serialized_start=1040
+  _globals['_COMPAREREQUEST']._serialized_end=1328
+  _globals['_FACEREPORT']._serialized_start=1331
+  _globals['_FACEREPORT']._serialized_end=1522
+  _globals['_COMPARERESPONSE']._serialized_start=1525
+  _globals['_COMPARERESPONSE']._serialized_end=1744
+  _globals['_GUIDECAPTUREREQUEST']._serialized_start=1746
+  _globals['_GUIDECAPTUREREQUEST']._serialized_end=1867
+  _globals['_CAPTURESTART']._serialized_start=1869
+  _globals['_CAPTURESTART']._serialized_end=1938
+  _globals['_CAPTUREFRAME']._serialized_start=1940
+  _globals['_CAPTUREFRAME']._serialized_end=1992
+  _globals['_GUIDECAPTURERESPONSE']._serialized_start=1995
+  _globals['_GUIDECAPTURERESPONSE']._serialized_end=2175
+  _globals['_CAPTURESESSION']._serialized_start=2177
+  _globals['_CAPTURESESSION']._serialized_end=2253
+  _globals['_CAPTUREGUIDANCE']._serialized_start=2256
+  _globals['_CAPTUREGUIDANCE']._serialized_end=2454
+  _globals['_CAPTURERESULT']._serialized_start=2457
+  _globals['_CAPTURERESULT']._serialized_end=2672
+  _globals['_FACESSERVICE']._serialized_start=3185
+  _globals['_FACESSERVICE']._serialized_end=3464
 # @@protoc_insertion_point(module_scope)

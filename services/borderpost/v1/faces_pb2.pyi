@@ -48,6 +48,78 @@ CAPTURE_PROFILE_ENROLMENT: CaptureProfile.ValueType  # 3
 """A picture for a watchlist entry."""
 Global___CaptureProfile: _TypeAlias = CaptureProfile  # noqa: Y015
 
+class _CaptureAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CaptureActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaptureAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CAPTURE_ACTION_UNSPECIFIED: _CaptureAction.ValueType  # 0
+    """Not set; never sent."""
+    CAPTURE_ACTION_LOOK_STRAIGHT: _CaptureAction.ValueType  # 1
+    """Look into the camera, and hold still."""
+    CAPTURE_ACTION_TURN_LEFT: _CaptureAction.ValueType  # 2
+    """Turn the head to the traveler's own left."""
+    CAPTURE_ACTION_TURN_RIGHT: _CaptureAction.ValueType  # 3
+    """Turn the head to the traveler's own right."""
+    CAPTURE_ACTION_BLINK: _CaptureAction.ValueType  # 4
+    """Close both eyes for a moment."""
+    CAPTURE_ACTION_MOVE_CLOSER: _CaptureAction.ValueType  # 5
+    """Come closer to the camera."""
+
+class CaptureAction(_CaptureAction, metaclass=_CaptureActionEnumTypeWrapper):
+    """What the traveler is asked to do."""
+
+CAPTURE_ACTION_UNSPECIFIED: CaptureAction.ValueType  # 0
+"""Not set; never sent."""
+CAPTURE_ACTION_LOOK_STRAIGHT: CaptureAction.ValueType  # 1
+"""Look into the camera, and hold still."""
+CAPTURE_ACTION_TURN_LEFT: CaptureAction.ValueType  # 2
+"""Turn the head to the traveler's own left."""
+CAPTURE_ACTION_TURN_RIGHT: CaptureAction.ValueType  # 3
+"""Turn the head to the traveler's own right."""
+CAPTURE_ACTION_BLINK: CaptureAction.ValueType  # 4
+"""Close both eyes for a moment."""
+CAPTURE_ACTION_MOVE_CLOSER: CaptureAction.ValueType  # 5
+"""Come closer to the camera."""
+Global___CaptureAction: _TypeAlias = CaptureAction  # noqa: Y015
+
+class _CaptureEnd:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CaptureEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaptureEnd.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CAPTURE_END_UNSPECIFIED: _CaptureEnd.ValueType  # 0
+    """Not set; never sent."""
+    CAPTURE_END_COMPLETE: _CaptureEnd.ValueType  # 1
+    """Everything that was asked for is there."""
+    CAPTURE_END_BY_CALLER: _CaptureEnd.ValueType  # 2
+    """The caller sent no more frames."""
+    CAPTURE_END_TIME: _CaptureEnd.ValueType  # 3
+    """Time is used up."""
+    CAPTURE_END_FRAMES: _CaptureEnd.ValueType  # 4
+    """Frames are used up."""
+    CAPTURE_END_SILENCE: _CaptureEnd.ValueType  # 5
+    """No frame came for too long."""
+
+class CaptureEnd(_CaptureEnd, metaclass=_CaptureEndEnumTypeWrapper):
+    """Why a guided capture ended."""
+
+CAPTURE_END_UNSPECIFIED: CaptureEnd.ValueType  # 0
+"""Not set; never sent."""
+CAPTURE_END_COMPLETE: CaptureEnd.ValueType  # 1
+"""Everything that was asked for is there."""
+CAPTURE_END_BY_CALLER: CaptureEnd.ValueType  # 2
+"""The caller sent no more frames."""
+CAPTURE_END_TIME: CaptureEnd.ValueType  # 3
+"""Time is used up."""
+CAPTURE_END_FRAMES: CaptureEnd.ValueType  # 4
+"""Frames are used up."""
+CAPTURE_END_SILENCE: CaptureEnd.ValueType  # 5
+"""No frame came for too long."""
+Global___CaptureEnd: _TypeAlias = CaptureEnd  # noqa: Y015
+
 @_typing.final
 class ExtractTemplateRequest(_message.Message):
     """Pictures of one person."""
@@ -56,8 +128,19 @@ class ExtractTemplateRequest(_message.Message):
 
     FRAMES_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    CAPTURE_TOKEN_FIELD_NUMBER: _builtins.int
+    VISIT_ID_FIELD_NUMBER: _builtins.int
     profile: Global___CaptureProfile.ValueType
     """What they are for. Required."""
+    language: _builtins.str
+    """Language of the advice (BCP 47), such as "de". English where it is empty or unknown."""
+    capture_token: _builtins.bytes
+    """The token of a guided capture, if the frames are from one. Its liveness result is then in the answer; a token
+    that doesn't fit (other frames, other visit, expired, not signed by this service) makes it UNDETERMINED.
+    """
+    visit_id: _builtins.str
+    """The visit that the token must be for. Required with a token."""
     @_builtins.property
     def frames(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """One to eight pictures: JPEG, PNG or JPEG 2000; each at most 12 MiB and 40 million pixels (JPEG 2000: 4 million)."""
@@ -67,10 +150,13 @@ class ExtractTemplateRequest(_message.Message):
         *,
         frames: _abc.Iterable[_builtins.bytes] | None = ...,
         profile: Global___CaptureProfile.ValueType = ...,
+        language: _builtins.str = ...,
+        capture_token: _builtins.bytes = ...,
+        visit_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "profile", b"profile"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capture_token", b"capture_token", "frames", b"frames", "language", b"language", "profile", b"profile", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -90,13 +176,15 @@ class ExtractTemplateResponse(_message.Message):
     PROBLEMS_FIELD_NUMBER: _builtins.int
     LIVENESS_FIELD_NUMBER: _builtins.int
     STAGES_FIELD_NUMBER: _builtins.int
+    OTHER_BOXES_FIELD_NUMBER: _builtins.int
+    FUSED_FRAMES_FIELD_NUMBER: _builtins.int
     best_frame: _builtins.int
     """Which frame it is from, counted from 0. Not set if no face was found in any."""
     faces_found: _builtins.int
     """How many faces that frame shows."""
     @_builtins.property
     def template(self) -> _types_pb2.Template:
-        """The template. Not set if no frame had a usable face."""
+        """The template, made of all the frames in `fused_frames`. Not set if no frame had a usable face."""
 
     @_builtins.property
     def box(self) -> Global___FaceBox:
@@ -118,6 +206,14 @@ class ExtractTemplateResponse(_message.Message):
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.StageTime]:
         """Where the time went."""
 
+    @_builtins.property
+    def other_boxes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaceBox]:
+        """The other faces in that frame."""
+
+    @_builtins.property
+    def fused_frames(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The frames that the template is made of, counted from 0."""
+
     def __init__(
         self,
         *,
@@ -129,10 +225,12 @@ class ExtractTemplateResponse(_message.Message):
         problems: _abc.Iterable[_types_pb2.CaptureProblem] | None = ...,
         liveness: Global___Liveness | None = ...,
         stages: _abc.Iterable[_types_pb2.StageTime] | None = ...,
+        other_boxes: _abc.Iterable[Global___FaceBox] | None = ...,
+        fused_frames: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_best_frame", b"_best_frame", "best_frame", b"best_frame", "box", b"box", "liveness", b"liveness", "template", b"template"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_frame", b"_best_frame", "best_frame", b"best_frame", "box", b"box", "faces_found", b"faces_found", "liveness", b"liveness", "problems", b"problems", "quality", b"quality", "stages", b"stages", "template", b"template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_best_frame", b"_best_frame", "best_frame", b"best_frame", "box", b"box", "faces_found", b"faces_found", "fused_frames", b"fused_frames", "liveness", b"liveness", "other_boxes", b"other_boxes", "problems", b"problems", "quality", b"quality", "stages", b"stages", "template", b"template"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__best_frame: _TypeAlias = _typing.Literal["best_frame"]  # noqa: Y015
     _WhichOneofArgType__best_frame: _TypeAlias = _typing.Literal["_best_frame", b"_best_frame"]  # noqa: Y015
@@ -223,57 +321,160 @@ class Liveness(_message.Message):
 
     STATUS_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
+    MEASURED_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     status: _types_pb2.CheckStatus.ValueType
     """NOT_PERFORMED is not PASSED."""
     method: _builtins.str
     """The method and its version; empty if none was used."""
+    measured: _builtins.bool
+    """Whether the method's error rates (APCER, BPCER) have been measured. Not one of those that come with Borderpost
+    has been.
+    """
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why the status is what it is. Empty for PASSED."""
+
     def __init__(
         self,
         *,
         status: _types_pb2.CheckStatus.ValueType = ...,
         method: _builtins.str = ...,
+        measured: _builtins.bool = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["measured", b"measured", "method", b"method", "reasons", b"reasons", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Liveness: _TypeAlias = Liveness  # noqa: Y015
 
 @_typing.final
+class FacePicture(_message.Message):
+    """A picture of a face."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PICTURE_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    picture: _builtins.bytes
+    """JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels (JPEG 2000: 4 million)."""
+    profile: Global___CaptureProfile.ValueType
+    """What it is for. Required."""
+    def __init__(
+        self,
+        *,
+        picture: _builtins.bytes = ...,
+        profile: Global___CaptureProfile.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["picture", b"picture", "profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FacePicture: _TypeAlias = FacePicture  # noqa: Y015
+
+@_typing.final
 class CompareRequest(_message.Message):
-    """Two templates to compare."""
+    """Two faces to compare."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PROBE_FIELD_NUMBER: _builtins.int
+    PROBE_PICTURE_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
+    REFERENCE_PICTURE_FIELD_NUMBER: _builtins.int
     TARGET_FMR_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     target_fmr: _builtins.float
     """The false-match rate asked for, above 0 and at most 0.1."""
+    language: _builtins.str
+    """Language of the advice (BCP 47). English where it is empty or unknown."""
     @_builtins.property
     def probe(self) -> _types_pb2.Template:
-        """The live one."""
+        """As a template."""
+
+    @_builtins.property
+    def probe_picture(self) -> Global___FacePicture:
+        """As a picture."""
 
     @_builtins.property
     def reference(self) -> _types_pb2.Template:
-        """The one it is held against."""
+        """As a template."""
+
+    @_builtins.property
+    def reference_picture(self) -> Global___FacePicture:
+        """As a picture."""
 
     def __init__(
         self,
         *,
         probe: _types_pb2.Template | None = ...,
+        probe_picture: Global___FacePicture | None = ...,
         reference: _types_pb2.Template | None = ...,
+        reference_picture: Global___FacePicture | None = ...,
         target_fmr: _builtins.float = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["probe", b"probe", "reference", b"reference"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["probe", b"probe", "probe_picture", b"probe_picture", "probe_sample", b"probe_sample", "reference", b"reference", "reference_picture", b"reference_picture", "reference_sample", b"reference_sample"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["probe", b"probe", "reference", b"reference", "target_fmr", b"target_fmr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "probe", b"probe", "probe_picture", b"probe_picture", "probe_sample", b"probe_sample", "reference", b"reference", "reference_picture", b"reference_picture", "reference_sample", b"reference_sample", "target_fmr", b"target_fmr"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_probe_sample: _TypeAlias = _typing.Literal["probe", "probe_picture"]  # noqa: Y015
+    _WhichOneofArgType_probe_sample: _TypeAlias = _typing.Literal["probe_sample", b"probe_sample"]  # noqa: Y015
+    _WhichOneofReturnType_reference_sample: _TypeAlias = _typing.Literal["reference", "reference_picture"]  # noqa: Y015
+    _WhichOneofArgType_reference_sample: _TypeAlias = _typing.Literal["reference_sample", b"reference_sample"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_probe_sample) -> _WhichOneofReturnType_probe_sample | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_reference_sample) -> _WhichOneofReturnType_reference_sample | None: ...
+
+Global___CompareRequest: _TypeAlias = CompareRequest  # noqa: Y015
+
+@_typing.final
+class FaceReport(_message.Message):
+    """What a picture is good for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOX_FIELD_NUMBER: _builtins.int
+    OTHER_BOXES_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def box(self) -> Global___FaceBox:
+        """Where the face is. Not set if none was found."""
+
+    @_builtins.property
+    def other_boxes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaceBox]:
+        """The other faces."""
+
+    @_builtins.property
+    def quality(self) -> _containers.RepeatedCompositeFieldContainer[Global___QualityMeasure]:
+        """The quality of the face."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.CaptureProblem]:
+        """What another picture could mend."""
+
+    def __init__(
+        self,
+        *,
+        box: Global___FaceBox | None = ...,
+        other_boxes: _abc.Iterable[Global___FaceBox] | None = ...,
+        quality: _abc.Iterable[Global___QualityMeasure] | None = ...,
+        problems: _abc.Iterable[_types_pb2.CaptureProblem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "other_boxes", b"other_boxes", "problems", b"problems", "quality", b"quality"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CompareRequest: _TypeAlias = CompareRequest  # noqa: Y015
+Global___FaceReport: _TypeAlias = FaceReport  # noqa: Y015
 
 @_typing.final
 class CompareResponse(_message.Message):
@@ -284,13 +485,25 @@ class CompareResponse(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    PROBE_REPORT_FIELD_NUMBER: _builtins.int
+    REFERENCE_REPORT_FIELD_NUMBER: _builtins.int
     threshold: _builtins.float
     """The score that the asked rate needs."""
     status: _types_pb2.CheckStatus.ValueType
-    """PASSED at or above the threshold, FAILED below it; UNDETERMINED if the calibration can't support the rate."""
+    """PASSED at or above the threshold, FAILED below it; UNDETERMINED if the calibration can't support the rate, or
+    a picture has no face.
+    """
     @_builtins.property
     def score(self) -> _types_pb2.Score:
-        """The score and its false-match rate."""
+        """The score and its false-match rate. Not set if a picture has no face."""
+
+    @_builtins.property
+    def probe_report(self) -> Global___FaceReport:
+        """The probe's quality. Not set if it came as a template."""
+
+    @_builtins.property
+    def reference_report(self) -> Global___FaceReport:
+        """The reference's quality. Not set if it came as a template."""
 
     def __init__(
         self,
@@ -298,11 +511,265 @@ class CompareResponse(_message.Message):
         score: _types_pb2.Score | None = ...,
         threshold: _builtins.float = ...,
         status: _types_pb2.CheckStatus.ValueType = ...,
+        probe_report: Global___FaceReport | None = ...,
+        reference_report: Global___FaceReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["probe_report", b"probe_report", "reference_report", b"reference_report", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["score", b"score", "status", b"status", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["probe_report", b"probe_report", "reference_report", b"reference_report", "score", b"score", "status", b"status", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CompareResponse: _TypeAlias = CompareResponse  # noqa: Y015
+
+@_typing.final
+class GuideCaptureRequest(_message.Message):
+    """One message to a guided capture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    FRAME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start(self) -> Global___CaptureStart:
+        """The first message, and only the first."""
+
+    @_builtins.property
+    def frame(self) -> Global___CaptureFrame:
+        """Every other message."""
+
+    def __init__(
+        self,
+        *,
+        start: Global___CaptureStart | None = ...,
+        frame: Global___CaptureFrame | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "start", b"start", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "start", b"start", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["start", "frame"]  # noqa: Y015
+    _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
+
+Global___GuideCaptureRequest: _TypeAlias = GuideCaptureRequest  # noqa: Y015
+
+@_typing.final
+class CaptureStart(_message.Message):
+    """Begins a guided capture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VISIT_ID_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    CHALLENGE_FIELD_NUMBER: _builtins.int
+    visit_id: _builtins.str
+    """The visit that it is for: a UUIDv7. The token holds for this visit only. Required."""
+    language: _builtins.str
+    """Language of advice and prompts (BCP 47). English where it is empty or unknown."""
+    challenge: _builtins.bool
+    """Whether the traveler is asked for movements that a picture can't make (liveness by challenge)."""
+    def __init__(
+        self,
+        *,
+        visit_id: _builtins.str = ...,
+        language: _builtins.str = ...,
+        challenge: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "language", b"language", "visit_id", b"visit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureStart: _TypeAlias = CaptureStart  # noqa: Y015
+
+@_typing.final
+class CaptureFrame(_message.Message):
+    """One frame of the camera."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PICTURE_FIELD_NUMBER: _builtins.int
+    CAPTURED_MS_FIELD_NUMBER: _builtins.int
+    picture: _builtins.bytes
+    """JPEG, PNG or JPEG 2000, as for ExtractTemplate."""
+    captured_ms: _builtins.int
+    """When it was taken: milliseconds on the caller's clock, never falling."""
+    def __init__(
+        self,
+        *,
+        picture: _builtins.bytes = ...,
+        captured_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captured_ms", b"captured_ms", "picture", b"picture"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureFrame: _TypeAlias = CaptureFrame  # noqa: Y015
+
+@_typing.final
+class GuideCaptureResponse(_message.Message):
+    """One message of a guided capture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    GUIDANCE_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> Global___CaptureSession:
+        """The first message."""
+
+    @_builtins.property
+    def guidance(self) -> Global___CaptureGuidance:
+        """For every frame that was looked at."""
+
+    @_builtins.property
+    def result(self) -> Global___CaptureResult:
+        """The last message."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___CaptureSession | None = ...,
+        guidance: Global___CaptureGuidance | None = ...,
+        result: Global___CaptureResult | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guidance", b"guidance", "result", b"result", "session", b"session", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guidance", b"guidance", "result", b"result", "session", b"session", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["session", "guidance", "result"]  # noqa: Y015
+    _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
+
+Global___GuideCaptureResponse: _TypeAlias = GuideCaptureResponse  # noqa: Y015
+
+@_typing.final
+class CaptureSession(_message.Message):
+    """A capture that has begun."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    ENDS_IN_MS_FIELD_NUMBER: _builtins.int
+    MAX_FRAMES_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """Its id: a UUIDv7."""
+    ends_in_ms: _builtins.int
+    """When it ends at the latest: milliseconds from now."""
+    max_frames: _builtins.int
+    """Frames that are looked at, at most."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        ends_in_ms: _builtins.int = ...,
+        max_frames: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_in_ms", b"ends_in_ms", "max_frames", b"max_frames", "session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureSession: _TypeAlias = CaptureSession  # noqa: Y015
+
+@_typing.final
+class CaptureGuidance(_message.Message):
+    """What is to be said to the traveler after one frame."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    frame: _builtins.int
+    """The frame, counted from 0 over all that were sent."""
+    action: Global___CaptureAction.ValueType
+    """What the traveler is asked to do now."""
+    prompt: _builtins.str
+    """The same in words."""
+    progress: _builtins.int
+    """How much of the capture is done, 0 to 100."""
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.CaptureProblem]:
+        """What is wrong with this frame. Empty if it is a good one."""
+
+    @_builtins.property
+    def box(self) -> Global___FaceBox:
+        """Where the face is. Not set if none was found."""
+
+    def __init__(
+        self,
+        *,
+        frame: _builtins.int = ...,
+        action: Global___CaptureAction.ValueType = ...,
+        prompt: _builtins.str = ...,
+        problems: _abc.Iterable[_types_pb2.CaptureProblem] | None = ...,
+        box: Global___FaceBox | None = ...,
+        progress: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "box", b"box", "frame", b"frame", "problems", b"problems", "progress", b"progress", "prompt", b"prompt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureGuidance: _TypeAlias = CaptureGuidance  # noqa: Y015
+
+@_typing.final
+class CaptureResult(_message.Message):
+    """What a guided capture came to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    END_FIELD_NUMBER: _builtins.int
+    FRAMES_FIELD_NUMBER: _builtins.int
+    CAPTURE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOKEN_EXPIRES_IN_MS_FIELD_NUMBER: _builtins.int
+    LIVENESS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    end: Global___CaptureEnd.ValueType
+    """Why it ended."""
+    capture_token: _builtins.bytes
+    """The capture token: signed, and bound to the visit, the caller and the frames. Empty if `frames` is."""
+    token_expires_in_ms: _builtins.int
+    """Until when the token holds: milliseconds from now."""
+    @_builtins.property
+    def frames(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The best frames, best first, counted from 0 over all that were sent: those to send to ScreenTraveler, in this
+        order, with the token. Empty if no frame had a usable face.
+        """
+
+    @_builtins.property
+    def liveness(self) -> Global___Liveness:
+        """Whether the face is a living person's."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.CaptureProblem]:
+        """What was wrong with the best frame, or with all of them."""
+
+    def __init__(
+        self,
+        *,
+        end: Global___CaptureEnd.ValueType = ...,
+        frames: _abc.Iterable[_builtins.int] | None = ...,
+        capture_token: _builtins.bytes = ...,
+        token_expires_in_ms: _builtins.int = ...,
+        liveness: Global___Liveness | None = ...,
+        problems: _abc.Iterable[_types_pb2.CaptureProblem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["liveness", b"liveness"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capture_token", b"capture_token", "end", b"end", "frames", b"frames", "liveness", b"liveness", "problems", b"problems", "token_expires_in_ms", b"token_expires_in_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureResult: _TypeAlias = CaptureResult  # noqa: Y015

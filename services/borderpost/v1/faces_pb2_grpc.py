@@ -45,6 +45,11 @@ class FacesServiceStub:
                 request_serializer=borderpost_dot_v1_dot_faces__pb2.CompareRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_faces__pb2.CompareResponse.FromString,
                 _registered_method=True)
+        self.GuideCapture = channel.stream_stream(
+                '/borderpost.v1.FacesService/GuideCapture',
+                request_serializer=borderpost_dot_v1_dot_faces__pb2.GuideCaptureRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_faces__pb2.GuideCaptureResponse.FromString,
+                _registered_method=True)
 
 
 class FacesServiceServicer:
@@ -63,10 +68,25 @@ class FacesServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Compare(self, request, context):
-        """Compares two templates of the same model (1:1).
+        """Compares two faces (1:1), each given as a template of the service's model or as a picture.
 
         INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID (wrong length, not finite, not normalised),
-        TEMPLATE_MODEL_MISMATCH (different models).
+        TEMPLATE_MODEL_MISMATCH (different models), and the errors of pictures as in ExtractTemplate.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GuideCapture(self, request_iterator, context):
+        """Guides a traveler through a capture: frames in, guidance out, until there are enough good ones.
+
+        The caller sends `start` first, then frames, as fast as it likes: while one is looked at, only the newest of
+        those that follow is kept. It is answered with `session`, then with `guidance` for every frame looked at, at
+        last with `result`. The stream ends by itself: when the capture is complete, when the caller has sent its last
+        frame, when time or frames are used up, or when no frame has come for a while.
+
+        A frame that is no picture is guidance (PICTURE_UNREADABLE), not an error. INVALID_ARGUMENT: INVALID_REQUEST
+        (no start, two starts, no visit). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +104,11 @@ def add_FacesServiceServicer_to_server(servicer, server):
                     servicer.Compare,
                     request_deserializer=borderpost_dot_v1_dot_faces__pb2.CompareRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_faces__pb2.CompareResponse.SerializeToString,
+            ),
+            'GuideCapture': grpc.stream_stream_rpc_method_handler(
+                    servicer.GuideCapture,
+                    request_deserializer=borderpost_dot_v1_dot_faces__pb2.GuideCaptureRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_faces__pb2.GuideCaptureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -141,6 +166,33 @@ class FacesService:
             '/borderpost.v1.FacesService/Compare',
             borderpost_dot_v1_dot_faces__pb2.CompareRequest.SerializeToString,
             borderpost_dot_v1_dot_faces__pb2.CompareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GuideCapture(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/borderpost.v1.FacesService/GuideCapture',
+            borderpost_dot_v1_dot_faces__pb2.GuideCaptureRequest.SerializeToString,
+            borderpost_dot_v1_dot_faces__pb2.GuideCaptureResponse.FromString,
             options,
             channel_credentials,
             insecure,

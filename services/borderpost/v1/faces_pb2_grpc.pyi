@@ -41,10 +41,21 @@ class FacesServiceStub:
     PICTURE_FORMAT, PICTURE_DAMAGED.
     """
     Compare: _grpc.UnaryUnaryMultiCallable[_faces_pb2.CompareRequest, _faces_pb2.CompareResponse]
-    """Compares two templates of the same model (1:1).
+    """Compares two faces (1:1), each given as a template of the service's model or as a picture.
 
     INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID (wrong length, not finite, not normalised),
-    TEMPLATE_MODEL_MISMATCH (different models).
+    TEMPLATE_MODEL_MISMATCH (different models), and the errors of pictures as in ExtractTemplate.
+    """
+    GuideCapture: _grpc.StreamStreamMultiCallable[_faces_pb2.GuideCaptureRequest, _faces_pb2.GuideCaptureResponse]
+    """Guides a traveler through a capture: frames in, guidance out, until there are enough good ones.
+
+    The caller sends `start` first, then frames, as fast as it likes: while one is looked at, only the newest of
+    those that follow is kept. It is answered with `session`, then with `guidance` for every frame looked at, at
+    last with `result`. The stream ends by itself: when the capture is complete, when the caller has sent its last
+    frame, when time or frames are used up, or when no frame has come for a while.
+
+    A frame that is no picture is guidance (PICTURE_UNREADABLE), not an error. INVALID_ARGUMENT: INVALID_REQUEST
+    (no start, two starts, no visit). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES.
     """
 
 @_typing.type_check_only
@@ -60,10 +71,21 @@ class FacesServiceAsyncStub(FacesServiceStub):
     PICTURE_FORMAT, PICTURE_DAMAGED.
     """
     Compare: _aio.UnaryUnaryMultiCallable[_faces_pb2.CompareRequest, _faces_pb2.CompareResponse]  # type: ignore[assignment]
-    """Compares two templates of the same model (1:1).
+    """Compares two faces (1:1), each given as a template of the service's model or as a picture.
 
     INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID (wrong length, not finite, not normalised),
-    TEMPLATE_MODEL_MISMATCH (different models).
+    TEMPLATE_MODEL_MISMATCH (different models), and the errors of pictures as in ExtractTemplate.
+    """
+    GuideCapture: _aio.StreamStreamMultiCallable[_faces_pb2.GuideCaptureRequest, _faces_pb2.GuideCaptureResponse]  # type: ignore[assignment]
+    """Guides a traveler through a capture: frames in, guidance out, until there are enough good ones.
+
+    The caller sends `start` first, then frames, as fast as it likes: while one is looked at, only the newest of
+    those that follow is kept. It is answered with `session`, then with `guidance` for every frame looked at, at
+    last with `result`. The stream ends by itself: when the capture is complete, when the caller has sent its last
+    frame, when time or frames are used up, or when no frame has come for a while.
+
+    A frame that is no picture is guidance (PICTURE_UNREADABLE), not an error. INVALID_ARGUMENT: INVALID_REQUEST
+    (no start, two starts, no visit). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES.
     """
 
 class FacesServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -88,10 +110,27 @@ class FacesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _faces_pb2.CompareRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_faces_pb2.CompareResponse, _abc.Awaitable[_faces_pb2.CompareResponse]]:
-        """Compares two templates of the same model (1:1).
+        """Compares two faces (1:1), each given as a template of the service's model or as a picture.
 
         INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID (wrong length, not finite, not normalised),
-        TEMPLATE_MODEL_MISMATCH (different models).
+        TEMPLATE_MODEL_MISMATCH (different models), and the errors of pictures as in ExtractTemplate.
+        """
+
+    @_abc_1.abstractmethod
+    def GuideCapture(
+        self,
+        request_iterator: _MaybeAsyncIterator[_faces_pb2.GuideCaptureRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_faces_pb2.GuideCaptureResponse], _abc.AsyncIterator[_faces_pb2.GuideCaptureResponse]]:
+        """Guides a traveler through a capture: frames in, guidance out, until there are enough good ones.
+
+        The caller sends `start` first, then frames, as fast as it likes: while one is looked at, only the newest of
+        those that follow is kept. It is answered with `session`, then with `guidance` for every frame looked at, at
+        last with `result`. The stream ends by itself: when the capture is complete, when the caller has sent its last
+        frame, when time or frames are used up, or when no frame has come for a while.
+
+        A frame that is no picture is guidance (PICTURE_UNREADABLE), not an error. INVALID_ARGUMENT: INVALID_REQUEST
+        (no start, two starts, no visit). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES.
         """
 
 def add_FacesServiceServicer_to_server(servicer: FacesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

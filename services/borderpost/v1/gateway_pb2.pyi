@@ -34,6 +34,8 @@ class ScreenTravelerRequest(_message.Message):
     KIOSK_TIME_FIELD_NUMBER: _builtins.int
     DOCUMENT_PAGE_FIELD_NUMBER: _builtins.int
     LIVE_FRAMES_FIELD_NUMBER: _builtins.int
+    CAPTURE_TOKEN_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this attempt: a UUIDv7 of the kiosk's. Required."""
     visit_id: _builtins.str
@@ -44,6 +46,12 @@ class ScreenTravelerRequest(_message.Message):
     """Direction of travel. Required."""
     document_page: _builtins.bytes
     """Picture of the data page: JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels (JPEG 2000: 4 million). Required."""
+    capture_token: _builtins.bytes
+    """The token of the guided capture that the frames are from: exactly those of its result, in that order. Empty if
+    the kiosk took them by itself; liveness is then NOT_PERFORMED.
+    """
+    language: _builtins.str
+    """Language of the advice (BCP 47). English where it is empty or unknown."""
     @_builtins.property
     def kiosk_time(self) -> _timestamp_pb2.Timestamp:
         """The kiosk's own clock. Required."""
@@ -62,10 +70,12 @@ class ScreenTravelerRequest(_message.Message):
         kiosk_time: _timestamp_pb2.Timestamp | None = ...,
         document_page: _builtins.bytes = ...,
         live_frames: _abc.Iterable[_builtins.bytes] | None = ...,
+        capture_token: _builtins.bytes = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["kiosk_time", b"kiosk_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "direction", b"direction", "document_page", b"document_page", "kiosk_time", b"kiosk_time", "live_frames", b"live_frames", "request_id", b"request_id", "visit_id", b"visit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "capture_token", b"capture_token", "direction", b"direction", "document_page", b"document_page", "kiosk_time", b"kiosk_time", "language", b"language", "live_frames", b"live_frames", "request_id", b"request_id", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

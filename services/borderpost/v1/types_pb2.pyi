@@ -408,6 +408,8 @@ class Score(_message.Message):
     FMR_FIELD_NUMBER: _builtins.int
     FMR_IS_UPPER_BOUND_FIELD_NUMBER: _builtins.int
     CALIBRATION_ID_FIELD_NUMBER: _builtins.int
+    FMR_UPPER_95_FIELD_NUMBER: _builtins.int
+    FMR_WORST_GROUP_FIELD_NUMBER: _builtins.int
     value: _builtins.float
     """Cosine similarity, -1 to 1; higher is more alike."""
     fmr: _builtins.float
@@ -416,6 +418,10 @@ class Score(_message.Message):
     """Set if the calibration's data end before this score: the true rate is at most `fmr`."""
     calibration_id: _builtins.str
     """The calibration that says so."""
+    fmr_upper_95: _builtins.float
+    """Upper end of the 95 % confidence interval of `fmr`."""
+    fmr_worst_group: _builtins.float
+    """The rate at this score in the worst of the groups that the calibration measured. Not set if it measured none."""
     def __init__(
         self,
         *,
@@ -423,12 +429,16 @@ class Score(_message.Message):
         fmr: _builtins.float = ...,
         fmr_is_upper_bound: _builtins.bool = ...,
         calibration_id: _builtins.str = ...,
+        fmr_upper_95: _builtins.float = ...,
+        fmr_worst_group: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fmr_worst_group", b"_fmr_worst_group", "fmr_worst_group", b"fmr_worst_group"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_id", b"calibration_id", "fmr", b"fmr", "fmr_is_upper_bound", b"fmr_is_upper_bound", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fmr_worst_group", b"_fmr_worst_group", "calibration_id", b"calibration_id", "fmr", b"fmr", "fmr_is_upper_bound", b"fmr_is_upper_bound", "fmr_upper_95", b"fmr_upper_95", "fmr_worst_group", b"fmr_worst_group", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__fmr_worst_group: _TypeAlias = _typing.Literal["fmr_worst_group"]  # noqa: Y015
+    _WhichOneofArgType__fmr_worst_group: _TypeAlias = _typing.Literal["_fmr_worst_group", b"_fmr_worst_group"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fmr_worst_group) -> _WhichOneofReturnType__fmr_worst_group | None: ...
 
 Global___Score: _TypeAlias = Score  # noqa: Y015
 

@@ -26,10 +26,10 @@ from borderpost.faces.adapters.dlib_weights import (
     Rectifier,
     parse_network,
 )
-from borderpost.faces.adapters.weights import RESNET, read_verified
+from borderpost.faces.adapters.weights import FIVE_POINTS, RESNET, read_verified
 from borderpost.faces.domain import Chips, Embeddings
 from borderpost.faces.errors import WeightsAlteredError
-from borderpost.faces.ports import ModelCard
+from borderpost.faces.ports import ModelCard, ModelFile
 
 SCALE: Final = 256.0
 """dlib `input_rgb_image_sized` divides by 256, not by 255."""
@@ -40,16 +40,21 @@ IR_VERSION: Final = 9
 
 CARD: Final = ModelCard(
     id="dlib-resnet-v1",
-    file=RESNET.path.rpartition("/")[2],
-    sha256=RESNET.sha256,
+    engine="dlib",
+    files=(
+        ModelFile(RESNET.path.rpartition("/")[2], RESNET.sha256),
+        ModelFile(FIVE_POINTS.path.rpartition("/")[2], FIVE_POINTS.sha256),
+    ),
     licence="public domain, as its author says",
     holder="Davis E. King",
-    provenance="weights: dlib-models, by way of the package face-recognition-models 0.3.0; training data, "
-    "as its author says: about 3 million pictures of 7,485 people (face scrub, VGG, and pictures scraped "
-    "from the internet)",
+    provenance="dlib-models, by way of the package face-recognition-models 0.3.0",
+    training_data="as its author says: about 3 million pictures of 7,485 people (face scrub, VGG, and pictures "
+    "scraped from the internet)",
+    input="150 × 150 pixels RGB, minus the mean colour, by 256",
+    alignment="dlib 5 points, padding 0.25",
+    mirrored=False,
     dimension=128,
     metric="cosine",
-    alignment="dlib 5 points, 150 × 150 pixels, padding 0.25, no mirroring",
 )
 
 
