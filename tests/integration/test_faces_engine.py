@@ -18,6 +18,7 @@ from borderpost.faces.adapters.dlib_onnx import CARD, DlibOnnxEmbedder
 from borderpost.faces.adapters.weights import RESNET, locate
 from borderpost.faces.app import Faces
 from borderpost.faces.domain import CaptureProblem, Decision, Face, Profile, travelers_face
+from borderpost.faces.ports import Engine
 from borderpost.runtime.calibration import load_calibration
 from borderpost.runtime.pictures import decode_picture
 
@@ -51,7 +52,7 @@ def embedder():
 
 @pytest.fixture(scope="module")
 def faces(finder, embedder):
-    return Faces(finder, finder, embedder, load_calibration(CARD.id))
+    return Faces(Engine(finder, finder, embedder), load_calibration(CARD.id))
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,6 @@ from borderpost.faces.domain import (
     CaptureProblem,
     Decision,
     ElementType,
-    FaceBox,
-    Landmarks,
     Normalisation,
     Profile,
     Status,
@@ -25,49 +23,13 @@ from borderpost.faces.domain import (
     make_template,
 )
 from borderpost.faces.errors import TemplateModelMismatchError
-from borderpost.faces.ports import ModelCard
-from borderpost.runtime.calibration import Calibration, Row
 from borderpost.runtime.errors import InvalidRequestError, PictureFormatError, TemplateInvalidError
-
-CARD = ModelCard("fake-1", "none", "0" * 64, "none", "nobody", "made up", 4, "cosine", "none")
-CALIBRATION = Calibration(
-    "c1",
-    "fake-1",
-    "cosine",
-    "made up",
-    "made up",
-    10_000,
-    (Row(1.0, 0.0, 10_000), Row(0.1, 0.5, 1_000), Row(0.01, 0.8, 100)),
-    {},
-)
-
-
-class ColourFinder:
-    """Sees a face wherever a picture is red; its chip is the picture's middle."""
-
-    def detect(self, picture):
-        return (FaceBox(50, 50, 100, 100),) if picture[..., 0].mean() > 50 else ()
-
-    def landmarks(self, picture, box):
-        return Landmarks((70, 90), (90, 90), (110, 90), (130, 90), (100, 120))
-
-    def align(self, picture, face):
-        return np.ascontiguousarray(picture[:150, :150])
-
-
-class MeanEmbedder:
-    """Embeds a chip as its mean colour and a one."""
-
-    card = CARD
-
-    def embed(self, chips):
-        means = chips.astype(np.float32).mean(axis=(1, 2))
-        return np.concatenate([means, np.ones((len(chips), 1), np.float32)], axis=1)
+from fakes.faces import CALIBRATION, fake_engine
 
 
 @pytest.fixture
 def faces():
-    return Faces(ColourFinder(), ColourFinder(), MeanEmbedder(), CALIBRATION)
+    return Faces(fake_engine(), CALIBRATION)
 
 
 def png(red, *, flat=False):
@@ -128,7 +90,7 @@ def test_an_undecodable_frame_is_named_in_the_error(faces):
 
 def test_a_calibration_of_another_model_is_refused_at_the_start():
     with pytest.raises(TemplateModelMismatchError):
-        Faces(ColourFinder(), ColourFinder(), MeanEmbedder(), replace(CALIBRATION, model_id="fake-2"))
+        Faces(fake_engine(), replace(CALIBRATION, model_id="fake-2"))
 
 
 def test_the_decision_follows_the_asked_rate(faces):
@@ -188,7 +150,7 @@ vectors = st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4).filter(
 
 @given(vectors, vectors)
 def test_a_score_is_symmetric_and_a_cosine(a, b):
-    faces = Faces(ColourFinder(), ColourFinder(), MeanEmbedder(), CALIBRATION)
+    faces = Faces(fake_engine(), CALIBRATION)
     there, back = (faces.compare(template(*x), template(*y), 0.01).score for x, y in ((a, b), (b, a)))
     assert there == back
     assert -1 <= there <= 1

@@ -8,6 +8,7 @@ import structlog
 from borderpost.faces.adapters.dlib_hog import DlibFaceFinder
 from borderpost.faces.adapters.dlib_onnx import DlibOnnxEmbedder
 from borderpost.faces.app import Faces
+from borderpost.faces.ports import Engine
 from borderpost.faces.servicer import FacesServicer
 from borderpost.runtime.calibration import load_calibration
 from borderpost.runtime.pool import WorkPool
@@ -24,7 +25,7 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     card, calibration = embedder.card, load_calibration(embedder.card.id)
     _log.info("model", id=card.id, licence=card.licence, holder=card.holder, calibration=calibration.id)
     await pool.run(finder.warm_up)
-    servicer = FacesServicer(Faces(finder, finder, embedder, calibration), pool)
+    servicer = FacesServicer(Faces(Engine(finder, finder, embedder), calibration), pool)
 
     def register(server: grpc.aio.Server) -> None:
         faces_pb2_grpc.add_FacesServiceServicer_to_server(servicer, server)

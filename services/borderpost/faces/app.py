@@ -27,7 +27,7 @@ from borderpost.faces.domain import (
     travelers_face,
 )
 from borderpost.faces.errors import TemplateModelMismatchError
-from borderpost.faces.ports import FaceAligner, FaceDetector, FaceEmbedder
+from borderpost.faces.ports import Engine
 from borderpost.runtime.calibration import Calibration
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.runtime.pictures import Rgb, decode_picture
@@ -49,17 +49,15 @@ class _Frame:
 class Faces:
     """Extraction and 1:1 comparison by one model. Safe to call from several threads at a time."""
 
-    def __init__(
-        self, detector: FaceDetector, aligner: FaceAligner, embedder: FaceEmbedder, calibration: Calibration
-    ) -> None:
-        if calibration.model_id != embedder.card.id:
+    def __init__(self, engine: Engine, calibration: Calibration) -> None:
+        card = engine.embedder.card
+        if calibration.model_id != card.id:
             raise TemplateModelMismatchError(
-                f"calibration: belongs to another model than {embedder.card.id}: name the one that fits",
-                model_id=embedder.card.id,
+                f"calibration: belongs to another model than {card.id}: name the one that fits",
+                model_id=card.id,
             )
-        self._detector = detector
-        self._aligner = aligner
-        self._embedder = embedder
+        self._engine = engine
+        self._card = card
         self._calibration = calibration
 
     def extract(self, pictures: Sequence[bytes], profile: Profile) -> Extraction:
@@ -79,7 +77,7 @@ class Faces:
         frame = frames[best]
         return Extraction(
             profile=profile,
-            model_id=self._embedder.card.id,
+            model_id=self._card.id,
             best_frame=best if frame.face is not None else None,
             template=self._template(frame.chip, watch) if frame.chip is not None else None,
             box=frame.face.box if frame.face is not None else None,
@@ -95,7 +93,7 @@ class Faces:
         Raises TemplateModelMismatchError, TemplateInvalidError, and InvalidRequestError for a rate that the
         calibration's table can't hold.
         """
-        card = self._embedder.card
+        card = self._card
         for field, template in (("probe", probe), ("reference", reference)):
             check_template(template, card.id, card.dimension, field)
         score = cosine(probe, reference)
@@ -119,7 +117,7 @@ class Faces:
             picture = decode_picture(data, field)
         height, width = picture.shape[:2]
         with watch.stage("detect"):
-            boxes = self._detector.detect(picture)
+            boxes = self._engine.detector.detect(picture)
         box = travelers_face(boxes, width, height)
         if box is None:
             return _Frame(None, None, 0, quality.no_face())
@@ -130,12 +128,12 @@ class Faces:
         return _Frame(face, chip, len(boxes), report)
 
     def _aligned(self, picture: Rgb, box: FaceBox) -> tuple[Face, Chip]:
-        face = Face(box, self._aligner.landmarks(picture, box))
-        return face, self._aligner.align(picture, face)
+        face = Face(box, self._engine.aligner.landmarks(picture, box))
+        return face, self._engine.aligner.align(picture, face)
 
     def _template(self, chip: Chip, watch: _Stopwatch) -> Template:
         with watch.stage("embed"):
-            return make_template(self._embedder.card.id, self._embedder.embed(chip[None])[0])
+            return make_template(self._card.id, self._engine.embedder.embed(chip[None])[0])
 
 
 class _Stopwatch:

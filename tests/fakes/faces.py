@@ -1,0 +1,61 @@
+"""A working engine without models: it sees what is red, and embeds its mean colour."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from borderpost.faces.domain import FaceBox, Landmarks
+from borderpost.faces.ports import Engine, ModelCard
+from borderpost.runtime.calibration import Calibration, Row
+
+CARD = ModelCard(
+    id="fake-1",
+    engine="fake",
+    files=(),
+    licence="none",
+    holder="nobody",
+    provenance="made up",
+    training_data="none",
+    input="any",
+    alignment="none",
+    mirrored=False,
+    dimension=4,
+    metric="cosine",
+)
+CALIBRATION = Calibration(
+    "c1",
+    "fake-1",
+    "cosine",
+    "made up",
+    "made up",
+    10_000,
+    (Row(1.0, 0.0, 10_000), Row(0.1, 0.5, 1_000), Row(0.01, 0.8, 100)),
+    {},
+)
+
+
+class ColourFinder:
+    """Sees a face wherever a picture is red; its chip is the picture's middle."""
+
+    def detect(self, picture):
+        return (FaceBox(50, 50, 100, 100),) if picture[..., 0].mean() > 50 else ()
+
+    def landmarks(self, picture, box):
+        return Landmarks((70, 90), (90, 90), (110, 90), (130, 90), (100, 120))
+
+    def align(self, picture, face):
+        return np.ascontiguousarray(picture[:150, :150])
+
+
+class MeanEmbedder:
+    """Embeds a chip as its mean colour and a one."""
+
+    card = CARD
+
+    def embed(self, chips):
+        means = chips.astype(np.float32).mean(axis=(1, 2))
+        return np.concatenate([means, np.ones((len(chips), 1), np.float32)], axis=1)
+
+
+def fake_engine():
+    return Engine(ColourFinder(), ColourFinder(), MeanEmbedder())
