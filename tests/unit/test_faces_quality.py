@@ -39,13 +39,13 @@ def landmarks(middle=(300.0, 300.0), eyes=100.0, roll=0.0, nose_offset=0.0):
     return Landmarks(at(-0.7, 0), at(-0.3, 0), at(0.3, 0), at(0.7, 0), at(nose_offset, 0.7))
 
 
-def textured(low=60, high=200):
-    return np.random.default_rng(7).integers(low, high, size=(150, 150, 3), dtype=np.uint8)
+def textured(low=60, high=200, grain=2):
+    """A picture of 600 × 800 in spots of `grain` pixels."""
+    spots = np.random.default_rng(7).integers(low, high, size=(800 // grain, 600 // grain, 3), dtype=np.uint8)
+    return np.kron(spots, np.ones((grain, grain, 1), np.uint8))
 
 
-GOOD = View(
-    600, 800, (FaceBox(200, 220, 200, 200),), Face(FaceBox(200, 220, 200, 200), landmarks()), textured()
-)
+GOOD = View(textured(), (FaceBox(200, 220, 200, 200),), Face(FaceBox(200, 220, 200, 200), landmarks()))
 
 
 def with_points(**points):
@@ -70,9 +70,9 @@ def test_every_component_is_reported_once():
     [
         (with_points(eyes=20), CaptureProblem.FACE_TOO_SMALL),
         (replace(GOOD, boxes=(*GOOD.boxes, FaceBox(0, 0, 180, 180))), CaptureProblem.SEVERAL_FACES),
-        (replace(GOOD, chip=np.full((150, 150, 3), 128, np.uint8)), CaptureProblem.TOO_BLURRED),
-        (replace(GOOD, chip=textured(0, 25)), CaptureProblem.TOO_DARK),
-        (replace(GOOD, chip=textured(240, 256)), CaptureProblem.TOO_BRIGHT),
+        (replace(GOOD, picture=np.full((800, 600, 3), 128, np.uint8)), CaptureProblem.TOO_BLURRED),
+        (replace(GOOD, picture=textured(0, 25)), CaptureProblem.TOO_DARK),
+        (replace(GOOD, picture=textured(240, 256)), CaptureProblem.TOO_BRIGHT),
         (with_points(nose_offset=0.4), CaptureProblem.HEAD_TURNED),
         (with_points(nose_offset=-0.4), CaptureProblem.HEAD_TURNED),
         (with_points(roll=30), CaptureProblem.HEAD_TILTED),
@@ -119,7 +119,7 @@ def test_turning_the_head_sideways_is_measured_alike_when_it_is_tilted(roll):
 
 
 def test_sharpness_does_not_depend_on_the_light():
-    dim = replace(GOOD, chip=GOOD.chip // 3)
+    dim = replace(GOOD, picture=GOOD.picture // 3)
     assert measure(dim, Component.SHARPNESS).native == pytest.approx(
         measure(GOOD, Component.SHARPNESS).native, rel=0.02
     )
@@ -155,8 +155,8 @@ def test_without_a_face_nothing_else_is_claimed_to_be_measured():
 
 
 def test_the_best_frame_has_a_face_then_fewest_problems_then_most_detail():
-    good, dark = assess(GOOD, Profile.LIVE), assess(replace(GOOD, chip=textured(0, 25)), Profile.LIVE)
-    soft = assess(replace(GOOD, chip=np.repeat(textured()[::2], 2, axis=0)), Profile.LIVE)
+    good, dark = assess(GOOD, Profile.LIVE), assess(replace(GOOD, picture=textured(0, 25)), Profile.LIVE)
+    soft = assess(replace(GOOD, picture=textured(grain=10)), Profile.LIVE)
     assert best_of([no_face(), dark]) == 1
     assert best_of([dark, good]) == 1
     assert best_of([soft, good]) == 1

@@ -1,49 +1,51 @@
-"""The use cases of the faces service: extract a template, compare two. Plain Python, called from threads."""
+"""The use cases of the faces service: extract a template, compare two faces. Plain Python, called from threads."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
+
+import numpy as np
 
 from borderpost.faces import quality
 from borderpost.faces.domain import (
     LIVENESS_NOT_PERFORMED,
+    CaptureProblem,
     Chip,
     Comparison,
     Decision,
     Extraction,
     Face,
-    FaceBox,
+    FacePicture,
+    Look,
     Profile,
     QualityReport,
+    Sample,
+    Score,
     StageTimes,
     Template,
     check_template,
     cosine,
     make_template,
+    mean_template,
     travelers_face,
 )
 from borderpost.faces.errors import TemplateModelMismatchError
 from borderpost.faces.ports import Engine
-from borderpost.runtime.calibration import Calibration
+from borderpost.runtime.calibration import Calibration, Threshold
 from borderpost.runtime.errors import InvalidRequestError
-from borderpost.runtime.pictures import Rgb, decode_picture
+from borderpost.runtime.pictures import decode_picture
 
 MAX_FRAMES: Final = 8
 """Frames of one capture (faces.proto); each costs a decode and a detection."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """One frame's findings; the picture itself is not kept."""
-
-    face: Face | None
-    chip: Chip | None
-    faces_found: int
-    report: QualityReport
+SAME_PERSON_FMR: Final = 1e-3
+"""Frames of one capture show the same person if they match at this rate. They are seconds apart, under one light
+and one camera, so the traveler's own frames lie far above it; and somebody who stepped in passes it once in
+a thousand times, before the comparison with the document, which is the check that counts."""
 
 
 class Faces:
@@ -59,60 +61,77 @@ class Faces:
         self._engine = engine
         self._card = card
         self._calibration = calibration
+        self._same_person = calibration.threshold_at(SAME_PERSON_FMR).score
 
     def extract(self, pictures: Sequence[bytes], profile: Profile) -> Extraction:
-        """The template of the best frame of one capture, with its quality. No face is a result, not an error.
+        """One template of the frames of one capture, with the best one's quality. No face is a result, not an error.
 
-        `pictures` are 1 to MAX_FRAMES encoded pictures of the same person. Raises InvalidRequestError for
-        another count, and the errors of `runtime.pictures` for bytes that can't be decoded.
+        `pictures` are 1 to MAX_FRAMES encoded pictures of the same person. Every frame without a problem goes into
+        the template, or where all have one the best frame alone. Frames of somebody else stay out of it, and are
+        the problem DIFFERENT_FACES.
+
+        Raises InvalidRequestError for another count, and the errors of `runtime.pictures` for bytes that can't
+        be decoded.
         """
         if not 1 <= len(pictures) <= MAX_FRAMES:
             raise InvalidRequestError(
                 f"frames: got {len(pictures)}, want 1 to {MAX_FRAMES} frames of one capture",
                 field="pictures",
             )
-        watch = _Stopwatch()
-        frames = [self._look(data, f"frames[{i}]", profile, watch) for i, data in enumerate(pictures)]
-        best = quality.best_of([frame.report for frame in frames])
-        frame = frames[best]
+        watch = Stopwatch()
+        looks = [self.look(data, f"frames[{i}]", profile, watch) for i, data in enumerate(pictures)]
+        best = quality.best_of([look.quality for look in looks])
+        seen, report = looks[best], looks[best].quality
+        fused: tuple[int, ...] = ()
+        template = None
+        if seen.face is not None:
+            with watch.stage("embed"):
+                template, fused, strangers = self._fused(looks, best)
+            if strangers:
+                report = replace(report, problems=(*report.problems, CaptureProblem.DIFFERENT_FACES))
         return Extraction(
             profile=profile,
             model_id=self._card.id,
-            best_frame=best if frame.face is not None else None,
-            template=self._template(frame.chip, watch) if frame.chip is not None else None,
-            box=frame.face.box if frame.face is not None else None,
-            faces_found=frame.faces_found,
-            quality=frame.report,
+            best_frame=best if seen.face is not None else None,
+            fused_frames=fused,
+            template=template,
+            box=seen.box,
+            other_boxes=seen.other_boxes,
+            quality=report,
             liveness=LIVENESS_NOT_PERFORMED,
             milliseconds=watch.times(),
         )
 
-    def compare(self, probe: Template, reference: Template, fmr_target: float) -> Comparison:
-        """Compare two templates, and decide at the false-match rate `fmr_target`.
+    def compare(self, probe: Sample, reference: Sample, fmr_target: float) -> Comparison:
+        """Compare two faces, and decide at the false-match rate `fmr_target`. No face is a result, not an error.
 
-        Raises TemplateModelMismatchError, TemplateInvalidError, and InvalidRequestError for a rate that the
-        calibration's table can't hold.
+        Raises TemplateModelMismatchError, TemplateInvalidError, the errors of `runtime.pictures`, and
+        InvalidRequestError for a rate that the calibration's table can't hold.
         """
-        card = self._card
-        for field, template in (("probe", probe), ("reference", reference)):
-            check_template(template, card.id, card.dimension, field)
-        score = cosine(probe, reference)
         threshold = self._calibration.threshold_at(fmr_target)
-        if score < threshold.score:
-            decision = Decision.NO_MATCH
-        else:
-            decision = Decision.MATCH if threshold.supported else Decision.UNDETERMINED
+        ours, probe_look = self._sampled(probe, "probe")
+        theirs, reference_look = self._sampled(reference, "reference")
+        score = None
+        if ours is not None and theirs is not None:
+            value = cosine(ours, theirs)
+            score = Score(value, self._calibration.fmr_at(value))
         return Comparison(
-            model_id=card.id,
+            model_id=self._card.id,
             score=score,
-            fmr=self._calibration.fmr_at(score),
             fmr_target=fmr_target,
             threshold=threshold.score,
-            decision=decision,
+            decision=_decide(score, threshold),
             calibration_id=self._calibration.id,
+            probe=probe_look,
+            reference=reference_look,
         )
 
-    def _look(self, data: bytes, field: str, profile: Profile, watch: _Stopwatch) -> _Frame:
+    def look(self, data: bytes, field: str, profile: Profile, watch: Stopwatch | None = None) -> Look:
+        """Look at one encoded picture: faces, quality, and the traveler's chip. Nothing is embedded.
+
+        `field` names the picture in the errors of `runtime.pictures`; `watch` adds up the time of each stage.
+        """
+        watch = watch or Stopwatch()
         with watch.stage("decode"):
             picture = decode_picture(data, field)
         height, width = picture.shape[:2]
@@ -120,23 +139,57 @@ class Faces:
             boxes = self._engine.detector.detect(picture)
         box = travelers_face(boxes, width, height)
         if box is None:
-            return _Frame(None, None, 0, quality.no_face())
+            return Look((), None, None, None, None, quality.no_face())
         with watch.stage("align"):
-            face, chip = self._aligned(picture, box)
+            face = Face(box, self._engine.aligner.landmarks(picture, box))
+            chip = self._engine.aligner.align(picture, face)
         with watch.stage("assess"):
+            pose = self._engine.pose.pose(picture, face) if self._engine.pose else None
+            eyes = self._engine.eyes.eyes(picture, face) if self._engine.eyes else None
             report = quality.assess(quality.View(width, height, boxes, face, chip), profile)
-        return _Frame(face, chip, len(boxes), report)
+        return Look(boxes, face, pose, eyes, chip, report)
 
-    def _aligned(self, picture: Rgb, box: FaceBox) -> tuple[Face, Chip]:
-        face = Face(box, self._engine.aligner.landmarks(picture, box))
-        return face, self._engine.aligner.align(picture, face)
+    def templates(self, chips: Sequence[Chip]) -> list[Template]:
+        """The template of each chip, all made in one batch: the mean with the mirrored chip's, if the card says so."""
+        batch = np.stack(chips)
+        if not self._card.mirrored:
+            return [make_template(self._card.id, embedding) for embedding in self._engine.embedder.embed(batch)]
+        both = self._engine.embedder.embed(np.concatenate([batch, batch[:, :, ::-1]]))
+        units = [make_template(self._card.id, embedding) for embedding in both]
+        return [mean_template(pair) for pair in zip(units[: len(chips)], units[len(chips) :], strict=True)]
 
-    def _template(self, chip: Chip, watch: _Stopwatch) -> Template:
-        with watch.stage("embed"):
-            return make_template(self._card.id, self._engine.embedder.embed(chip[None])[0])
+    def same_person(self, a: Template, b: Template) -> bool:
+        """Whether two templates from one capture show one person, at SAME_PERSON_FMR."""
+        return cosine(a, b) >= self._same_person
+
+    def _fused(self, looks: Sequence[Look], best: int) -> tuple[Template, tuple[int, ...], bool]:
+        """The template, the frames that it is made of, and whether some frames show somebody else."""
+        chips = {index: look.chip for index, look in enumerate(looks) if index == best or _is_good(look)}
+        templates = dict(zip(chips, self.templates([chip for chip in chips.values() if chip is not None]), strict=True))
+        fused = tuple(i for i, template in templates.items() if self.same_person(templates[best], template))
+        return mean_template([templates[i] for i in fused]), fused, len(fused) < len(templates)
+
+    def _sampled(self, sample: Sample, field: str) -> tuple[Template | None, Look | None]:
+        if isinstance(sample, FacePicture):
+            look = self.look(sample.data, field, sample.profile)
+            return (None if look.chip is None else self.templates([look.chip])[0]), look
+        check_template(sample, self._card.id, self._card.dimension, field)
+        return sample, None
 
 
-class _Stopwatch:
+def _is_good(look: Look) -> bool:
+    return look.chip is not None and not look.quality.problems
+
+
+def _decide(score: Score | None, threshold: Threshold) -> Decision:
+    if score is None:
+        return Decision.UNDETERMINED
+    if score.value < threshold.score:
+        return Decision.NO_MATCH
+    return Decision.MATCH if threshold.supported else Decision.UNDETERMINED
+
+
+class Stopwatch:
     """Adds up the time of each stage over all frames."""
 
     def __init__(self) -> None:
@@ -144,9 +197,11 @@ class _Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """Time one stage."""
         started = time.perf_counter()
         yield
         self._spent[name] += (time.perf_counter() - started) * 1000
 
     def times(self) -> StageTimes:
+        """What was spent so far, in milliseconds."""
         return StageTimes(**self._spent)

@@ -18,15 +18,18 @@ import numpy.typing as npt
 
 from borderpost.faces.domain import (
     CaptureProblem,
-    Chip,
     Component,
+    EyesOpen,
     Face,
     FaceBox,
+    HeadPose,
     Profile,
     QualityMeasure,
     QualityReport,
     Status,
 )
+from borderpost.faces.quality.crop import face_crop, luminance
+from borderpost.runtime.pictures import Rgb
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +114,13 @@ LIMITS: Final[Mapping[Profile, Limits]] = {
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What was found in one picture: its size, every face, the traveler's face and its chip."""
+    """What was found in one picture: every face, the traveler's face, and what models say about it, if any do."""
 
-    width: int
-    height: int
+    picture: Rgb
     boxes: tuple[FaceBox, ...]
     face: Face
-    chip: Chip
+    pose: HeadPose | None = None
+    eyes: EyesOpen | None = None
 
 
 PROBLEM_OF: Final[Mapping[Component, CaptureProblem]] = {
@@ -138,7 +141,7 @@ PROBLEM_OF: Final[Mapping[Component, CaptureProblem]] = {
 def assess(view: View, profile: Profile) -> QualityReport:
     """Measure every component of a picture with a face, and judge it by the profile's limits."""
     limits = LIMITS[profile]
-    skin = _luminance(view.chip)
+    skin = luminance(face_crop(view.picture, view.face.landmarks))
     measures = (
         _single_face(view.boxes, limits),
         _inter_eye_distance(view.face, limits),
@@ -192,18 +195,6 @@ def _inter_eye_distance(face: Face, limits: Limits) -> QualityMeasure:
     return _measure(
         Component.INTER_EYE_DISTANCE, pixels, "pixels", value, pixels >= limits.min_inter_eye_pixels
     )
-
-
-INNER_SHARE: Final = 0.6
-"""The middle of the chip holds brows to chin and no background; the standard uses the landmarks' hull."""
-
-
-def _luminance(chip: Chip) -> npt.NDArray[np.float32]:
-    """Luminance 0 to 255 (ITU-R BT.709 weights) of the chip's middle."""
-    side = chip.shape[0]
-    edge = round(side * (1 - INNER_SHARE) / 2)
-    inner = chip[edge : side - edge, edge : side - edge].astype(np.float32)
-    return inner @ np.asarray([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 
 def _sharpness(luminance: npt.NDArray[np.float32], limits: Limits) -> QualityMeasure:
@@ -281,8 +272,8 @@ def _crops(view: View, limits: Limits) -> tuple[QualityMeasure, ...]:
     points = view.face.landmarks
     unit = max(points.inter_eye_distance, 1.0)
     eye_line = (points.left_eye[1] + points.right_eye[1]) / 2
-    left, right = points.left_eye[0] / unit, (view.width - points.right_eye[0]) / unit
-    above, below = eye_line / unit, (view.height - eye_line) / unit
+    left, right = points.left_eye[0] / unit, (view.picture.shape[1] - points.right_eye[0]) / unit
+    above, below = eye_line / unit, (view.picture.shape[0] - eye_line) / unit
 
     def crop(component: Component, native: float, wanted: float, value: float | None) -> QualityMeasure:
         return _measure(component, native, "inter-eye distances", value, native >= wanted)
