@@ -52,6 +52,10 @@ Address = Annotated[
 ]
 
 
+EngineName = Literal["mobilefacenet", "dlib", "onnx"]
+"""The face engines; docs/faces.md has their cards."""
+
+
 class SettingsError(BorderpostError):
     """A setting is wrong. The message names every wrong one: where it is from, what was got, what was wanted."""
 
@@ -89,6 +93,13 @@ class FacesSettings(ServiceSettings):
     """The faces service."""
 
     address: Address = Field(default="127.0.0.1:7402", description="Where the others reach it: host:port.")
+    engine: EngineName = Field(
+        default="mobilefacenet",
+        description="The face engine: mobilefacenet (lower error), dlib (public domain), onnx (a model of your own).",
+    )
+    card: Path | None = Field(
+        default=None, description="The card file of a model of your own (TOML), for the engine onnx."
+    )
 
 
 class WatchlistSettings(ServiceSettings):

@@ -15,7 +15,7 @@ import dlib
 import numpy as np
 from PIL import Image
 
-from borderpost.faces.adapters.weights import FIVE_POINTS, locate, read_verified
+from borderpost.faces.adapters.weights import FIVE_POINTS, read_verified
 from borderpost.faces.domain import Chip, Face, FaceBox, Landmarks
 from borderpost.runtime.pictures import Rgb
 
@@ -43,8 +43,9 @@ class _Tools(threading.local):
 
     def __init__(self) -> None:
         self.detector: Any = dlib.get_frontal_face_detector()
-        read_verified(FIVE_POINTS)
-        self.predictor: Any = dlib.shape_predictor(str(locate(FIVE_POINTS)))
+        self.predictor: Any = dlib.shape_predictor.__new__(dlib.shape_predictor)
+        # As pickle does: from the bytes that were verified. Its constructor would read the file once more.
+        self.predictor.__setstate__((read_verified(FIVE_POINTS),))
 
 
 class DlibFaceFinder:

@@ -26,10 +26,11 @@ from borderpost.faces.adapters.dlib_weights import (
     Rectifier,
     parse_network,
 )
+from borderpost.faces.adapters.sessions import open_session
 from borderpost.faces.adapters.weights import FIVE_POINTS, RESNET, read_verified
 from borderpost.faces.domain import Chips, Embeddings
 from borderpost.faces.errors import WeightsAlteredError
-from borderpost.faces.ports import ModelCard, ModelFile
+from borderpost.faces.ports import ModelCard
 
 SCALE: Final = 256.0
 """dlib `input_rgb_image_sized` divides by 256, not by 255."""
@@ -41,10 +42,7 @@ IR_VERSION: Final = 9
 CARD: Final = ModelCard(
     id="dlib-resnet-v1",
     engine="dlib",
-    files=(
-        ModelFile(RESNET.path.rpartition("/")[2], RESNET.sha256),
-        ModelFile(FIVE_POINTS.path.rpartition("/")[2], FIVE_POINTS.sha256),
-    ),
+    files=(RESNET.as_model_file, FIVE_POINTS.as_model_file),
     licence="public domain, as its author says",
     holder="Davis E. King",
     provenance="dlib-models, by way of the package face-recognition-models 0.3.0",
@@ -65,20 +63,12 @@ class DlibOnnxEmbedder:
         self._session = session
 
     @classmethod
-    def load(cls, intra_op_threads: int = 1, inter_op_threads: int = 1) -> DlibOnnxEmbedder:
+    def load(cls) -> DlibOnnxEmbedder:
         """Verify the installed weights, build the graph, start it. Takes well under a second.
 
         Raises WeightsMissingError, WeightsAlteredError.
         """
-        model = build_model(parse_network(read_verified(RESNET)))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = intra_op_threads
-        options.inter_op_num_threads = inter_op_threads
-        return cls(
-            onnxruntime.InferenceSession(
-                model.SerializeToString(), sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        )
+        return cls(open_session(build_model(parse_network(read_verified(RESNET))).SerializeToString()))
 
     @property
     def card(self) -> ModelCard:

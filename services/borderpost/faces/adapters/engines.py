@@ -1,0 +1,40 @@
+"""The engines by name: what the composition root, the evaluation and the bench make one from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from borderpost.faces.adapters.dlib_hog import DlibFaceFinder
+from borderpost.faces.adapters.dlib_onnx import DlibOnnxEmbedder
+from borderpost.faces.adapters.mobilefacenet import MobileFaceNetAligner, MobileFaceNetEmbedder
+from borderpost.faces.ports import Engine
+from borderpost.runtime.settings import EngineName
+
+
+def load_engine(name: EngineName, card: Path | None = None) -> Engine:
+    """An engine, its weights verified and loaded, its first face looked for.
+
+    `card` is the card file of an agency's own model, for the engine `onnx` alone. Raises WeightsMissingError,
+    WeightsAlteredError, ModelCardError.
+    """
+    return _MAKERS[name](card)
+
+
+def _dlib(_: Path | None) -> Engine:
+    finder = DlibFaceFinder()
+    finder.warm_up()
+    return Engine(finder, finder, DlibOnnxEmbedder.load())
+
+
+def _mobilefacenet(_: Path | None) -> Engine:
+    finder = DlibFaceFinder()
+    finder.warm_up()
+    return Engine(finder, MobileFaceNetAligner(finder), MobileFaceNetEmbedder.load())
+
+
+_MAKERS: Final[Mapping[EngineName, Callable[[Path | None], Engine]]] = {
+    "mobilefacenet": _mobilefacenet,
+    "dlib": _dlib,
+}
