@@ -143,7 +143,7 @@ class Template:
     values: Vector
 
 
-def make_template(model_id: str, embedding: Vector) -> Template:
+def make_template(model_id: str, embedding: npt.NDArray[np.floating]) -> Template:
     """A template from one embedding as the model gave it. Raises TemplateInvalidError for a zero or a NaN."""
     values = embedding.astype(np.float64)
     length = float(np.linalg.norm(values))
@@ -152,6 +152,17 @@ def make_template(model_id: str, embedding: Vector) -> Template:
     unit = (values / length).astype(np.float32)
     unit.flags.writeable = False
     return Template(model_id, len(unit), ElementType.FLOAT32, Normalisation.L2, unit)
+
+
+def mean_template(templates: Sequence[Template]) -> Template:
+    """The direction that templates of one model and one person have in common: their sum, at length 1.
+
+    Raises TemplateInvalidError where they cancel each other out.
+    """
+    if len(templates) == 1:
+        return templates[0]
+    values = np.stack([template.values for template in templates])
+    return make_template(templates[0].model_id, values.sum(axis=0, dtype=np.float64))
 
 
 def check_template(template: Template, model_id: str, dimension: int, field: str) -> None:
@@ -245,6 +256,7 @@ class CaptureProblem(enum.Enum):
     HEAD_TURNED = "HEAD_TURNED"
     HEAD_TILTED = "HEAD_TILTED"
     FACE_CUT_OFF = "FACE_CUT_OFF"
+    DIFFERENT_FACES = "DIFFERENT_FACES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,17 +267,68 @@ class QualityReport:
     problems: tuple[CaptureProblem, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What one picture shows; the picture itself is not kept.
+
+    `boxes` are all faces found, `face` is the traveler's. `face` and `chip` are None if and only if none was
+    found; `pose` and `eyes` also where the engine has no model for them.
+    """
+
+    boxes: tuple[FaceBox, ...]
+    face: Face | None
+    pose: HeadPose | None
+    eyes: EyesOpen | None
+    chip: Chip | None
+    quality: QualityReport
+
+    @property
+    def box(self) -> FaceBox | None:
+        """Where the traveler's face is."""
+        return self.face.box if self.face is not None else None
+
+    @property
+    def other_boxes(self) -> tuple[FaceBox, ...]:
+        """Where the other faces are."""
+        return tuple(box for box in self.boxes if box != self.box)
+
+
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """Whether a living person stood there, by which method and version."""
+    """Whether a living person stood there: by which method and version, and why where it is not PASSED.
+
+    `measured` tells whether the method's error rates (APCER, BPCER; ISO/IEC 30107-3) are known.
+    """
 
     status: Status
     method: str | None
     version: str | None
+    measured: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 LIVENESS_NOT_PERFORMED: Final = Liveness(Status.NOT_PERFORMED, None, None)
-"""No liveness method is built in yet, and none is pretended."""
+"""What is said of pictures that came without a capture token: nothing was asked of the traveler."""
+
+
+class CaptureAction(enum.Enum):
+    """What a traveler is asked to do in a guided capture. Left and right are the traveler's own."""
+
+    LOOK_STRAIGHT = "LOOK_STRAIGHT"
+    TURN_LEFT = "TURN_LEFT"
+    TURN_RIGHT = "TURN_RIGHT"
+    BLINK = "BLINK"
+    MOVE_CLOSER = "MOVE_CLOSER"
+
+
+class CaptureEnd(enum.Enum):
+    """Why a guided capture ended; names as in faces.proto."""
+
+    COMPLETE = "COMPLETE"
+    BY_CALLER = "BY_CALLER"
+    TIME = "TIME"
+    FRAMES = "FRAMES"
+    SILENCE = "SILENCE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,23 +346,31 @@ class StageTimes:
 class Extraction:
     """What the frames of one capture gave. `best_frame` is the index of the frame that the rest is about.
 
-    `best_frame`, `template` and `box` are None if and only if no frame has a face (NO_FACE is then the only
-    problem). Other problems leave the template in place: whoever asked decides what to do with it.
+    The template is made of all of `fused_frames`. `best_frame`, `template` and `box` are None if and only if no
+    frame has a face (NO_FACE is then the only problem). Other problems leave the template in place: whoever asked
+    decides what to do with it.
     """
 
     profile: Profile
     model_id: str
     best_frame: int | None
+    fused_frames: tuple[int, ...]
     template: Template | None
     box: FaceBox | None
-    faces_found: int
+    other_boxes: tuple[FaceBox, ...]
     quality: QualityReport
     liveness: Liveness
     milliseconds: StageTimes
 
+    @property
+    def faces_found(self) -> int:
+        """How many faces the best frame shows."""
+        return len(self.other_boxes) + (self.box is not None)
+
 
 class Decision(enum.Enum):
-    """Whether two templates match at the asked FMR. UNDETERMINED: the calibration can't support that rate."""
+    """Whether two faces match at the asked FMR. UNDETERMINED: the calibration can't support that rate, or there
+    is no face."""
 
     MATCH = "match"
     NO_MATCH = "no match"
@@ -307,16 +378,41 @@ class Decision(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class FacePicture:
+    """An encoded picture of a face, and what it is for."""
+
+    data: bytes
+    profile: Profile
+
+
+Sample: TypeAlias = Template | FacePicture
+"""One side of a comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The cosine of two templates, and how often strangers reach it."""
+
+    value: float
+    fmr: FalseMatchRate
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """A 1:1 comparison: the score, what it means, and the decision at the FMR that was asked for."""
+    """A 1:1 comparison: the score, what it means, and the decision at the FMR that was asked for.
+
+    `score` is None, and the decision UNDETERMINED, if a picture shows no face. `probe` and `reference` are what
+    was seen in the pictures; None for a side that came as a template.
+    """
 
     model_id: str
-    score: float
-    fmr: FalseMatchRate
+    score: Score | None
     fmr_target: float
     threshold: float
     decision: Decision
     calibration_id: str
+    probe: Look | None
+    reference: Look | None
 
 
 def _middle(a: Point, b: Point) -> Point:

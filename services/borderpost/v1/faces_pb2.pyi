@@ -593,9 +593,11 @@ class CaptureFrame(_message.Message):
     PICTURE_FIELD_NUMBER: _builtins.int
     CAPTURED_MS_FIELD_NUMBER: _builtins.int
     picture: _builtins.bytes
-    """JPEG, PNG or JPEG 2000, as for ExtractTemplate."""
+    """JPEG, PNG or JPEG 2000, as for ExtractTemplate. As the camera sees it, not mirrored."""
     captured_ms: _builtins.int
-    """When it was taken: milliseconds on the caller's clock, never falling."""
+    """When it was taken: milliseconds on the caller's clock, never falling. Frames of the same time, and frames that
+    show the same picture, count as one.
+    """
     def __init__(
         self,
         *,
@@ -662,7 +664,7 @@ class CaptureSession(_message.Message):
     ends_in_ms: _builtins.int
     """When it ends at the latest: milliseconds from now."""
     max_frames: _builtins.int
-    """Frames that are looked at, at most."""
+    """Frames that may be sent, looked at or not; with the last of them the capture ends."""
     def __init__(
         self,
         *,
@@ -690,6 +692,7 @@ class CaptureGuidance(_message.Message):
     PROBLEMS_FIELD_NUMBER: _builtins.int
     BOX_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
     frame: _builtins.int
     """The frame, counted from 0 over all that were sent."""
     action: Global___CaptureAction.ValueType
@@ -697,7 +700,7 @@ class CaptureGuidance(_message.Message):
     prompt: _builtins.str
     """The same in words."""
     progress: _builtins.int
-    """How much of the capture is done, 0 to 100."""
+    """How much of the capture is done, 0 to 100. Never falls."""
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.CaptureProblem]:
         """What is wrong with this frame. Empty if it is a good one."""
@@ -705,6 +708,10 @@ class CaptureGuidance(_message.Message):
     @_builtins.property
     def box(self) -> Global___FaceBox:
         """Where the face is. Not set if none was found."""
+
+    @_builtins.property
+    def kept(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The frames that may still be in the result: a caller may forget all others up to `frame`."""
 
     def __init__(
         self,
@@ -715,10 +722,11 @@ class CaptureGuidance(_message.Message):
         problems: _abc.Iterable[_types_pb2.CaptureProblem] | None = ...,
         box: Global___FaceBox | None = ...,
         progress: _builtins.int = ...,
+        kept: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "box", b"box", "frame", b"frame", "problems", b"problems", "progress", b"progress", "prompt", b"prompt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "box", b"box", "frame", b"frame", "kept", b"kept", "problems", b"problems", "progress", b"progress", "prompt", b"prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -86,7 +86,8 @@ class FacesServiceServicer:
         frame, when time or frames are used up, or when no frame has come for a while.
 
         A frame that is no picture is guidance (PICTURE_UNREADABLE), not an error. INVALID_ARGUMENT: INVALID_REQUEST
-        (no start, two starts, no visit). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES.
+        (no start, two starts, no visit, a time that falls). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES, with the time after
+        which to try again. DEADLINE_EXCEEDED: SLOW_READER (the caller doesn't take its answers).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

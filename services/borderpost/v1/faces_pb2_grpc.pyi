@@ -55,7 +55,8 @@ class FacesServiceStub:
     frame, when time or frames are used up, or when no frame has come for a while.
 
     A frame that is no picture is guidance (PICTURE_UNREADABLE), not an error. INVALID_ARGUMENT: INVALID_REQUEST
-    (no start, two starts, no visit). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES.
+    (no start, two starts, no visit, a time that falls). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES, with the time after
+    which to try again. DEADLINE_EXCEEDED: SLOW_READER (the caller doesn't take its answers).
     """
 
 @_typing.type_check_only
@@ -85,7 +86,8 @@ class FacesServiceAsyncStub(FacesServiceStub):
     frame, when time or frames are used up, or when no frame has come for a while.
 
     A frame that is no picture is guidance (PICTURE_UNREADABLE), not an error. INVALID_ARGUMENT: INVALID_REQUEST
-    (no start, two starts, no visit). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES.
+    (no start, two starts, no visit, a time that falls). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES, with the time after
+    which to try again. DEADLINE_EXCEEDED: SLOW_READER (the caller doesn't take its answers).
     """
 
 class FacesServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -130,7 +132,8 @@ class FacesServiceServicer(metaclass=_abc_1.ABCMeta):
         frame, when time or frames are used up, or when no frame has come for a while.
 
         A frame that is no picture is guidance (PICTURE_UNREADABLE), not an error. INVALID_ARGUMENT: INVALID_REQUEST
-        (no start, two starts, no visit). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES.
+        (no start, two starts, no visit, a time that falls). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES, with the time after
+        which to try again. DEADLINE_EXCEEDED: SLOW_READER (the caller doesn't take its answers).
         """
 
 def add_FacesServiceServicer_to_server(servicer: FacesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
