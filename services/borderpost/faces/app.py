@@ -22,7 +22,6 @@ from borderpost.faces.domain import (
     FacePicture,
     Look,
     Profile,
-    QualityReport,
     Sample,
     Score,
     StageTimes,
@@ -64,11 +63,11 @@ class Faces:
         self._same_person = calibration.threshold_at(SAME_PERSON_FMR).score
 
     def extract(self, pictures: Sequence[bytes], profile: Profile) -> Extraction:
-        """One template of the frames of one capture, with the best one's quality. No face is a result, not an error.
+        """One template of the frames of one capture, with the best one's quality.
 
-        `pictures` are 1 to MAX_FRAMES encoded pictures of the same person. Every frame without a problem goes into
-        the template, or where all have one the best frame alone. Frames of somebody else stay out of it, and are
-        the problem DIFFERENT_FACES.
+        `pictures` are 1 to MAX_FRAMES encoded pictures of one person. Every frame without a problem goes into the
+        template, or where all have one the best frame alone. Frames of somebody else stay out of it, and are the
+        problem DIFFERENT_FACES. No face is a result, not an error.
 
         Raises InvalidRequestError for another count, and the errors of `runtime.pictures` for bytes that can't
         be decoded.
@@ -146,14 +145,16 @@ class Faces:
         with watch.stage("assess"):
             pose = self._engine.pose.pose(picture, face) if self._engine.pose else None
             eyes = self._engine.eyes.eyes(picture, face) if self._engine.eyes else None
-            report = quality.assess(quality.View(width, height, boxes, face, chip), profile)
+            report = quality.assess(quality.View(picture, boxes, face, pose, eyes), profile)
         return Look(boxes, face, pose, eyes, chip, report)
 
     def templates(self, chips: Sequence[Chip]) -> list[Template]:
-        """The template of each chip, all made in one batch: the mean with the mirrored chip's, if the card says so."""
+        """The template of each chip, all in one batch: with the mirrored chip's mean, if the model card says so."""
         batch = np.stack(chips)
         if not self._card.mirrored:
-            return [make_template(self._card.id, embedding) for embedding in self._engine.embedder.embed(batch)]
+            return [
+                make_template(self._card.id, embedding) for embedding in self._engine.embedder.embed(batch)
+            ]
         both = self._engine.embedder.embed(np.concatenate([batch, batch[:, :, ::-1]]))
         units = [make_template(self._card.id, embedding) for embedding in both]
         return [mean_template(pair) for pair in zip(units[: len(chips)], units[len(chips) :], strict=True)]
@@ -164,8 +165,12 @@ class Faces:
 
     def _fused(self, looks: Sequence[Look], best: int) -> tuple[Template, tuple[int, ...], bool]:
         """The template, the frames that it is made of, and whether some frames show somebody else."""
-        chips = {index: look.chip for index, look in enumerate(looks) if index == best or _is_good(look)}
-        templates = dict(zip(chips, self.templates([chip for chip in chips.values() if chip is not None]), strict=True))
+        chips = {
+            index: look.chip
+            for index, look in enumerate(looks)
+            if look.chip is not None and (index == best or not look.quality.problems)
+        }
+        templates = dict(zip(chips, self.templates(list(chips.values())), strict=True))
         fused = tuple(i for i, template in templates.items() if self.same_person(templates[best], template))
         return mean_template([templates[i] for i in fused]), fused, len(fused) < len(templates)
 
@@ -175,10 +180,6 @@ class Faces:
             return (None if look.chip is None else self.templates([look.chip])[0]), look
         check_template(sample, self._card.id, self._card.dimension, field)
         return sample, None
-
-
-def _is_good(look: Look) -> bool:
-    return look.chip is not None and not look.quality.problems
 
 
 def _decide(score: Score | None, threshold: Threshold) -> Decision:

@@ -17,4 +17,5 @@ ADVICE: Final[Mapping[CaptureProblem, str]] = {
     CaptureProblem.HEAD_TURNED: "Turn your head to look straight at the camera.",
     CaptureProblem.HEAD_TILTED: "Hold your head upright.",
     CaptureProblem.FACE_CUT_OFF: "Your face is not fully in the picture. Move to its middle.",
+    CaptureProblem.DIFFERENT_FACES: "Different people were seen. Please stand alone, and stay until the end.",
 }

@@ -21,16 +21,15 @@ class FacesServicer(FacesServiceServicer):
     async def ExtractTemplate(
         self, request: pb.ExtractTemplateRequest, context: Any
     ) -> pb.ExtractTemplateResponse:
-        """Make a template of the best frame."""
+        """Make a template of the frames of one capture."""
         validate.check_extract_template(request)
         profile = wire.from_profile(request.profile)
         return wire.to_extraction(await self._pool.run(self._app.extract, list(request.frames), profile))
 
     async def Compare(self, request: pb.CompareRequest, context: Any) -> pb.CompareResponse:
-        """Compare two templates."""
+        """Compare two faces, each a template or a picture."""
         validate.check_compare(request)
-        probe = wire.from_template(request.probe, "probe")
-        reference = wire.from_template(request.reference, "reference")
+        probe, reference = wire.from_probe(request), wire.from_reference(request)
         return wire.to_comparison(
             await self._pool.run(self._app.compare, probe, reference, request.target_fmr)
         )

@@ -14,9 +14,14 @@ from borderpost.faces.domain import (
     ElementType,
     Extraction,
     FaceBox,
+    FacePicture,
+    Look,
     Normalisation,
     Profile,
     QualityMeasure,
+    QualityReport,
+    Sample,
+    Score,
     Status,
     Template,
 )
@@ -50,6 +55,25 @@ _DECISIONS: Final = {
 def from_profile(profile: int) -> Profile:
     """The domain's profile of a checked request."""
     return _PROFILES[profile]
+
+
+def from_picture(message: faces_pb2.FacePicture) -> FacePicture:
+    """The domain's picture of a checked request."""
+    return FacePicture(message.picture, from_profile(message.profile))
+
+
+def from_probe(request: faces_pb2.CompareRequest) -> Sample:
+    """The probe of a checked request. Raises TemplateInvalidError."""
+    if request.HasField("probe_picture"):
+        return from_picture(request.probe_picture)
+    return from_template(request.probe, "probe")
+
+
+def from_reference(request: faces_pb2.CompareRequest) -> Sample:
+    """The reference of a checked request. Raises TemplateInvalidError."""
+    if request.HasField("reference_picture"):
+        return from_picture(request.reference_picture)
+    return from_template(request.reference, "reference")
 
 
 def from_template(message: types_pb2.Template, field: str) -> Template:
@@ -98,30 +122,50 @@ def to_extraction(extraction: Extraction) -> faces_pb2.ExtractTemplateResponse:
         box=_to_box(extraction.box) if extraction.box is not None else None,
         faces_found=extraction.faces_found,
         quality=[_to_measure(measure) for measure in extraction.quality.measures],
-        problems=[
-            types_pb2.CaptureProblem(code=problem.value, advice=ADVICE[problem])
-            for problem in extraction.quality.problems
-        ],
+        problems=_to_problems(extraction.quality),
         liveness=faces_pb2.Liveness(
             status=_STATUSES[liveness.status],
             method=" ".join(part for part in (liveness.method, liveness.version) if part),
         ),
         stages=[types_pb2.StageTime(stage=stage, milliseconds=spent) for stage, spent in times.items()],
+        other_boxes=[_to_box(box) for box in extraction.other_boxes],
+        fused_frames=extraction.fused_frames,
     )
 
 
 def to_comparison(comparison: Comparison) -> faces_pb2.CompareResponse:
     """The answer to Compare."""
     return faces_pb2.CompareResponse(
-        score=types_pb2.Score(
-            value=comparison.score,
-            fmr=comparison.fmr.rate,
-            fmr_is_upper_bound=comparison.fmr.is_upper_bound,
-            calibration_id=comparison.calibration_id,
-        ),
+        score=_to_score(comparison.score, comparison.calibration_id) if comparison.score else None,
         threshold=comparison.threshold,
         status=_DECISIONS[comparison.decision],
+        probe_report=_to_report(comparison.probe) if comparison.probe else None,
+        reference_report=_to_report(comparison.reference) if comparison.reference else None,
     )
+
+
+def _to_score(score: Score, calibration_id: str) -> types_pb2.Score:
+    return types_pb2.Score(
+        value=score.value,
+        fmr=score.fmr.rate,
+        fmr_is_upper_bound=score.fmr.is_upper_bound,
+        calibration_id=calibration_id,
+    )
+
+
+def _to_report(look: Look) -> faces_pb2.FaceReport:
+    return faces_pb2.FaceReport(
+        box=_to_box(look.box) if look.box is not None else None,
+        other_boxes=[_to_box(box) for box in look.other_boxes],
+        quality=[_to_measure(measure) for measure in look.quality.measures],
+        problems=_to_problems(look.quality),
+    )
+
+
+def _to_problems(report: QualityReport) -> list[types_pb2.CaptureProblem]:
+    return [
+        types_pb2.CaptureProblem(code=problem.value, advice=ADVICE[problem]) for problem in report.problems
+    ]
 
 
 def _to_box(box: FaceBox) -> faces_pb2.FaceBox:

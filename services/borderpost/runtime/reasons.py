@@ -44,6 +44,7 @@ _FACE: Final = {
     "HEAD_TURNED": "The head was turned away.",
     "HEAD_TILTED": "The head was tilted.",
     "FACE_CUT_OFF": "Part of the face was outside the picture.",
+    "DIFFERENT_FACES": "The live pictures show different people.",
 }
 
 _DOCUMENT: Final = {
