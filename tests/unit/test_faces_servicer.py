@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,8 +17,11 @@ from borderpost.faces.domain import (
     Decision,
     Extraction,
     FaceBox,
+    FacePicture,
+    Look,
     Profile,
     QualityReport,
+    Score,
     StageTimes,
     make_template,
 )
@@ -41,12 +46,23 @@ class CannedFaces:
             Profile.LIVE,
             "fake-1",
             1,
+            (0, 1),
             TEMPLATE,
             FaceBox(-3, 4, 50, 60),
-            2,
+            (FaceBox(90, 4, 20, 20),),
             QualityReport(no_face().measures, (CaptureProblem.SEVERAL_FACES,)),
             LIVENESS_NOT_PERFORMED,
             TIMES,
+        )
+        self.comparison = Comparison(
+            "fake-1",
+            Score(0.9, FalseMatchRate(1e-5, True)),
+            fmr_target=0.001,
+            threshold=0.8,
+            decision=Decision.MATCH,
+            calibration_id="c1",
+            probe=None,
+            reference=None,
         )
 
     def extract(self, pictures, profile):
@@ -55,7 +71,7 @@ class CannedFaces:
 
     def compare(self, probe, reference, fmr_target):
         self.asked = (probe, reference, fmr_target)
-        return Comparison("fake-1", 0.9, FalseMatchRate(1e-5, True), fmr_target, 0.8, Decision.MATCH, "c1")
+        return self.comparison
 
 
 @pytest.fixture
@@ -88,6 +104,7 @@ async def test_an_extraction_arrives_whole(servicer, faces):
     )
     assert faces.asked == ([b"a", b"b"], Profile.WATCHLIST_ENROLMENT)
     assert (answer.best_frame, answer.faces_found, answer.box.left, answer.box.height) == (1, 2, -3, 60)
+    assert (list(answer.fused_frames), [box.left for box in answer.other_boxes]) == ([0, 1], [90])
     assert np.frombuffer(answer.template.values, "<f4") == pytest.approx([0.6, 0.8, 0, 0])
     assert [problem.code for problem in answer.problems] == ["SEVERAL_FACES"]
     assert answer.problems[0].advice
@@ -107,12 +124,13 @@ async def test_what_was_not_measured_is_not_set(servicer):
 
 async def test_without_a_face_there_is_no_template_box_or_best_frame(servicer, faces):
     faces.extraction = Extraction(
-        Profile.LIVE, "fake-1", None, None, None, 0, no_face(), LIVENESS_NOT_PERFORMED, TIMES
+        Profile.LIVE, "fake-1", None, (), None, None, (), no_face(), LIVENESS_NOT_PERFORMED, TIMES
     )
     answer = await servicer.ExtractTemplate(
         pb.ExtractTemplateRequest(frames=[b"a"], profile=pb.CAPTURE_PROFILE_LIVE), None
     )
     assert not any(answer.HasField(field) for field in ("template", "box", "best_frame"))
+    assert (answer.faces_found, list(answer.fused_frames), list(answer.other_boxes)) == (0, [], [])
 
 
 async def test_a_comparison_arrives_whole(servicer, faces):
@@ -125,6 +143,48 @@ async def test_a_comparison_arrives_whole(servicer, faces):
         0.8,
         types.CHECK_STATUS_PASSED,
     )
+
+
+async def test_pictures_are_compared_and_reported_on_each_side(servicer, faces):
+    nothing = Look((), None, None, None, None, no_face())
+    faces.comparison = replace(
+        faces.comparison, score=None, decision=Decision.UNDETERMINED, probe=nothing, reference=nothing
+    )
+    answer = await servicer.Compare(
+        pb.CompareRequest(
+            probe_picture=picture(b"live", pb.CAPTURE_PROFILE_LIVE),
+            reference_picture=picture(b"page", pb.CAPTURE_PROFILE_DOCUMENT),
+            target_fmr=0.001,
+        ),
+        None,
+    )
+    assert faces.asked[:2] == (
+        FacePicture(b"live", Profile.LIVE),
+        FacePicture(b"page", Profile.DOCUMENT_PORTRAIT),
+    )
+    assert (answer.HasField("score"), answer.status) == (False, types.CHECK_STATUS_UNDETERMINED)
+    for report in (answer.probe_report, answer.reference_report):
+        assert [problem.code for problem in report.problems] == ["NO_FACE"]
+        assert (len(report.quality) > 0, report.HasField("box")) == (True, False)
+
+
+async def test_a_template_is_compared_with_a_picture(servicer, faces):
+    seen = Look((FaceBox(1, 2, 3, 4),), None, None, None, None, no_face())
+    faces.comparison = replace(faces.comparison, reference=seen)
+    answer = await servicer.Compare(
+        pb.CompareRequest(
+            probe=wire.to_template(TEMPLATE),
+            reference_picture=picture(b"page", pb.CAPTURE_PROFILE_DOCUMENT),
+            target_fmr=0.001,
+        ),
+        None,
+    )
+    assert (answer.HasField("probe_report"), answer.HasField("reference_report")) == (False, True)
+    assert [box.left for box in answer.reference_report.other_boxes] == [1]
+
+
+def picture(data, profile):
+    return pb.FacePicture(picture=data, profile=profile)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +207,12 @@ async def test_a_bad_extraction_request_never_reaches_the_use_case(servicer, fac
     [
         pb.CompareRequest(probe=wire.to_template(TEMPLATE), target_fmr=0.001),
         pb.CompareRequest(reference=wire.to_template(TEMPLATE), target_fmr=0.001),
+        pb.CompareRequest(
+            probe_picture=picture(b"a", 0), reference=wire.to_template(TEMPLATE), target_fmr=0.001
+        ),
+        pb.CompareRequest(
+            probe=wire.to_template(TEMPLATE), reference_picture=picture(b"a", 99), target_fmr=0.001
+        ),
         request(target_fmr=0.0),
         request(target_fmr=0.2),
         request(target_fmr=float("nan")),
