@@ -781,3 +781,91 @@ class CaptureResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CaptureResult: _TypeAlias = CaptureResult  # noqa: Y015
+
+@_typing.final
+class CaptureToken(_message.Message):
+    """What a capture token is, serialised: its claims, and the signature over them. Callers pass it on unread; only
+    FacesService makes and checks it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    claims: _builtins.bytes
+    """A CaptureClaims, serialised once: what is signed are these bytes."""
+    signature: _builtins.bytes
+    """Ed25519 (RFC 8032) over "borderpost capture token 1", a newline, and `claims`."""
+    def __init__(
+        self,
+        *,
+        claims: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureToken: _TypeAlias = CaptureToken  # noqa: Y015
+
+@_typing.final
+class CaptureClaims(_message.Message):
+    """What a capture token says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    VISIT_ID_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    FRAMES_SHA256_FIELD_NUMBER: _builtins.int
+    LIVENESS_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    ISSUED_MS_FIELD_NUMBER: _builtins.int
+    EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The capture's session: a UUIDv7."""
+    nonce: _builtins.bytes
+    """16 random bytes: no two captures have the same claims."""
+    visit_id: _builtins.str
+    """The visit that it is for."""
+    key_id: _builtins.str
+    """The key that it is signed with: the first 16 hexadecimal digits of the public key's SHA-256."""
+    issued_ms: _builtins.int
+    """When it was made: milliseconds since 1970 (UTC)."""
+    expires_ms: _builtins.int
+    """Until when it holds: milliseconds since 1970 (UTC)."""
+    @_builtins.property
+    def caller(self) -> _types_pb2.Actor:
+        """The caller that it was made for."""
+
+    @_builtins.property
+    def frames_sha256(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """SHA-256 of each chosen frame, in their order."""
+
+    @_builtins.property
+    def liveness(self) -> Global___Liveness:
+        """What was found out about liveness."""
+
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        nonce: _builtins.bytes = ...,
+        visit_id: _builtins.str = ...,
+        caller: _types_pb2.Actor | None = ...,
+        frames_sha256: _abc.Iterable[_builtins.bytes] | None = ...,
+        liveness: Global___Liveness | None = ...,
+        key_id: _builtins.str = ...,
+        issued_ms: _builtins.int = ...,
+        expires_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "liveness", b"liveness"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "expires_ms", b"expires_ms", "frames_sha256", b"frames_sha256", "issued_ms", b"issued_ms", "key_id", b"key_id", "liveness", b"liveness", "nonce", b"nonce", "session_id", b"session_id", "visit_id", b"visit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureClaims: _TypeAlias = CaptureClaims  # noqa: Y015
