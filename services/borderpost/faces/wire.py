@@ -15,6 +15,7 @@ from borderpost.faces.domain import (
     Extraction,
     FaceBox,
     FacePicture,
+    Liveness,
     Look,
     Normalisation,
     Profile,
@@ -112,23 +113,41 @@ def to_template(template: Template) -> types_pb2.Template:
     )
 
 
+def to_liveness(liveness: Liveness) -> faces_pb2.Liveness:
+    """The message of a liveness result."""
+    return faces_pb2.Liveness(
+        status=_STATUSES[liveness.status],
+        method=" ".join(part for part in (liveness.method, liveness.version) if part),
+        measured=liveness.measured,
+        reasons=liveness.reasons,
+    )
+
+
+def from_liveness(message: faces_pb2.Liveness) -> Liveness:
+    """The domain's liveness result, of a message that this service made."""
+    statuses = {value: status for status, value in _STATUSES.items()}
+    return Liveness(
+        status=statuses.get(message.status, Status.UNDETERMINED),
+        method=message.method or None,
+        version=None,
+        measured=message.measured,
+        reasons=tuple(message.reasons),
+    )
+
+
 def to_extraction(extraction: Extraction) -> faces_pb2.ExtractTemplateResponse:
     """The answer to ExtractTemplate."""
     times = asdict(extraction.milliseconds)
-    liveness = extraction.liveness
     return faces_pb2.ExtractTemplateResponse(
         template=to_template(extraction.template) if extraction.template is not None else None,
         best_frame=extraction.best_frame,
-        box=_to_box(extraction.box) if extraction.box is not None else None,
+        box=to_box(extraction.box) if extraction.box is not None else None,
         faces_found=extraction.faces_found,
         quality=[_to_measure(measure) for measure in extraction.quality.measures],
         problems=_to_problems(extraction.quality),
-        liveness=faces_pb2.Liveness(
-            status=_STATUSES[liveness.status],
-            method=" ".join(part for part in (liveness.method, liveness.version) if part),
-        ),
+        liveness=to_liveness(extraction.liveness),
         stages=[types_pb2.StageTime(stage=stage, milliseconds=spent) for stage, spent in times.items()],
-        other_boxes=[_to_box(box) for box in extraction.other_boxes],
+        other_boxes=[to_box(box) for box in extraction.other_boxes],
         fused_frames=extraction.fused_frames,
     )
 
@@ -155,8 +174,8 @@ def _to_score(score: Score, calibration_id: str) -> types_pb2.Score:
 
 def _to_report(look: Look) -> faces_pb2.FaceReport:
     return faces_pb2.FaceReport(
-        box=_to_box(look.box) if look.box is not None else None,
-        other_boxes=[_to_box(box) for box in look.other_boxes],
+        box=to_box(look.box) if look.box is not None else None,
+        other_boxes=[to_box(box) for box in look.other_boxes],
         quality=[_to_measure(measure) for measure in look.quality.measures],
         problems=_to_problems(look.quality),
     )
@@ -168,7 +187,8 @@ def _to_problems(report: QualityReport) -> list[types_pb2.CaptureProblem]:
     ]
 
 
-def _to_box(box: FaceBox) -> faces_pb2.FaceBox:
+def to_box(box: FaceBox) -> faces_pb2.FaceBox:
+    """The message of a box."""
     return faces_pb2.FaceBox(left=box.left, top=box.top, width=box.width, height=box.height)
 
 
