@@ -9,6 +9,7 @@ import onnx
 from onnx import numpy_helper
 
 from borderpost.faces.adapters.dlib_hog import DlibFaceFinder
+from borderpost.faces.adapters.prelu import without_prelu
 from borderpost.faces.adapters.sessions import open_session
 from borderpost.faces.adapters.similarity import cut_chip, fit_similarity
 from borderpost.faces.adapters.weights import (
@@ -94,4 +95,4 @@ def _for_batches(data: bytes) -> bytes:
     (reshape,) = (node for node in model.graph.node if node.op_type == "Reshape")
     (shape,) = (each for each in model.graph.initializer if each.name == reshape.input[1])
     shape.CopyFrom(numpy_helper.from_array(np.asarray([-1, CARD.dimension], dtype=np.int64), shape.name))
-    return bytes(model.SerializeToString())
+    return bytes(without_prelu(model).SerializeToString())
