@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,7 +44,9 @@ def cut_chip(picture: Rgb, onto_chip: Similarity, side: int) -> Chip:
     """
     back = onto_chip.inverse
     shrink = max(1, int(abs(back.factor)))
-    image = Image.fromarray(picture)
+    left, top, right, bottom = _needed(back, side, shrink, picture)
+    back = Similarity(back.factor, back.shift - complex(left, top))
+    image = Image.fromarray(picture[top:bottom, left:right])
     if shrink > 1:
         image = image.reduce(shrink)
         # The middle of a reduced pixel lies in the middle of those that it was averaged from.
@@ -56,6 +59,25 @@ def cut_chip(picture: Rgb, onto_chip: Similarity, side: int) -> Chip:
         (side, side), Image.Transform.AFFINE, (a, -b, across, b, a, down), Image.Resampling.BILINEAR
     )
     return np.asarray(chip)
+
+
+def _needed(back: Similarity, side: int, shrink: int, picture: Rgb) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what the chip is cut from: copying a whole picture takes longer than all else.
+
+    In whole steps of `shrink`, and with one to spare on each side, so that every pixel comes out as from the whole.
+    """
+    corners = [back.factor * corner + back.shift for corner in (0, side, side * 1j, side + side * 1j)]
+    height, width = picture.shape[:2]
+    left, right = _span([corner.real for corner in corners], width, shrink)
+    top, bottom = _span([corner.imag for corner in corners], height, shrink)
+    return left, top, right, bottom
+
+
+def _span(ends: Sequence[float], length: int, step: int) -> tuple[int, int]:
+    first = math.floor(min(ends) / step - 1) * step
+    last = math.ceil(max(ends) / step + 1) * step
+    start = min(max(first, 0), (length - 1) // step * step)
+    return start, min(max(last, start + step), length)
 
 
 def _complex(points: Sequence[Point]) -> np.ndarray[tuple[int], np.dtype[np.complex128]]:
