@@ -1,4 +1,4 @@
-"""Make development certificates, and give every service its own three files: `certificates.py FOLDER`.
+"""Make development certificates and keys, and give every service its own files: `certificates.py FOLDER`.
 
 For compose.yaml on one machine only. The authority's key stays in the folder that BORDERPOST_TLS_DIR names.
 """
@@ -10,17 +10,20 @@ import sys
 from pathlib import Path
 
 from borderpost.runtime.settings import SERVICES, load_settings
+from borderpost.runtime.signing import load_signing_key
 from borderpost.runtime.tls import ensure_development_certificates
 
 
 def main() -> None:
-    """Make what is missing or runs out, and copy FOLDER/SERVICE/{ca.pem,SERVICE.pem,SERVICE.key}."""
+    """Make what is missing or runs out. Copy FOLDER/SERVICE/{ca.pem,SERVICE.pem,SERVICE.key} and the capture key."""
     settings = load_settings()
     ensure_development_certificates(settings)
     for service in SERVICES:
         folder = Path(sys.argv[1]) / service
         for name in ("ca.pem", f"{service}.pem", f"{service}.key"):
             shutil.copy(settings.certificates / name, folder / name)
+    load_signing_key(settings.capture_key, make=True)
+    shutil.copy(settings.capture_key, Path(sys.argv[1]) / "faces" / settings.capture_key.name)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,20 @@ import structlog
 
 from borderpost.faces.adapters.dlib_hog import DlibFaceFinder
 from borderpost.faces.adapters.dlib_onnx import DlibOnnxEmbedder
+from borderpost.faces.adapters.onnx_liveness import OnnxLiveness
 from borderpost.faces.app import Faces
+from borderpost.faces.capture_app import Captures
+from borderpost.faces.capture_stream import CaptureStreams, StreamLimits
+from borderpost.faces.capture_token import CaptureTokens
+from borderpost.faces.liveness import METHOD, VERSION
 from borderpost.faces.ports import Engine
 from borderpost.faces.servicer import FacesServicer
 from borderpost.runtime.calibration import load_calibration
+from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import Settings
+from borderpost.runtime.signing import load_signing_key
 from borderpost.v1 import faces_pb2_grpc
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +32,11 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     card, calibration = embedder.card, load_calibration(embedder.card.id)
     _log.info("model", id=card.id, licence=card.licence, holder=card.holder, calibration=calibration.id)
     await pool.run(finder.warm_up)
-    servicer = FacesServicer(Faces(Engine(finder, finder, embedder), calibration), pool)
+    engine = Engine(finder, finder, embedder)
+    faces = Faces(engine, calibration)
+    captures = _captures(settings, faces, engine)
+    streams = CaptureStreams(captures, pool, StreamLimits(settings.faces.captures))
+    servicer = FacesServicer(faces, pool, captures, streams)
 
     def register(server: grpc.aio.Server) -> None:
         faces_pb2_grpc.add_FacesServiceServicer_to_server(servicer, server)
@@ -34,6 +45,21 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
         return True
 
     return Service(("borderpost.v1.FacesService",), register, ready)
+
+
+def _captures(settings: Settings, faces: Faces, engine: Engine) -> Captures:
+    """Build guided captures, and say in the log which liveness methods there are and what is known of them."""
+    key = load_signing_key(settings.capture_key, make=settings.mode == "development")
+    tokens = CaptureTokens(key)
+    card = settings.faces.liveness_card
+    passive = OnnxLiveness.load(card) if card else None
+    _log.info("captures", key_id=tokens.key_id, blinks=engine.eyes is not None)
+    _log.info("liveness", method=f"{METHOD} {VERSION}", measured=False)
+    if passive:
+        own = passive.card
+        method = f"{own.name} {own.version}"
+        _log.info("liveness", method=method, measured=own.measured, licence=own.licence, holder=own.holder)
+    return Captures(faces, tokens, SystemClock(), with_eyes=engine.eyes is not None, passive=passive)
 
 
 def main() -> None:

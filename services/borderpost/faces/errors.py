@@ -26,3 +26,17 @@ class TemplateModelMismatchError(BorderpostError):
 
     code = grpc.StatusCode.INVALID_ARGUMENT
     reason = "TEMPLATE_MODEL_MISMATCH"
+
+
+class TooManyCapturesError(BorderpostError):
+    """As many guided captures are open as the service takes at once; try again after `retry_after_ms`."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_CAPTURES"
+
+
+class LivenessCardError(BorderpostError):
+    """The card of a passive liveness model, or the model itself, can't be used."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "LIVENESS_CARD"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from borderpost.faces.domain import Chip, Chips, Embeddings, EyesOpen, Face, FaceBox, HeadPose, Landmarks
 from borderpost.runtime.pictures import Rgb
@@ -85,6 +85,41 @@ class EyeStateEstimator(Protocol):
 
     def eyes(self, picture: Rgb, face: Face) -> EyesOpen:
         """Both eyes of one face of this picture."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessCard:
+    """What a passive liveness model is, and how it wants its input; `passive` explains the fields."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    licence: str
+    holder: str
+    provenance: str
+    measured: bool
+    side: int
+    crop: float
+    colour: Literal["RGB", "BGR"]
+    mean: tuple[float, float, float]
+    scale: tuple[float, float, float]
+    softmax: bool
+    live: int
+    threshold: float
+
+
+class PassiveLiveness(Protocol):
+    """Tells from one picture whether a face is a living person's. Safe to call from several threads at a time."""
+
+    @property
+    def card(self) -> LivenessCard:
+        """What this model is, and whose."""
+        ...
+
+    def live_share(self, picture: Rgb, face: Face) -> float:
+        """How surely the face is alive, 0 to 1."""
         ...
 
 

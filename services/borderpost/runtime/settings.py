@@ -100,6 +100,18 @@ class FacesSettings(ServiceSettings):
     card: Path | None = Field(
         default=None, description="The card file of a model of your own (TOML), for the engine onnx."
     )
+    capture_key: Path | None = Field(
+        default=None,
+        description="The key that capture tokens are signed with (Ed25519, PEM). Several faces services of one "
+        "installation share it. Default: faces-capture.key beside the certificates; made on first use in development.",
+    )
+    captures: int = Field(
+        default=8, ge=1, le=1000, description="Guided captures open at once; more are RESOURCE_EXHAUSTED."
+    )
+    liveness_card: Path | None = Field(
+        default=None,
+        description="The card file of a passive liveness model (TOML, docs/faces.md). Default: none is used.",
+    )
 
 
 class WatchlistSettings(ServiceSettings):
@@ -193,6 +205,11 @@ class Settings(BaseSettings):
     def certificates(self) -> Path:
         """The folder of the certificates."""
         return self.tls_dir or self.state_dir / "tls"
+
+    @property
+    def capture_key(self) -> Path:
+        """The file of the key that capture tokens are signed with."""
+        return self.faces.capture_key or self.certificates / "faces-capture.key"
 
     @classmethod
     def settings_customise_sources(
