@@ -24,6 +24,7 @@ NOT_PERFORMED = types_pb2.CHECK_STATUS_NOT_PERFORMED
 
 DAMAGED = b"damaged"
 NOBODY = b"nobody"
+LOOK = {"en": "Look into the camera.", "de": "Schauen Sie in die Kamera."}
 UNREADABLE = b"unreadable"
 
 KIOSK_CALL = Call(
@@ -101,13 +102,14 @@ class FakeFaces:
         profile: faces_pb2.CaptureProfile.ValueType,
         call: Call,
         seconds: float,
+        language: str = "",
     ) -> faces_pb2.ExtractTemplateResponse:
         await self.mood.show(seconds)
         if DAMAGED in frames:
             raise PictureDamagedError("frames[0]: truncated", field="frames[0]")
         answer = faces_pb2.ExtractTemplateResponse(liveness=faces_pb2.Liveness(status=NOT_PERFORMED))
         if frames[0] == NOBODY:
-            answer.problems.add(code="NO_FACE", advice="Look into the camera.")
+            answer.problems.add(code="NO_FACE", advice=LOOK.get(language, LOOK["en"]))
         else:
             answer.template.model_id, answer.template.values = "fake", frames[0]
         return answer

@@ -21,7 +21,6 @@ from borderpost.faces.domain import (
     Status,
     travelers_face,
 )
-from borderpost.faces.messages import ADVICE
 from borderpost.faces.quality import View, assess, best_of, no_face
 
 
@@ -162,11 +161,6 @@ def test_the_best_frame_has_a_face_then_fewest_problems_then_most_detail():
     assert best_of([soft, good]) == 1
     assert best_of([good, good]) == 0
     assert best_of([no_face()]) == 0
-
-
-def test_every_problem_has_advice():
-    assert set(ADVICE) == set(CaptureProblem)
-    assert all(text.endswith(".") for text in ADVICE.values())
 
 
 def test_the_travelers_face_is_the_most_central_of_the_large_ones():

@@ -114,6 +114,12 @@ async def test_no_face_is_a_retake_with_advice_and_at_the_last_attempt_a_referra
     assert (outcome, reasons[0]) == ("REFER", "ATTEMPTS_EXHAUSTED")
 
 
+async def test_advice_comes_in_the_kiosks_language(border):
+    screened = await border.screen(frame=NOBODY, language="de")
+    advice = screened.entry.event.traveler_screened.advice
+    assert [problem.advice for problem in advice] == ["Schauen Sie in die Kamera."]
+
+
 async def test_an_unreadable_page_is_a_retake(border):
     assert (await border.outcome(page=UNREADABLE))[0] == "RETAKE"
 

@@ -218,15 +218,22 @@ class Component(enum.Enum):
 
     SINGLE_FACE_PRESENT = "SingleFacePresent"
     INTER_EYE_DISTANCE = "InterEyeDistance"
-    SHARPNESS = "Sharpness"
-    UNDER_EXPOSURE_PREVENTION = "UnderExposurePrevention"
-    OVER_EXPOSURE_PREVENTION = "OverExposurePrevention"
-    HEAD_POSE_YAW = "HeadPoseYaw"
-    HEAD_POSE_ROLL = "HeadPoseRoll"
+    HEAD_SIZE = "HeadSize"
     LEFTWARD_CROP = "LeftwardCropOfTheFaceImage"
     RIGHTWARD_CROP = "RightwardCropOfTheFaceImage"
     MARGIN_ABOVE = "MarginAboveOfTheFaceImage"
     MARGIN_BELOW = "MarginBelowOfTheFaceImage"
+    HEAD_POSE_YAW = "HeadPoseYaw"
+    HEAD_POSE_PITCH = "HeadPosePitch"
+    HEAD_POSE_ROLL = "HeadPoseRoll"
+    EYES_OPEN = "EyesOpen"
+    SHARPNESS = "Sharpness"
+    COMPRESSION_ARTIFACTS = "CompressionArtifacts"
+    UNDER_EXPOSURE_PREVENTION = "UnderExposurePrevention"
+    OVER_EXPOSURE_PREVENTION = "OverExposurePrevention"
+    ILLUMINATION_UNIFORMITY = "IlluminationUniformity"
+    DYNAMIC_RANGE = "DynamicRange"
+    UNIFIED_QUALITY_SCORE = "UnifiedQualityScore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +252,7 @@ class QualityMeasure:
 
 
 class CaptureProblem(enum.Enum):
-    """Why a picture isn't good enough. `messages.ADVICE` says what the traveler can do."""
+    """Why a picture isn't good enough. `messages.advice` says what the traveler can do."""
 
     NO_FACE = "NO_FACE"
     FACE_TOO_SMALL = "FACE_TOO_SMALL"
@@ -256,6 +263,13 @@ class CaptureProblem(enum.Enum):
     HEAD_TURNED = "HEAD_TURNED"
     HEAD_TILTED = "HEAD_TILTED"
     FACE_CUT_OFF = "FACE_CUT_OFF"
+    FACE_TOO_LARGE = "FACE_TOO_LARGE"
+    HEAD_RAISED_OR_LOWERED = "HEAD_RAISED_OR_LOWERED"
+    EYES_CLOSED = "EYES_CLOSED"
+    UNEVEN_LIGHT = "UNEVEN_LIGHT"
+    LOW_CONTRAST = "LOW_CONTRAST"
+    TOO_COMPRESSED = "TOO_COMPRESSED"
+    PICTURE_UNREADABLE = "PICTURE_UNREADABLE"
     DIFFERENT_FACES = "DIFFERENT_FACES"
 
 

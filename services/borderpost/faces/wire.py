@@ -26,7 +26,7 @@ from borderpost.faces.domain import (
     Status,
     Template,
 )
-from borderpost.faces.messages import ADVICE
+from borderpost.faces.messages import advice
 from borderpost.runtime.errors import TemplateInvalidError
 from borderpost.v1 import faces_pb2, types_pb2
 
@@ -135,8 +135,8 @@ def from_liveness(message: faces_pb2.Liveness) -> Liveness:
     )
 
 
-def to_extraction(extraction: Extraction) -> faces_pb2.ExtractTemplateResponse:
-    """The answer to ExtractTemplate."""
+def to_extraction(extraction: Extraction, language: str) -> faces_pb2.ExtractTemplateResponse:
+    """The answer to ExtractTemplate, its advice in `language`."""
     times = asdict(extraction.milliseconds)
     return faces_pb2.ExtractTemplateResponse(
         template=to_template(extraction.template) if extraction.template is not None else None,
@@ -144,7 +144,7 @@ def to_extraction(extraction: Extraction) -> faces_pb2.ExtractTemplateResponse:
         box=to_box(extraction.box) if extraction.box is not None else None,
         faces_found=extraction.faces_found,
         quality=[_to_measure(measure) for measure in extraction.quality.measures],
-        problems=_to_problems(extraction.quality),
+        problems=to_problems(extraction.quality, language),
         liveness=to_liveness(extraction.liveness),
         stages=[types_pb2.StageTime(stage=stage, milliseconds=spent) for stage, spent in times.items()],
         other_boxes=[to_box(box) for box in extraction.other_boxes],
@@ -152,14 +152,14 @@ def to_extraction(extraction: Extraction) -> faces_pb2.ExtractTemplateResponse:
     )
 
 
-def to_comparison(comparison: Comparison) -> faces_pb2.CompareResponse:
-    """The answer to Compare."""
+def to_comparison(comparison: Comparison, language: str) -> faces_pb2.CompareResponse:
+    """The answer to Compare, its advice in `language`."""
     return faces_pb2.CompareResponse(
         score=_to_score(comparison.score, comparison.calibration_id) if comparison.score else None,
         threshold=comparison.threshold,
         status=_DECISIONS[comparison.decision],
-        probe_report=_to_report(comparison.probe) if comparison.probe else None,
-        reference_report=_to_report(comparison.reference) if comparison.reference else None,
+        probe_report=_to_report(comparison.probe, language) if comparison.probe else None,
+        reference_report=_to_report(comparison.reference, language) if comparison.reference else None,
     )
 
 
@@ -168,22 +168,26 @@ def _to_score(score: Score, calibration_id: str) -> types_pb2.Score:
         value=score.value,
         fmr=score.fmr.rate,
         fmr_is_upper_bound=score.fmr.is_upper_bound,
+        fmr_upper_95=score.fmr.upper_95,
+        fmr_worst_group=score.fmr.worst_group,
         calibration_id=calibration_id,
     )
 
 
-def _to_report(look: Look) -> faces_pb2.FaceReport:
+def _to_report(look: Look, language: str) -> faces_pb2.FaceReport:
     return faces_pb2.FaceReport(
         box=to_box(look.box) if look.box is not None else None,
         other_boxes=[to_box(box) for box in look.other_boxes],
         quality=[_to_measure(measure) for measure in look.quality.measures],
-        problems=_to_problems(look.quality),
+        problems=to_problems(look.quality, language),
     )
 
 
-def _to_problems(report: QualityReport) -> list[types_pb2.CaptureProblem]:
+def to_problems(report: QualityReport, language: str) -> list[types_pb2.CaptureProblem]:
+    """The problems of a picture, with advice in the traveler's language."""
     return [
-        types_pb2.CaptureProblem(code=problem.value, advice=ADVICE[problem]) for problem in report.problems
+        types_pb2.CaptureProblem(code=problem.value, advice=advice(problem, language))
+        for problem in report.problems
     ]
 
 

@@ -180,7 +180,11 @@ class _Looking:
         self.findings.live = await self._step(
             "live_template",
             self._services.faces.extract(
-                self._request.frames, faces_pb2.CAPTURE_PROFILE_LIVE, self._call, self._left()
+                self._request.frames,
+                faces_pb2.CAPTURE_PROFILE_LIVE,
+                self._call,
+                self._left(),
+                self._request.language,
             ),
             field="live_frames",
         )

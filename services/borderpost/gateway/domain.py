@@ -87,12 +87,13 @@ class ScreenRequest:
     received_at: datetime
     page: bytes
     frames: Sequence[bytes]
+    language: str = ""
 
     def content_sha256(self) -> bytes:
         """Hash what the kiosk asked, to tell the same request from another one under the same id.
 
         SHA-256 over, each ended by a newline: visit id, attempt, direction, then the SHA-256 of the page
-        and of every frame, in hexadecimal. The kiosk's clock is left out: a retry may carry a later time.
+        and of every frame, in hexadecimal. The kiosk's clock and language are left out: a retry may carry others.
         """
         pictures = [hashlib.sha256(picture).hexdigest() for picture in (self.page, *self.frames)]
         lines = [self.visit_id, str(self.attempt), str(int(self.direction)), *pictures]

@@ -26,9 +26,14 @@ class Faces(Protocol):
     """The faces service."""
 
     async def extract(
-        self, frames: Sequence[bytes], profile: faces_pb2.CaptureProfile.ValueType, call: Call, seconds: float
+        self,
+        frames: Sequence[bytes],
+        profile: faces_pb2.CaptureProfile.ValueType,
+        call: Call,
+        seconds: float,
+        language: str = "",
     ) -> faces_pb2.ExtractTemplateResponse:
-        """Make a template of the best frame."""
+        """Make a template of the frames; advice comes in `language` (BCP 47), or in English."""
 
     async def compare(
         self, probe: types_pb2.Template, reference: types_pb2.Template, fmr: float, call: Call, seconds: float

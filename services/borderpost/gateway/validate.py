@@ -46,6 +46,7 @@ def screen_request(
         received_at=received_at,
         page=request.document_page,
         frames=tuple(request.live_frames),
+        language=request.language,
     )
 
 

@@ -44,6 +44,13 @@ _FACE: Final = {
     "HEAD_TURNED": "The head was turned away.",
     "HEAD_TILTED": "The head was tilted.",
     "FACE_CUT_OFF": "Part of the face was outside the picture.",
+    "FACE_TOO_LARGE": "The face was too close to the camera.",
+    "HEAD_RAISED_OR_LOWERED": "The head was raised or lowered.",
+    "EYES_CLOSED": "The eyes were closed.",
+    "UNEVEN_LIGHT": "The light fell on one side of the face.",
+    "LOW_CONTRAST": "The face had too little contrast.",
+    "TOO_COMPRESSED": "The picture of the face was too strongly compressed.",
+    "PICTURE_UNREADABLE": "The live picture could not be read.",
     "DIFFERENT_FACES": "The live pictures show different people.",
 }
 

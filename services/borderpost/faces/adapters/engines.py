@@ -8,6 +8,8 @@ from typing import Final
 
 from borderpost.faces.adapters.dlib_hog import DlibFaceFinder
 from borderpost.faces.adapters.dlib_onnx import DlibOnnxEmbedder
+from borderpost.faces.adapters.eye_state import EyeStateNetwork
+from borderpost.faces.adapters.head_pose import HeadPoseNetwork
 from borderpost.faces.adapters.mobilefacenet import MobileFaceNetAligner, MobileFaceNetEmbedder
 from borderpost.faces.ports import Engine
 from borderpost.runtime.settings import EngineName
@@ -31,7 +33,13 @@ def _dlib(_: Path | None) -> Engine:
 def _mobilefacenet(_: Path | None) -> Engine:
     finder = DlibFaceFinder()
     finder.warm_up()
-    return Engine(finder, MobileFaceNetAligner(finder), MobileFaceNetEmbedder.load())
+    return Engine(
+        finder,
+        MobileFaceNetAligner(finder),
+        MobileFaceNetEmbedder.load(),
+        HeadPoseNetwork.load(),
+        EyeStateNetwork.load(),
+    )
 
 
 _MAKERS: Final[Mapping[EngineName, Callable[[Path | None], Engine]]] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from borderpost.faces.domain import Landmarks, Point
@@ -58,11 +57,6 @@ def _span(ends: list[float], size: int) -> tuple[int, int]:
     """From the lowest to the highest, a pixel more on both sides, within 0 to `size`, and never empty."""
     low = max(0, min(size - 1, int(min(ends)) - 1))
     return low, max(low + 1, min(size, int(max(ends)) + 2))
-
-
-def luminance(crop: Rgb) -> npt.NDArray[np.float32]:
-    """Luminance 0 to 255 by ITU-R BT.709's weights, of the values as they are stored."""
-    return crop.astype(np.float32) @ np.asarray([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 
 def _point(point: Point) -> complex:

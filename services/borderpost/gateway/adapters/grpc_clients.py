@@ -63,10 +63,15 @@ class GrpcFaces:
         self._stub = faces_pb2_grpc.FacesServiceStub(channel)
 
     async def extract(
-        self, frames: Sequence[bytes], profile: faces_pb2.CaptureProfile.ValueType, call: Call, seconds: float
+        self,
+        frames: Sequence[bytes],
+        profile: faces_pb2.CaptureProfile.ValueType,
+        call: Call,
+        seconds: float,
+        language: str = "",
     ) -> faces_pb2.ExtractTemplateResponse:
         """See the port."""
-        request = faces_pb2.ExtractTemplateRequest(frames=frames, profile=profile)
+        request = faces_pb2.ExtractTemplateRequest(frames=frames, profile=profile, language=language)
         return await _ask(self._stub.ExtractTemplate, request, call, seconds)
 
     async def compare(
