@@ -56,7 +56,7 @@ class CannedFaces:
         )
         self.comparison = Comparison(
             "fake-1",
-            Score(0.9, FalseMatchRate(1e-5, True)),
+            Score(0.9, FalseMatchRate(1e-5, True, 2e-5, 3e-5)),
             fmr_target=0.001,
             threshold=0.8,
             decision=Decision.MATCH,
@@ -82,7 +82,7 @@ def faces():
 @pytest.fixture
 def servicer(faces):
     pool = WorkPool(threads=1, queue=1)
-    yield FacesServicer(faces, pool)
+    yield FacesServicer(faces, pool, None, None)
     pool.close()
 
 
@@ -138,6 +138,7 @@ async def test_a_comparison_arrives_whole(servicer, faces):
     assert faces.asked[2] == 0.001
     assert np.array_equal(faces.asked[0].values, TEMPLATE.values)
     assert (answer.score.value, answer.score.fmr, answer.score.fmr_is_upper_bound) == (0.9, 1e-5, True)
+    assert (answer.score.fmr_upper_95, answer.score.fmr_worst_group) == (2e-5, 3e-5)
     assert (answer.score.calibration_id, answer.threshold, answer.status) == (
         "c1",
         0.8,

@@ -64,6 +64,13 @@ class OverloadedError(BorderpostError):
     reason = "OVERLOADED"
 
 
+class SlowReaderError(BorderpostError):
+    """The caller of a stream doesn't take its answers."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    reason = "SLOW_READER"
+
+
 class UnavailableError(BorderpostError):
     """A service that the answer needs can't be reached; nothing was decided, the same call may be repeated."""
 

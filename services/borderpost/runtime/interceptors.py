@@ -16,6 +16,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -31,6 +32,7 @@ from borderpost.runtime.errors import (
     InternalError,
     InvalidRequestError,
     NotPermittedError,
+    SlowReaderError,
 )
 from borderpost.runtime.identity import identity_of
 from borderpost.runtime.logging import place_of
@@ -40,6 +42,9 @@ _log = structlog.get_logger(__name__)
 
 QUIET: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 """Calls that are logged only when they fail: probes come every second."""
+
+WRITE_SECONDS: Final = 10.0
+"""A caller of a stream that takes no answer for this long is cut off: what it holds is needed by others."""
 
 Handler = Any  # grpc.RpcMethodHandler; the four shapes of behaviour have no common type
 
@@ -92,8 +97,9 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
                 if inspect.isawaitable(answers):  # gRPC's own health service writes its answers itself
                     await answers
                 else:
-                    async for answer in answers:
-                        yield answer
+                    async with aclosing(answers):  # whatever happens, the handler's own clearing up is done now
+                        async for answer in answers:
+                            await _write(rpc, answer)
             except asyncio.CancelledError:
                 _finish(method, started, "CANCELLED")
                 raise
@@ -154,6 +160,17 @@ def _decode(handler: Handler, request: bytes) -> Any:
     except DecodeError:  # its text is the library's own and changes with it
         raise InvalidRequestError(
             "request: got bytes that are no message of this method, want the one in its proto"
+        ) from None
+
+
+async def _write(rpc: grpc.aio.ServicerContext[Any, Any], answer: Any) -> None:
+    # gRPC holds a write back while the caller takes no answers, and would for ever.
+    try:
+        async with asyncio.timeout(WRITE_SECONDS):
+            await rpc.write(answer)
+    except TimeoutError:
+        raise SlowReaderError(
+            f"no answer was taken for {WRITE_SECONDS:.0f} s: the call has ended, begin it anew"
         ) from None
 
 
