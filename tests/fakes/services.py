@@ -7,7 +7,6 @@ bytes of a person's name, and a template is that name again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -91,28 +90,39 @@ class FakeDocuments:
 
 @dataclass
 class FakeFaces:
-    """A frame holds the name of the person that it shows; equal names match."""
+    """A frame holds the name of the person that it shows; equal names match.
+
+    `tokens` are the capture tokens it knows, with their visits: the status of liveness, and its reasons.
+    """
 
     mood: Mood = field(default_factory=Mood)
     compare_mood: Mood = field(default_factory=Mood)
+    tokens: dict[tuple[bytes, str], tuple[types_pb2.CheckStatus.ValueType | str, ...]] = field(
+        default_factory=dict
+    )
 
     async def extract(
         self,
-        frames: Sequence[bytes],
-        profile: faces_pb2.CaptureProfile.ValueType,
+        request: faces_pb2.ExtractTemplateRequest,
         call: Call,
         seconds: float,
-        language: str = "",
     ) -> faces_pb2.ExtractTemplateResponse:
         await self.mood.show(seconds)
+        frames, language = request.frames, request.language
         if DAMAGED in frames:
             raise PictureDamagedError("frames[0]: truncated", field="frames[0]")
-        answer = faces_pb2.ExtractTemplateResponse(liveness=faces_pb2.Liveness(status=NOT_PERFORMED))
+        answer = faces_pb2.ExtractTemplateResponse(liveness=self._liveness(request))
         if frames[0] == NOBODY:
             answer.problems.add(code="NO_FACE", advice=LOOK.get(language, LOOK["en"]))
         else:
             answer.template.model_id, answer.template.values = "fake", frames[0]
         return answer
+
+    def _liveness(self, request: faces_pb2.ExtractTemplateRequest) -> faces_pb2.Liveness:
+        if not request.capture_token:
+            return faces_pb2.Liveness(status=NOT_PERFORMED)
+        status, *reasons = self.tokens[request.capture_token, request.visit_id]
+        return faces_pb2.Liveness(status=status, method="challenge 1", reasons=reasons)
 
     async def compare(
         self, probe: types_pb2.Template, reference: types_pb2.Template, fmr: float, call: Call, seconds: float

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from borderpost.gateway.front import FORWARDED
+from borderpost.gateway.front import FORWARDED, STREAMED
 from borderpost.runtime.access import ACCESS, authorize, speaks_directly
 from borderpost.runtime.calls import PEOPLE, Role
 from borderpost.runtime.errors import NotPermittedError
@@ -69,6 +69,13 @@ def test_the_gateway_passes_on_to_people_only() -> None:
     assert forwarded
     for method in forwarded:
         assert ACCESS[method].actors <= PEOPLE, method
+
+
+def test_the_gateway_passes_streams_on_to_kiosks_only() -> None:
+    streamed = [f"/{service}/{method}" for (service, _), methods in STREAMED.items() for method in methods]
+    assert streamed
+    for method in streamed:
+        assert ACCESS[method].actors == {Role.KIOSK}, method
 
 
 def test_whoever_the_gateway_speaks_for_counts_and_not_the_gateway() -> None:

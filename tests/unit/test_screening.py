@@ -330,3 +330,58 @@ async def test_enrolling_says_which_picture_is_damaged_in_the_words_of_its_own_r
         await border.gateway.enrol(watchlist_pb2.Entry(), [b"anna", DAMAGED], KIOSK_CALL, SECONDS)
     assert caught.value.message == "pictures[1]: truncated"
     assert caught.value.details["field"] == "pictures[1]"
+
+
+PASSED, FAILED = types_pb2.CHECK_STATUS_PASSED, types_pb2.CHECK_STATUS_FAILED
+UNDETERMINED = types_pb2.CHECK_STATUS_UNDETERMINED
+
+
+@pytest.mark.parametrize(
+    ("liveness", "outcome", "reasons"),
+    [
+        ((PASSED,), ("CLEAR", ()), []),
+        (
+            (FAILED, "CHALLENGE_OTHER_MOVEMENTS"),
+            ("REFER", ("LIVENESS_FAILED", "CHALLENGE_OTHER_MOVEMENTS")),
+            ["LIVENESS_FAILED", "CHALLENGE_OTHER_MOVEMENTS"],
+        ),
+        (
+            (UNDETERMINED, "CAPTURE_TOKEN_EXPIRED"),
+            ("CLEAR", ()),
+            ["LIVENESS_UNDETERMINED", "CAPTURE_TOKEN_EXPIRED"],
+        ),
+    ],
+    ids=["passed", "failed", "undetermined"],
+)
+async def test_what_the_capture_token_says_of_liveness_is_a_check_in_the_record(
+    border, liveness, outcome, reasons
+):
+    visit_id = new_id()
+    border.faces.tokens[b"token", visit_id] = liveness
+    assert await border.outcome(visit_id=visit_id, capture_token=b"token") == outcome
+    (record,) = border.decisions.records
+    (check,) = [check for check in record.screening.checks if check.name == "LIVENESS"]
+    assert (check.status, list(check.reasons)) == (liveness[0], reasons)
+    assert (record.payload.liveness.method, record.payload.liveness.measured) == ("challenge 1", False)
+
+
+async def test_without_a_capture_token_liveness_is_not_performed_and_the_record_says_so(border):
+    await border.screen()
+    (record,) = border.decisions.records
+    assert record.payload.liveness.status == types_pb2.CHECK_STATUS_NOT_PERFORMED
+
+
+async def test_another_capture_token_is_other_content():
+    asked = request()
+    digests = {
+        replace(asked, capture_token=token).content_sha256() for token in (b"", b"one token", b"another")
+    }
+    assert len(digests) == 3
+
+
+async def test_a_capture_token_can_not_pass_for_a_frame_in_the_digest():
+    with_token = request(frame=b"anna", capture_token=b"bert")
+    assert (
+        with_token.content_sha256()
+        != replace(with_token, frames=(b"anna", b"bert"), capture_token=b"").content_sha256()
+    )

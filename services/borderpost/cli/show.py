@@ -17,7 +17,7 @@ from rich.text import Text
 
 from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.reasons import explain
-from borderpost.v1 import decisions_pb2, documents_pb2, gateway_pb2, types_pb2, watchlist_pb2
+from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, gateway_pb2, types_pb2, watchlist_pb2
 
 # Text from outside (a list's name, a purpose) is never taken for markup or emoji codes.
 ID_WIDTH: Final = 36
@@ -260,11 +260,22 @@ def _add_payload(rows: Table, payload: decisions_pb2.ScreeningPayload) -> None:
         wrong = documents_pb2.CHECK_DIGIT_STATUS_REFUTED
         refuted = [digit.field for digit in mrz.check_digits if digit.status == wrong]
         rows.add_row("check digits", f"wrong: {', '.join(refuted)}" if refuted else "all verified")
+    if payload.HasField("liveness"):
+        rows.add_row("liveness", liveness_words(payload.liveness))
     if payload.HasField("comparison"):
         rows.add_row("live and portrait", score_words(payload.comparison.score, payload.comparison.threshold))
     for result in payload.watchlists:
         for candidate in result.candidates:
             rows.add_row("candidate", candidate_words(candidate, result))
+
+
+def liveness_words(liveness: faces_pb2.Liveness) -> str:
+    """Say what is known of liveness, and what that is worth."""
+    status = name_of(types_pb2.CheckStatus, liveness.status, "CHECK_STATUS_").replace("_", " ").lower()
+    if not liveness.method:
+        return status
+    worth = "" if liveness.measured else ": unmeasured, nobody knows how often it errs"
+    return f"{status} by {liveness.method}{worth}"
 
 
 def score_words(score: types_pb2.Score, threshold: float) -> str:

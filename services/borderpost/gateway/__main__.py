@@ -6,7 +6,7 @@ import grpc
 
 from borderpost.gateway.adapters.grpc_clients import GrpcDecisions, GrpcDocuments, GrpcFaces, GrpcWatchlists
 from borderpost.gateway.app import Gateway, Services
-from borderpost.gateway.front import FORWARDED, register_front
+from borderpost.gateway.front import FORWARDED, STREAMED, register_front
 from borderpost.gateway.policy import load_policy
 from borderpost.gateway.servicer import GatewayServicer
 from borderpost.runtime.channels import open_channel
@@ -40,7 +40,7 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
     async def ready() -> bool:
         return await is_serving(channels["decisions"])
 
-    names = ("borderpost.v1.GatewayService", *(service for service, _ in FORWARDED))
+    names = ("borderpost.v1.GatewayService", *(service for service, _ in (*FORWARDED, *STREAMED)))
     return Service(names, register, ready)
 
 

@@ -89,11 +89,13 @@ class Gateway:
     ) -> watchlist_pb2.Entry:
         """Make a template of each picture and propose the entry with them. Raises PictureUnusableError."""
         until = time.monotonic() + seconds
-        profile = faces_pb2.CAPTURE_PROFILE_ENROLMENT
         for number, picture in enumerate(pictures):
             field = f"pictures[{number}]"
+            request = faces_pb2.ExtractTemplateRequest(
+                frames=[picture], profile=faces_pb2.CAPTURE_PROFILE_ENROLMENT
+            )
             try:
-                extraction = await self._services.faces.extract([picture], profile, call, _left(until))
+                extraction = await self._services.faces.extract(request, call, _left(until))
             except BorderpostError as error:
                 raise _about(field, error) if _refuses_picture(error) else error from None
             if extraction.problems or not extraction.HasField("template"):
@@ -171,21 +173,26 @@ class _Looking:
         self.findings.portrait = await self._step(
             "portrait_template",
             services.faces.extract(
-                [document.portrait], faces_pb2.CAPTURE_PROFILE_DOCUMENT, self._call, self._left()
+                faces_pb2.ExtractTemplateRequest(
+                    frames=[document.portrait], profile=faces_pb2.CAPTURE_PROFILE_DOCUMENT
+                ),
+                self._call,
+                self._left(),
             ),
         )
 
     async def at_live_face(self) -> None:
-        """Make a template of the live face."""
+        """Make a template of the live face, and learn from the capture token whether it is alive."""
+        request = faces_pb2.ExtractTemplateRequest(
+            frames=self._request.frames,
+            profile=faces_pb2.CAPTURE_PROFILE_LIVE,
+            language=self._request.language,
+            capture_token=self._request.capture_token,
+            visit_id=self._request.visit_id,
+        )
         self.findings.live = await self._step(
             "live_template",
-            self._services.faces.extract(
-                self._request.frames,
-                faces_pb2.CAPTURE_PROFILE_LIVE,
-                self._call,
-                self._left(),
-                self._request.language,
-            ),
+            self._services.faces.extract(request, self._call, self._left()),
             field="live_frames",
         )
 

@@ -85,7 +85,8 @@ def _liveness(findings: Findings) -> CheckResult:
     if live is None:
         return _not_checked(kind)
     status = _STATUS.get(live.liveness.status, Status.NOT_PERFORMED)
-    return CheckResult(kind, status, () if status is Status.PASSED else (f"LIVENESS_{status}",))
+    reasons = (f"LIVENESS_{status}", *live.liveness.reasons)
+    return CheckResult(kind, status, () if status is Status.PASSED else reasons)
 
 
 def _watchlist_face(findings: Findings) -> CheckResult:

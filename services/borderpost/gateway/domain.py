@@ -88,15 +88,19 @@ class ScreenRequest:
     page: bytes
     frames: Sequence[bytes]
     language: str = ""
+    capture_token: bytes = b""
 
     def content_sha256(self) -> bytes:
         """Hash what the kiosk asked, to tell the same request from another one under the same id.
 
         SHA-256 over, each ended by a newline: visit id, attempt, direction, then the SHA-256 of the page
-        and of every frame, in hexadecimal. The kiosk's clock and language are left out: a retry may carry others.
+        and of every frame, in hexadecimal; where there is a capture token, "token" and its SHA-256 too. The
+        kiosk's clock and language are left out: a retry may carry others.
         """
         pictures = [hashlib.sha256(picture).hexdigest() for picture in (self.page, *self.frames)]
         lines = [self.visit_id, str(self.attempt), str(int(self.direction)), *pictures]
+        if self.capture_token:
+            lines.append(f"token {hashlib.sha256(self.capture_token).hexdigest()}")
         return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).digest()
 
 

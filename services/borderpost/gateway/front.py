@@ -1,12 +1,13 @@
-"""The front for people: methods of other services that the gateway passes on as they are.
+"""The front: methods of other services that the gateway passes on as they are.
 
-A person's call ends at the gateway, where the person is identified and the access table asked; the gateway
-then calls the service in the person's name. The messages pass unread, as bytes.
+A person's or a kiosk's call ends at the gateway, where the caller is identified and the access table asked; the
+gateway then calls the service in the caller's name. The messages pass unread, as bytes. Of a stream one message
+at a time is taken from either side, and the next only when the other side has taken it: nothing piles up here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import grpc
@@ -18,6 +19,9 @@ from borderpost.runtime.status import from_rpc_error
 
 SECONDS: Final = 60.0
 """Longest time for a call that is passed on, if the caller's own deadline isn't shorter."""
+
+STREAM_SECONDS: Final = 90.0
+"""The same for a stream: a guided capture ends by itself after a minute."""
 
 FORWARDED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
     ("borderpost.v1.WatchlistService", "watchlist"): (
@@ -32,6 +36,11 @@ FORWARDED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
 }
 """What is passed on, by service. The access table says to whom."""
 
+STREAMED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
+    ("borderpost.v1.FacesService", "faces"): ("GuideCapture",),
+}
+"""The same for streams in both directions."""
+
 
 def register_front(server: grpc.aio.Server, channels: Mapping[ServiceName, grpc.aio.Channel]) -> None:
     """Serve what is passed on."""
@@ -41,6 +50,12 @@ def register_front(server: grpc.aio.Server, channels: Mapping[ServiceName, grpc.
             for method in methods
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    for (service, owner), methods in STREAMED.items():
+        streams: dict[str, Any] = {
+            method: grpc.stream_stream_rpc_method_handler(_stream_on(channels[owner], f"/{service}/{method}"))
+            for method in methods
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, streams),))
 
 
 def _pass_on(channel: grpc.aio.Channel, method: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
@@ -55,3 +70,24 @@ def _pass_on(channel: grpc.aio.Channel, method: str) -> Callable[[bytes, Any], A
         return answer
 
     return pass_on
+
+
+def _stream_on(
+    channel: grpc.aio.Channel, method: str
+) -> Callable[[AsyncIterator[bytes], Any], AsyncIterator[bytes]]:
+    ask: Any = channel.stream_stream(method)
+
+    async def stream_on(
+        requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[bytes]:
+        seconds = seconds_left(context, STREAM_SECONDS)
+        call = ask(requests, timeout=seconds, metadata=write_context(calls.current()))
+        try:
+            async for answer in call:
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+        finally:  # a caller that went away takes its call with it; of one that has ended nothing is left to cancel
+            call.cancel()
+
+    return stream_on

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -26,14 +25,9 @@ class Faces(Protocol):
     """The faces service."""
 
     async def extract(
-        self,
-        frames: Sequence[bytes],
-        profile: faces_pb2.CaptureProfile.ValueType,
-        call: Call,
-        seconds: float,
-        language: str = "",
+        self, request: faces_pb2.ExtractTemplateRequest, call: Call, seconds: float
     ) -> faces_pb2.ExtractTemplateResponse:
-        """Make a template of the frames; advice comes in `language` (BCP 47), or in English."""
+        """Make a template of pictures of one face; with a capture token, say what it says of liveness."""
 
     async def compare(
         self, probe: types_pb2.Template, reference: types_pb2.Template, fmr: float, call: Call, seconds: float

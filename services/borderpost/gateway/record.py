@@ -50,6 +50,7 @@ def _payload(findings: Findings) -> decisions_pb2.ScreeningPayload:
             payload.mrz.CopyFrom(findings.document.mrz)
     if findings.live:
         payload.live_quality.extend(findings.live.quality)
+        payload.liveness.CopyFrom(findings.live.liveness)
     if findings.portrait:
         payload.portrait_quality.extend(findings.portrait.quality)
     if findings.comparison:

@@ -47,6 +47,7 @@ def screen_request(
         page=request.document_page,
         frames=tuple(request.live_frames),
         language=request.language,
+        capture_token=request.capture_token,
     )
 
 

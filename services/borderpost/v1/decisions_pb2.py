@@ -29,15 +29,15 @@ from borderpost.v1 import watchlist_pb2 as borderpost_dot_v1_dot_watchlist__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62orderpost/v1/decisions.proto\x12\rborderpost.v1\x1a\x1d\x62orderpost/v1/documents.proto\x1a\x19\x62orderpost/v1/faces.proto\x1a\x19\x62orderpost/v1/types.proto\x1a\x1d\x62orderpost/v1/watchlist.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x04\n\x05\x45vent\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x14.borderpost.v1.Actor\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x16\n\x0epayload_sha256\x18\x06 \x01(\x0c\x12<\n\x11traveler_screened\x18\n \x01(\x0b\x32\x1f.borderpost.v1.TravelerScreenedH\x00\x12:\n\x10record_consulted\x18\x0b \x01(\x0b\x32\x1e.borderpost.v1.RecordConsultedH\x00\x12<\n\x11watchlist_created\x18\x0c \x01(\x0b\x32\x1f.borderpost.v1.WatchlistCreatedH\x00\x12I\n\x18watchlist_entry_proposed\x18\r \x01(\x0b\x32%.borderpost.v1.WatchlistEntryProposedH\x00\x12I\n\x18watchlist_entry_approved\x18\x0e \x01(\x0b\x32%.borderpost.v1.WatchlistEntryApprovedH\x00\x12G\n\x17watchlist_entry_removed\x18\x0f \x01(\x0b\x32$.borderpost.v1.WatchlistEntryRemovedH\x00\x42\x06\n\x04\x62ody\"\x9d\x04\n\x10TravelerScreened\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x10\n\x08kiosk_id\x18\x04 \x01(\t\x12\x10\n\x08\x63rossing\x18\x05 \x01(\t\x12+\n\tdirection\x18\x06 \x01(\x0e\x32\x18.borderpost.v1.Direction\x12.\n\nkiosk_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breceived_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63ontent_sha256\x18\t \x01(\x0c\x12\'\n\x07outcome\x18\n \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12\x0f\n\x07reasons\x18\x0b \x03(\t\x12$\n\x06\x63hecks\x18\x0c \x03(\x0b\x32\x14.borderpost.v1.Check\x12*\n\x08required\x18\r \x03(\x0e\x32\x18.borderpost.v1.CheckKind\x12-\n\x06\x61\x64vice\x18\x0e \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12\"\n\x05steps\x18\x0f \x03(\x0b\x32\x13.borderpost.v1.Step\x12)\n\x08versions\x18\x10 \x01(\x0b\x32\x17.borderpost.v1.Versions\"\x83\x01\n\x08Versions\x12\x10\n\x08software\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61libration_id\x18\x04 \x01(\t\x12\x12\n\nwatchlists\x18\x05 \x01(\x04\x12\x17\n\x0f\x64ocument_reader\x18\x06 \x01(\t\"\xf1\x02\n\x10ScreeningPayload\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12\x1f\n\x03mrz\x18\x02 \x01(\x0b\x32\x12.borderpost.v1.Mrz\x12\'\n\x07optical\x18\x03 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12*\n\nelectronic\x18\x04 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12\x33\n\x0clive_quality\x18\x05 \x03(\x0b\x32\x1d.borderpost.v1.QualityMeasure\x12\x37\n\x10portrait_quality\x18\x06 \x03(\x0b\x32\x1d.borderpost.v1.QualityMeasure\x12\x32\n\ncomparison\x18\x07 \x01(\x0b\x32\x1e.borderpost.v1.CompareResponse\x12-\n\nwatchlists\x18\x08 \x03(\x0b\x32\x19.borderpost.v1.ListResult\"K\n\x0fRecordConsulted\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x14\n\x0c\x65vents_shown\x18\x03 \x01(\r\"4\n\x10WatchlistCreated\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\"L\n\x16WatchlistEntryProposed\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\"L\n\x16WatchlistEntryApproved\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\"K\n\x15WatchlistEntryRemoved\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\"\x82\x01\n\x08LogEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12-\n\tlogged_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x14.borderpost.v1.Event\x12\x13\n\x0bleaf_sha256\x18\x04 \x01(\x0c\"~\n\x16\x41ppendScreeningRequest\x12\x32\n\tscreening\x18\x01 \x01(\x0b\x32\x1f.borderpost.v1.TravelerScreened\x12\x30\n\x07payload\x18\x02 \x01(\x0b\x32\x1f.borderpost.v1.ScreeningPayload\"T\n\x17\x41ppendScreeningResponse\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.borderpost.v1.LogEntry\x12\x11\n\tduplicate\x18\x02 \x01(\x08\"<\n\x14\x46indScreeningRequest\x12\x10\n\x08kiosk_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"?\n\x15\x46indScreeningResponse\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.borderpost.v1.LogEntry\";\n\x13RecordEventsRequest\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.borderpost.v1.Event\"(\n\x14RecordEventsResponse\x12\x10\n\x08\x61ppended\x18\x01 \x01(\r\";\n\x13GetScreeningRequest\x12\x10\n\x08kiosk_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"p\n\x14GetScreeningResponse\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.borderpost.v1.LogEntry\x12\x30\n\x07payload\x18\x02 \x01(\x0b\x32\x1f.borderpost.v1.ScreeningPayload\"\xab\x02\n\x12QueryEventsRequest\x12(\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05kinds\x18\x03 \x03(\x0e\x32\x18.borderpost.v1.EventKind\x12(\n\x08outcomes\x18\x04 \x03(\x0e\x32\x16.borderpost.v1.Outcome\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08kiosk_id\x18\x06 \x01(\t\x12\x10\n\x08visit_id\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x11\n\tpage_size\x18\t \x01(\r\x12\x12\n\npage_token\x18\n \x01(\t\"X\n\x13QueryEventsResponse\x12(\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x17.borderpost.v1.LogEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x12\n\x10VerifyLogRequest\"o\n\x11VerifyLogResponse\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x13\n\x0broot_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06intact\x18\x03 \x01(\x08\x12\'\n\x06\x66\x61ults\x18\x04 \x03(\x0b\x32\x17.borderpost.v1.LogFault\"\'\n\x08LogFault\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t*\x86\x02\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x45VENT_KIND_TRAVELER_SCREENED\x10\x01\x12\x1f\n\x1b\x45VENT_KIND_RECORD_CONSULTED\x10\x02\x12 \n\x1c\x45VENT_KIND_WATCHLIST_CREATED\x10\x03\x12\'\n#EVENT_KIND_WATCHLIST_ENTRY_PROPOSED\x10\x04\x12\'\n#EVENT_KIND_WATCHLIST_ENTRY_APPROVED\x10\x05\x12&\n\"EVENT_KIND_WATCHLIST_ENTRY_REMOVED\x10\x06\x32\xa8\x04\n\x10\x44\x65\x63isionsService\x12`\n\x0f\x41ppendScreening\x12%.borderpost.v1.AppendScreeningRequest\x1a&.borderpost.v1.AppendScreeningResponse\x12Z\n\rFindScreening\x12#.borderpost.v1.FindScreeningRequest\x1a$.borderpost.v1.FindScreeningResponse\x12W\n\x0cRecordEvents\x12\".borderpost.v1.RecordEventsRequest\x1a#.borderpost.v1.RecordEventsResponse\x12W\n\x0cGetScreening\x12\".borderpost.v1.GetScreeningRequest\x1a#.borderpost.v1.GetScreeningResponse\x12T\n\x0bQueryEvents\x12!.borderpost.v1.QueryEventsRequest\x1a\".borderpost.v1.QueryEventsResponse\x12N\n\tVerifyLog\x12\x1f.borderpost.v1.VerifyLogRequest\x1a .borderpost.v1.VerifyLogResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62orderpost/v1/decisions.proto\x12\rborderpost.v1\x1a\x1d\x62orderpost/v1/documents.proto\x1a\x19\x62orderpost/v1/faces.proto\x1a\x19\x62orderpost/v1/types.proto\x1a\x1d\x62orderpost/v1/watchlist.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x04\n\x05\x45vent\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x14.borderpost.v1.Actor\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x16\n\x0epayload_sha256\x18\x06 \x01(\x0c\x12<\n\x11traveler_screened\x18\n \x01(\x0b\x32\x1f.borderpost.v1.TravelerScreenedH\x00\x12:\n\x10record_consulted\x18\x0b \x01(\x0b\x32\x1e.borderpost.v1.RecordConsultedH\x00\x12<\n\x11watchlist_created\x18\x0c \x01(\x0b\x32\x1f.borderpost.v1.WatchlistCreatedH\x00\x12I\n\x18watchlist_entry_proposed\x18\r \x01(\x0b\x32%.borderpost.v1.WatchlistEntryProposedH\x00\x12I\n\x18watchlist_entry_approved\x18\x0e \x01(\x0b\x32%.borderpost.v1.WatchlistEntryApprovedH\x00\x12G\n\x17watchlist_entry_removed\x18\x0f \x01(\x0b\x32$.borderpost.v1.WatchlistEntryRemovedH\x00\x42\x06\n\x04\x62ody\"\x9d\x04\n\x10TravelerScreened\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x10\n\x08kiosk_id\x18\x04 \x01(\t\x12\x10\n\x08\x63rossing\x18\x05 \x01(\t\x12+\n\tdirection\x18\x06 \x01(\x0e\x32\x18.borderpost.v1.Direction\x12.\n\nkiosk_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breceived_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63ontent_sha256\x18\t \x01(\x0c\x12\'\n\x07outcome\x18\n \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12\x0f\n\x07reasons\x18\x0b \x03(\t\x12$\n\x06\x63hecks\x18\x0c \x03(\x0b\x32\x14.borderpost.v1.Check\x12*\n\x08required\x18\r \x03(\x0e\x32\x18.borderpost.v1.CheckKind\x12-\n\x06\x61\x64vice\x18\x0e \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12\"\n\x05steps\x18\x0f \x03(\x0b\x32\x13.borderpost.v1.Step\x12)\n\x08versions\x18\x10 \x01(\x0b\x32\x17.borderpost.v1.Versions\"\x83\x01\n\x08Versions\x12\x10\n\x08software\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\x16\n\x0e\x63\x61libration_id\x18\x04 \x01(\t\x12\x12\n\nwatchlists\x18\x05 \x01(\x04\x12\x17\n\x0f\x64ocument_reader\x18\x06 \x01(\t\"\x9c\x03\n\x10ScreeningPayload\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12\x1f\n\x03mrz\x18\x02 \x01(\x0b\x32\x12.borderpost.v1.Mrz\x12\'\n\x07optical\x18\x03 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12*\n\nelectronic\x18\x04 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12\x33\n\x0clive_quality\x18\x05 \x03(\x0b\x32\x1d.borderpost.v1.QualityMeasure\x12\x37\n\x10portrait_quality\x18\x06 \x03(\x0b\x32\x1d.borderpost.v1.QualityMeasure\x12\x32\n\ncomparison\x18\x07 \x01(\x0b\x32\x1e.borderpost.v1.CompareResponse\x12-\n\nwatchlists\x18\x08 \x03(\x0b\x32\x19.borderpost.v1.ListResult\x12)\n\x08liveness\x18\t \x01(\x0b\x32\x17.borderpost.v1.Liveness\"K\n\x0fRecordConsulted\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x14\n\x0c\x65vents_shown\x18\x03 \x01(\r\"4\n\x10WatchlistCreated\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\"L\n\x16WatchlistEntryProposed\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\"L\n\x16WatchlistEntryApproved\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\"K\n\x15WatchlistEntryRemoved\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\"\x82\x01\n\x08LogEntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12-\n\tlogged_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x14.borderpost.v1.Event\x12\x13\n\x0bleaf_sha256\x18\x04 \x01(\x0c\"~\n\x16\x41ppendScreeningRequest\x12\x32\n\tscreening\x18\x01 \x01(\x0b\x32\x1f.borderpost.v1.TravelerScreened\x12\x30\n\x07payload\x18\x02 \x01(\x0b\x32\x1f.borderpost.v1.ScreeningPayload\"T\n\x17\x41ppendScreeningResponse\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.borderpost.v1.LogEntry\x12\x11\n\tduplicate\x18\x02 \x01(\x08\"<\n\x14\x46indScreeningRequest\x12\x10\n\x08kiosk_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"?\n\x15\x46indScreeningResponse\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.borderpost.v1.LogEntry\";\n\x13RecordEventsRequest\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.borderpost.v1.Event\"(\n\x14RecordEventsResponse\x12\x10\n\x08\x61ppended\x18\x01 \x01(\r\";\n\x13GetScreeningRequest\x12\x10\n\x08kiosk_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"p\n\x14GetScreeningResponse\x12&\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x17.borderpost.v1.LogEntry\x12\x30\n\x07payload\x18\x02 \x01(\x0b\x32\x1f.borderpost.v1.ScreeningPayload\"\xab\x02\n\x12QueryEventsRequest\x12(\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05kinds\x18\x03 \x03(\x0e\x32\x18.borderpost.v1.EventKind\x12(\n\x08outcomes\x18\x04 \x03(\x0e\x32\x16.borderpost.v1.Outcome\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08kiosk_id\x18\x06 \x01(\t\x12\x10\n\x08visit_id\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x11\n\tpage_size\x18\t \x01(\r\x12\x12\n\npage_token\x18\n \x01(\t\"X\n\x13QueryEventsResponse\x12(\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x17.borderpost.v1.LogEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x12\n\x10VerifyLogRequest\"o\n\x11VerifyLogResponse\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x13\n\x0broot_sha256\x18\x02 \x01(\x0c\x12\x0e\n\x06intact\x18\x03 \x01(\x08\x12\'\n\x06\x66\x61ults\x18\x04 \x03(\x0b\x32\x17.borderpost.v1.LogFault\"\'\n\x08LogFault\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t*\x86\x02\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12 \n\x1c\x45VENT_KIND_TRAVELER_SCREENED\x10\x01\x12\x1f\n\x1b\x45VENT_KIND_RECORD_CONSULTED\x10\x02\x12 \n\x1c\x45VENT_KIND_WATCHLIST_CREATED\x10\x03\x12\'\n#EVENT_KIND_WATCHLIST_ENTRY_PROPOSED\x10\x04\x12\'\n#EVENT_KIND_WATCHLIST_ENTRY_APPROVED\x10\x05\x12&\n\"EVENT_KIND_WATCHLIST_ENTRY_REMOVED\x10\x06\x32\xa8\x04\n\x10\x44\x65\x63isionsService\x12`\n\x0f\x41ppendScreening\x12%.borderpost.v1.AppendScreeningRequest\x1a&.borderpost.v1.AppendScreeningResponse\x12Z\n\rFindScreening\x12#.borderpost.v1.FindScreeningRequest\x1a$.borderpost.v1.FindScreeningResponse\x12W\n\x0cRecordEvents\x12\".borderpost.v1.RecordEventsRequest\x1a#.borderpost.v1.RecordEventsResponse\x12W\n\x0cGetScreening\x12\".borderpost.v1.GetScreeningRequest\x1a#.borderpost.v1.GetScreeningResponse\x12T\n\x0bQueryEvents\x12!.borderpost.v1.QueryEventsRequest\x1a\".borderpost.v1.QueryEventsResponse\x12N\n\tVerifyLog\x12\x1f.borderpost.v1.VerifyLogRequest\x1a .borderpost.v1.VerifyLogResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'borderpost.v1.decisions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTKIND']._serialized_start=3517
-  _globals['_EVENTKIND']._serialized_end=3779
+  _globals['_EVENTKIND']._serialized_start=3560
+  _globals['_EVENTKIND']._serialized_end=3822
   _globals['_EVENT']._serialized_start=198
   _globals['_EVENT']._serialized_end=782
   _globals['_TRAVELERSCREENED']._serialized_start=785
@@ -45,45 +45,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERSIONS']._serialized_start=1329
   _globals['_VERSIONS']._serialized_end=1460
   _globals['_SCREENINGPAYLOAD']._serialized_start=1463
-  _globals['_SCREENINGPAYLOAD']._serialized_end=1832
-  _globals['_RECORDCONSULTED']._serialized_start=1834
-  _globals['_RECORDCONSULTED']._serialized_end=1909
-  _globals['_WATCHLISTCREATED']._serialized_start=1911
-  _globals['_WATCHLISTCREATED']._serialized_end=1963
-  _globals['_WATCHLISTENTRYPROPOSED']._serialized_start=1965
-  _globals['_WATCHLISTENTRYPROPOSED']._serialized_end=2041
-  _globals['_WATCHLISTENTRYAPPROVED']._serialized_start=2043
-  _globals['_WATCHLISTENTRYAPPROVED']._serialized_end=2119
-  _globals['_WATCHLISTENTRYREMOVED']._serialized_start=2121
-  _globals['_WATCHLISTENTRYREMOVED']._serialized_end=2196
-  _globals['_LOGENTRY']._serialized_start=2199
-  _globals['_LOGENTRY']._serialized_end=2329
-  _globals['_APPENDSCREENINGREQUEST']._serialized_start=2331
-  _globals['_APPENDSCREENINGREQUEST']._serialized_end=2457
-  _globals['_APPENDSCREENINGRESPONSE']._serialized_start=2459
-  _globals['_APPENDSCREENINGRESPONSE']._serialized_end=2543
-  _globals['_FINDSCREENINGREQUEST']._serialized_start=2545
-  _globals['_FINDSCREENINGREQUEST']._serialized_end=2605
-  _globals['_FINDSCREENINGRESPONSE']._serialized_start=2607
-  _globals['_FINDSCREENINGRESPONSE']._serialized_end=2670
-  _globals['_RECORDEVENTSREQUEST']._serialized_start=2672
-  _globals['_RECORDEVENTSREQUEST']._serialized_end=2731
-  _globals['_RECORDEVENTSRESPONSE']._serialized_start=2733
-  _globals['_RECORDEVENTSRESPONSE']._serialized_end=2773
-  _globals['_GETSCREENINGREQUEST']._serialized_start=2775
-  _globals['_GETSCREENINGREQUEST']._serialized_end=2834
-  _globals['_GETSCREENINGRESPONSE']._serialized_start=2836
-  _globals['_GETSCREENINGRESPONSE']._serialized_end=2948
-  _globals['_QUERYEVENTSREQUEST']._serialized_start=2951
-  _globals['_QUERYEVENTSREQUEST']._serialized_end=3250
-  _globals['_QUERYEVENTSRESPONSE']._serialized_start=3252
-  _globals['_QUERYEVENTSRESPONSE']._serialized_end=3340
-  _globals['_VERIFYLOGREQUEST']._serialized_start=3342
-  _globals['_VERIFYLOGREQUEST']._serialized_end=3360
-  _globals['_VERIFYLOGRESPONSE']._serialized_start=3362
-  _globals['_VERIFYLOGRESPONSE']._serialized_end=3473
-  _globals['_LOGFAULT']._serialized_start=3475
-  _globals['_LOGFAULT']._serialized_end=3514
-  _globals['_DECISIONSSERVICE']._serialized_start=3782
-  _globals['_DECISIONSSERVICE']._serialized_end=4334
+  _globals['_SCREENINGPAYLOAD']._serialized_end=1875
+  _globals['_RECORDCONSULTED']._serialized_start=1877
+  _globals['_RECORDCONSULTED']._serialized_end=1952
+  _globals['_WATCHLISTCREATED']._serialized_start=1954
+  _globals['_WATCHLISTCREATED']._serialized_end=2006
+  _globals['_WATCHLISTENTRYPROPOSED']._serialized_start=2008
+  _globals['_WATCHLISTENTRYPROPOSED']._serialized_end=2084
+  _globals['_WATCHLISTENTRYAPPROVED']._serialized_start=2086
+  _globals['_WATCHLISTENTRYAPPROVED']._serialized_end=2162
+  _globals['_WATCHLISTENTRYREMOVED']._serialized_start=2164
+  _globals['_WATCHLISTENTRYREMOVED']._serialized_end=2239
+  _globals['_LOGENTRY']._serialized_start=2242
+  _globals['_LOGENTRY']._serialized_end=2372
+  _globals['_APPENDSCREENINGREQUEST']._serialized_start=2374
+  _globals['_APPENDSCREENINGREQUEST']._serialized_end=2500
+  _globals['_APPENDSCREENINGRESPONSE']._serialized_start=2502
+  _globals['_APPENDSCREENINGRESPONSE']._serialized_end=2586
+  _globals['_FINDSCREENINGREQUEST']._serialized_start=2588
+  _globals['_FINDSCREENINGREQUEST']._serialized_end=2648
+  _globals['_FINDSCREENINGRESPONSE']._serialized_start=2650
+  _globals['_FINDSCREENINGRESPONSE']._serialized_end=2713
+  _globals['_RECORDEVENTSREQUEST']._serialized_start=2715
+  _globals['_RECORDEVENTSREQUEST']._serialized_end=2774
+  _globals['_RECORDEVENTSRESPONSE']._serialized_start=2776
+  _globals['_RECORDEVENTSRESPONSE']._serialized_end=2816
+  _globals['_GETSCREENINGREQUEST']._serialized_start=2818
+  _globals['_GETSCREENINGREQUEST']._serialized_end=2877
+  _globals['_GETSCREENINGRESPONSE']._serialized_start=2879
+  _globals['_GETSCREENINGRESPONSE']._serialized_end=2991
+  _globals['_QUERYEVENTSREQUEST']._serialized_start=2994
+  _globals['_QUERYEVENTSREQUEST']._serialized_end=3293
+  _globals['_QUERYEVENTSRESPONSE']._serialized_start=3295
+  _globals['_QUERYEVENTSRESPONSE']._serialized_end=3383
+  _globals['_VERIFYLOGREQUEST']._serialized_start=3385
+  _globals['_VERIFYLOGREQUEST']._serialized_end=3403
+  _globals['_VERIFYLOGRESPONSE']._serialized_start=3405
+  _globals['_VERIFYLOGRESPONSE']._serialized_end=3516
+  _globals['_LOGFAULT']._serialized_start=3518
+  _globals['_LOGFAULT']._serialized_end=3557
+  _globals['_DECISIONSSERVICE']._serialized_start=3825
+  _globals['_DECISIONSSERVICE']._serialized_end=4377
 # @@protoc_insertion_point(module_scope)

@@ -302,6 +302,7 @@ class ScreeningPayload(_message.Message):
     PORTRAIT_QUALITY_FIELD_NUMBER: _builtins.int
     COMPARISON_FIELD_NUMBER: _builtins.int
     WATCHLISTS_FIELD_NUMBER: _builtins.int
+    LIVENESS_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     @_builtins.property
@@ -332,6 +333,10 @@ class ScreeningPayload(_message.Message):
     def watchlists(self) -> _containers.RepeatedCompositeFieldContainer[_watchlist_pb2.ListResult]:
         """What the watchlists answered."""
 
+    @_builtins.property
+    def liveness(self) -> _faces_pb2.Liveness:
+        """Whether the live face is a living person's, and by which method. Not set in records from before there was one."""
+
     def __init__(
         self,
         *,
@@ -343,10 +348,11 @@ class ScreeningPayload(_message.Message):
         portrait_quality: _abc.Iterable[_faces_pb2.QualityMeasure] | None = ...,
         comparison: _faces_pb2.CompareResponse | None = ...,
         watchlists: _abc.Iterable[_watchlist_pb2.ListResult] | None = ...,
+        liveness: _faces_pb2.Liveness | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "electronic", b"electronic", "mrz", b"mrz", "optical", b"optical"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "electronic", b"electronic", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "electronic", b"electronic", "live_quality", b"live_quality", "mrz", b"mrz", "optical", b"optical", "portrait_quality", b"portrait_quality", "schema_version", b"schema_version", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "electronic", b"electronic", "live_quality", b"live_quality", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "portrait_quality", b"portrait_quality", "schema_version", b"schema_version", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -63,15 +62,9 @@ class GrpcFaces:
         self._stub = faces_pb2_grpc.FacesServiceStub(channel)
 
     async def extract(
-        self,
-        frames: Sequence[bytes],
-        profile: faces_pb2.CaptureProfile.ValueType,
-        call: Call,
-        seconds: float,
-        language: str = "",
+        self, request: faces_pb2.ExtractTemplateRequest, call: Call, seconds: float
     ) -> faces_pb2.ExtractTemplateResponse:
         """See the port."""
-        request = faces_pb2.ExtractTemplateRequest(frames=frames, profile=profile, language=language)
         return await _ask(self._stub.ExtractTemplate, request, call, seconds)
 
     async def compare(
