@@ -38,7 +38,7 @@ _FACE: Final = {
     "CHALLENGE_OTHER_MOVEMENTS": "Again and again the traveler moved in another way than asked, as a recording would.",
     "CHALLENGE_TIMED_OUT": "The traveler did not do what was asked in time.",
     "CHALLENGE_NOT_FINISHED": "The capture ended before the traveler had done all that was asked.",
-    "CHALLENGE_FACE_LOST": "The face went out of the picture, or another one came into its place, during the challenge.",
+    "CHALLENGE_FACE_LOST": "During the challenge the face left the picture, or another one came into its place.",
     "CHALLENGE_FACE_CHANGED": "A face that did what was asked is not like enough to the captured one.",
     "PASSIVE_NOT_LIVE": "The agency's own liveness model took the face for a picture or a mask.",
     "CAPTURE_TOKEN_UNREADABLE": "What came as the token of the guided capture is none.",
