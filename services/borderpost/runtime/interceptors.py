@@ -172,6 +172,8 @@ async def _write(rpc: grpc.aio.ServicerContext[Any, Any], answer: Any) -> None:
         raise SlowReaderError(
             f"no answer was taken for {WRITE_SECONDS:.0f} s: the call has ended, begin it anew"
         ) from None
+    except Exception:  # gRPC has a private class for it: the caller went away, and nobody is there to be told
+        raise asyncio.CancelledError from None
 
 
 async def _decode_each(handler: Handler, requests: AsyncIterable[bytes]) -> AsyncIterator[Any]:
