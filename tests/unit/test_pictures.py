@@ -230,3 +230,57 @@ def test_a_jpeg_2000_has_a_lower_limit_because_its_decoder_stops_everything_else
     Image.new("L", (2100, 2100), "white").save(buffer, "JPEG2000")
     with pytest.raises(PictureTooLargeError, match="4,000,000"):
         decode_picture(buffer.getvalue())
+
+
+def _jpeg_with(head: bytes) -> bytes:
+    return b"\xff\xd8" + head + _VALID["JPEG"][2:]
+
+
+def _png_with(chunks: bytes) -> bytes:
+    return _VALID["PNG"][:33] + chunks + _VALID["PNG"][33:]
+
+
+def _jp2_with(boxes: bytes) -> bytes:
+    """In the header box, whose length is mended."""
+    data = _VALID["JPEG2000"]
+    at = data.index(b"jp2h")
+    length = int.from_bytes(data[at - 4 : at], "big") + len(boxes)
+    return data[: at - 4] + struct.pack(">I", length) + b"jp2h" + boxes + data[at + 4 :]
+
+
+_EMPTY_CHUNK = struct.pack(">I", 0) + b"abCd" + struct.pack(">I", zlib.crc32(b"abCd"))
+
+
+@pytest.mark.parametrize(
+    ("data", "excess"),
+    [
+        pytest.param(_jpeg_with(b"\xff" * 9_000_000), "fill", id="jpeg-fill"),
+        pytest.param(_jpeg_with(bytes(9_000_000)), "fill", id="jpeg-junk"),
+        pytest.param(_jpeg_with(b"\xff\xfe\x00\x02" * 1_000_000), "segments", id="jpeg-segments"),
+        pytest.param(_png_with(_EMPTY_CHUNK * 700_000), "chunks", id="png-chunks"),
+        pytest.param(_jp2_with(struct.pack(">I", 8) + b"abcd"), None, id="jp2-one-box-more"),
+        pytest.param(_jp2_with((struct.pack(">I", 8) + b"abcd") * 1_000_000), "boxes", id="jp2-boxes"),
+        pytest.param(
+            _encoded(Image.new("L", (512, 512)), "JPEG2000", tile_size=(4, 4)), "tiles", id="jp2-tiles"
+        ),
+    ],
+)
+def test_a_head_that_would_keep_the_reader_busy_for_seconds_is_refused_at_once(
+    data: bytes, excess: str | None
+) -> None:
+    started = time.monotonic()
+    if excess is None:
+        decode_picture(data)
+    else:
+        with pytest.raises(PictureTooLargeError, match=excess):
+            decode_picture(data)
+    assert time.monotonic() - started < 1
+
+
+def test_a_large_picture_is_not_copied_whole_again_and_again() -> None:
+    data = _encoded(Image.new("RGB", (4_000, 3_000), "grey"), "JPEG")
+    tracemalloc.start()
+    rgb = decode_picture(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.2 * rgb.nbytes

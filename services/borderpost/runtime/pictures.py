@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+from contextlib import nullcontext
 from typing import Final
 
 import numpy as np
@@ -15,6 +17,7 @@ from borderpost.runtime.errors import (
     PictureFormatError,
     PictureTooLargeError,
 )
+from borderpost.runtime.picture_heads import excess_of
 
 Rgb = npt.NDArray[np.uint8]
 """A picture: height × width × 3, red, green, blue, 0 to 255."""
@@ -28,11 +31,11 @@ MAX_PICTURE_PIXELS: Final = 40_000_000
 MAX_JPEG2000_PIXELS: Final = 4_000_000
 """Pillow's JPEG 2000 decoder holds the interpreter while it works. A chip's portrait has less than a million."""
 
-MAX_JPEG_SCANS: Final = 64
-"""Each scan of a progressive JPEG passes over the whole picture; encoders make about ten."""
+LARGE_PICTURE_PIXELS: Final = 12_000_000
+"""Larger pictures are decoded one at a time: a progressive JPEG of 40 million pixels takes 560 MB meanwhile."""
 
-_JPEG: Final = b"\xff\xd8"
-_START_OF_SCAN: Final = b"\xff\xda"
+STRIP_ROWS: Final = 256
+"""Rows that are turned to RGB at a time, so that no second copy of a whole picture is made."""
 
 MIN_PICTURE_SIDE: Final = 16
 """Below this no face and no character can be told."""
@@ -58,10 +61,10 @@ def decode_picture(data: bytes, field: str = "picture") -> Rgb:
             f"{field}: got {len(data):,} bytes, want at most {MAX_PICTURE_BYTES:,}: scale it down",
             field=field,
         )
-    if data.startswith(_JPEG) and data.count(_START_OF_SCAN) > MAX_JPEG_SCANS:
+    excess = excess_of(data)
+    if excess is not None:
         raise PictureTooLargeError(
-            f"{field}: got a JPEG of more than {MAX_JPEG_SCANS} scans, want a usual one: save it again",
-            field=field,
+            f"{field}: got a picture of {excess}, want a usual one: save it again", field=field
         )
     image = _open(data, field)
     width, height = image.size
@@ -76,7 +79,11 @@ def decode_picture(data: bytes, field: str = "picture") -> Rgb:
             f"{field}: got {width} × {height} pixels, want at least {MIN_PICTURE_SIDE} on each side",
             field=field,
         )
-    return _to_rgb(image, field)
+    with _large if width * height > LARGE_PICTURE_PIXELS else nullcontext():
+        return _to_rgb(image, field)
+
+
+_large: Final = threading.Lock()
 
 
 def _open(data: bytes, field: str) -> Image.Image:
@@ -93,12 +100,21 @@ def _open(data: bytes, field: str) -> Image.Image:
 def _to_rgb(image: Image.Image, field: str) -> Rgb:
     try:
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I;16") or upright.mode == "I":
-            upright = Image.fromarray((np.asarray(upright).clip(0, 65535) >> 8).astype(np.uint8))
-        return np.ascontiguousarray(np.asarray(upright.convert("RGB"), dtype=np.uint8))
+        ImageOps.exif_transpose(image, in_place=True)
+        width, height = image.size
+        rgb = np.empty((height, width, 3), dtype=np.uint8)
+        for top in range(0, height, STRIP_ROWS):
+            strip = image.crop((0, top, width, min(height, top + STRIP_ROWS)))
+            rgb[top : top + STRIP_ROWS] = _strip_to_rgb(strip)
     except Exception as error:  # as above
         raise _damaged(field, error) from None
+    return rgb
+
+
+def _strip_to_rgb(strip: Image.Image) -> Rgb:
+    if strip.mode.startswith("I;16") or strip.mode == "I":
+        strip = Image.fromarray((np.asarray(strip).clip(0, 65535) >> 8).astype(np.uint8))
+    return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
 
 
 def _damaged(field: str, error: Exception) -> PictureDamagedError:
