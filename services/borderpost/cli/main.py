@@ -19,13 +19,14 @@ from borderpost.cli import audit, bench, demo, show, specimen, watchlist
 from borderpost.cli.options import Json
 from borderpost.cli.people import OFFICER, Person
 from borderpost.cli.stack import PROBE, Stack, StackError
-from borderpost.kiosk.client import Kiosk, Visit
+from borderpost.kiosk.camera import StillCamera
+from borderpost.kiosk.client import Guided, Kiosk, Visit
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.health import serves
 from borderpost.runtime.settings import SERVICES, ServiceName, describe_settings, load_settings
 from borderpost.runtime.status import RemoteError
-from borderpost.v1 import decisions_pb2, types_pb2
+from borderpost.v1 import decisions_pb2, faces_pb2, types_pb2
 
 EXIT_ERROR: Final = 1
 DEV_KIOSK: Final = "kiosk/north/1"
@@ -135,6 +136,18 @@ def screen(
         list[Path],
         typer.Option(exists=True, dir_okay=False, help="Live picture of the face; may be repeated."),
     ],
+    guide: Annotated[
+        bool,
+        typer.Option(
+            "--guide", help="Play the first live picture to a guided capture, as a simulated camera would."
+        ),
+    ] = False,
+    challenge: Annotated[
+        bool,
+        typer.Option(
+            "--challenge", help="With --guide: ask for movements too, which a picture can't follow."
+        ),
+    ] = False,
     leaving: Annotated[bool, typer.Option("--exit", help="The traveler leaves the country.")] = False,
     kiosk: Annotated[str, typer.Option(help="The kiosk's identity.")] = DEV_KIOSK,
     kiosk_only: Annotated[
@@ -148,10 +161,12 @@ def screen(
     """
     settings = load_settings()
     visit = Visit(types_pb2.DIRECTION_EXIT if leaving else types_pb2.DIRECTION_ENTRY)
+    frames, token = [path.read_bytes() for path in live], b""
     with Kiosk(settings, kiosk) as client:
-        answer = client.send(
-            client.request(visit, document.read_bytes(), [path.read_bytes() for path in live])
-        )
+        if guide or challenge:
+            guided = _guide(client, visit, frames[0], challenge, as_json)
+            frames, token = list(guided.frames) or frames, guided.token
+        answer = client.send(client.request(visit, document.read_bytes(), frames, token))
     if kiosk_only:
         show.emit(as_json, answer, lambda: show.answer_view(answer))
         return
@@ -165,6 +180,25 @@ def screen(
         show.console.print(show.record_view(record), "", show.steps_view(answer.steps), sep="\n")
 
     show.emit(as_json, {"answer": show.to_plain(answer), "record": show.to_plain(record)}, render)
+
+
+def _guide(client: Kiosk, visit: Visit, picture: bytes, challenge: bool, as_json: bool) -> Guided:
+    """Guide a picture through a capture, and show what a traveler would be told."""
+    camera = StillCamera(picture)
+    told = ""
+
+    def tell(guidance: faces_pb2.CaptureGuidance) -> None:
+        nonlocal told
+        camera.obey(guidance)
+        words = " ".join([guidance.prompt, *(problem.advice for problem in guidance.problems)])
+        if words != told and not as_json:
+            show.console.print(f"{guidance.progress:3} %  {words}")
+        told = words
+
+    guided = client.guide(visit, camera, tell, challenge)
+    if not as_json:
+        show.console.print(show.capture_view(guided.result), "")
+    return guided
 
 
 @app.command()

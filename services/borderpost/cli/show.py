@@ -112,6 +112,17 @@ def answer_view(answer: gateway_pb2.ScreenTravelerResponse) -> Table:
     return rows
 
 
+def capture_view(result: faces_pb2.CaptureResult) -> Table:
+    """Show what a guided capture came to."""
+    rows = _pairs()
+    end = name_of(faces_pb2.CaptureEnd, result.end, "CAPTURE_END_").replace("_", " ").lower()
+    rows.add_row("capture", f"{end}, {count(len(result.frames), 'frame')} chosen")
+    rows.add_row(
+        "liveness", Text("\n").join([Text(liveness_words(result.liveness)), reasons(result.liveness.reasons)])
+    )
+    return rows
+
+
 def steps_view(steps: Iterable[types_pb2.Step]) -> Table:
     """Show the steps with their times."""
     rows = table("step", "ms", "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,10 +13,16 @@ from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.clock import Clock, SystemClock, new_id, to_timestamp
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.status import from_rpc_error
-from borderpost.v1 import gateway_pb2, gateway_pb2_grpc, types_pb2
+from borderpost.v1 import faces_pb2, faces_pb2_grpc, gateway_pb2, gateway_pb2_grpc, types_pb2
 
 SCREENING_SECONDS: Final = 15.0
 """How long a kiosk waits by default: the gateway's own longest time, and the way there and back."""
+
+
+GUIDING_SECONDS: Final = 75.0
+"""How long a guided capture may take: the service's own longest time, and some more."""
+
+Tell = Callable[[faces_pb2.CaptureGuidance], object]
 
 
 @dataclass(slots=True)
@@ -27,12 +34,22 @@ class Visit:
     attempts: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Guided:
+    """What a guided capture came to: the frames to send, best first, and the token that goes with them."""
+
+    frames: tuple[bytes, ...]
+    token: bytes
+    result: faces_pb2.CaptureResult
+
+
 class Kiosk:
     """A kiosk, by its certificate. Safe to use from several threads.
 
     >>> with Kiosk(load_settings(), "kiosk/north/1") as kiosk:
-    ...     request = kiosk.request(Visit(), page, [frame])
-    ...     answer = kiosk.send(request)
+    ...     visit = Visit()
+    ...     guided = kiosk.guide(visit, camera, tell=screen.show)
+    ...     answer = kiosk.send(kiosk.request(visit, page, guided.frames, guided.token))
     """
 
     def __init__(self, settings: Settings, identity: str, clock: Clock | None = None) -> None:
@@ -40,11 +57,15 @@ class Kiosk:
         self._clock = clock or SystemClock()
         self._channel = open_sync_channel(settings, "gateway", identity)
         self._stub = gateway_pb2_grpc.GatewayServiceStub(self._channel)
+        self._faces = faces_pb2_grpc.FacesServiceStub(self._channel)
 
     def request(
-        self, visit: Visit, page: bytes, frames: Sequence[bytes]
+        self, visit: Visit, page: bytes, frames: Sequence[bytes], token: bytes = b"", language: str = ""
     ) -> gateway_pb2.ScreenTravelerRequest:
-        """Make the request of the visit's next attempt. Keep it until it is answered: it may be sent again."""
+        """Make the request of the visit's next attempt. Keep it until it is answered: it may be sent again.
+
+        `token` is the one of the guided capture that `frames` are from.
+        """
         visit.attempts += 1
         return gateway_pb2.ScreenTravelerRequest(
             request_id=new_id(),
@@ -54,7 +75,38 @@ class Kiosk:
             kiosk_time=to_timestamp(self._clock.now()),
             document_page=page,
             live_frames=frames,
+            capture_token=token,
+            language=language,
         )
+
+    def guide(
+        self,
+        visit: Visit,
+        camera: Iterable[bytes],
+        tell: Tell = lambda _: None,
+        challenge: bool = False,
+        language: str = "",
+        seconds: float = GUIDING_SECONDS,
+    ) -> Guided:
+        """Guide the traveler through a capture, and return the frames that were chosen.
+
+        `camera` gives encoded pictures as they are taken, not mirrored; it is read by another thread, no longer
+        than the capture lasts. `tell` shows the traveler what to do. Raises RemoteError.
+        """
+        sent: dict[int, bytes] = {}
+        result = faces_pb2.CaptureResult()
+        start = faces_pb2.CaptureStart(visit_id=visit.visit_id, language=language, challenge=challenge)
+        try:
+            call = self._faces.GuideCapture(_messages(start, camera, sent), timeout=seconds)
+            for answer in call:
+                if answer.HasField("guidance"):
+                    _forget(sent, answer.guidance)
+                    tell(answer.guidance)
+                elif answer.HasField("result"):
+                    result = answer.result
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None
+        return Guided(tuple(sent[number] for number in result.frames), result.capture_token, result)
 
     def send(
         self, request: gateway_pb2.ScreenTravelerRequest, seconds: float = SCREENING_SECONDS
@@ -78,3 +130,20 @@ class Kiosk:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _messages(
+    start: faces_pb2.CaptureStart, camera: Iterable[bytes], sent: dict[int, bytes]
+) -> Iterator[faces_pb2.GuideCaptureRequest]:
+    yield faces_pb2.GuideCaptureRequest(start=start)
+    for number, picture in enumerate(camera):
+        sent[number] = picture
+        frame = faces_pb2.CaptureFrame(picture=picture, captured_ms=round(time.monotonic() * 1000))
+        yield faces_pb2.GuideCaptureRequest(frame=frame)
+
+
+def _forget(sent: dict[int, bytes], guidance: faces_pb2.CaptureGuidance) -> None:
+    """Forget the frames that can't be chosen any more."""
+    for number in [number for number in list(sent) if number <= guidance.frame]:
+        if number not in guidance.kept:
+            del sent[number]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from borderpost.faces.adapters.sessions import open_session
 from borderpost.faces.domain import Face
@@ -19,7 +20,7 @@ from borderpost.faces.passive import square_around
 from borderpost.faces.ports import LivenessCard
 from borderpost.runtime.pictures import Rgb
 
-_CARD: Final = TypeAdapter(LivenessCard, config=ConfigDict(extra="forbid"))
+_CARD: Final = TypeAdapter(LivenessCard)
 
 
 class OnnxLiveness:
@@ -33,11 +34,11 @@ class OnnxLiveness:
     def load(cls, path: Path) -> OnnxLiveness:
         """Read the card, verify the model beside it, start it. Raises LivenessCardError."""
         try:
-            card = _CARD.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+            card = _parsed(path.read_text(encoding="utf-8"))
             model = (path.parent / card.file).read_bytes()
         except OSError as error:
             raise LivenessCardError(f"{error.filename}: {error.strerror}") from None
-        except (ValueError, ValidationError) as error:  # ValidationError: one line a field
+        except ValueError as error:  # of TOML, of UTF-8, or pydantic's with a line for each field
             raise LivenessCardError(f"{path}: no card of a liveness model: {error}") from None
         if hashlib.sha256(model).hexdigest() != card.sha256:
             raise LivenessCardError(f"{path}: {card.file} has another SHA-256 than the card says")
@@ -74,3 +75,11 @@ class OnnxLiveness:
         ordered = pixels[..., ::-1] if card.colour == "BGR" else pixels
         scaled = (ordered - np.asarray(card.mean, np.float32)) / np.asarray(card.scale, np.float32)
         return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+
+
+def _parsed(text: str) -> LivenessCard:
+    content = tomllib.loads(text)
+    unknown = content.keys() - {field.name for field in fields(LivenessCard)}
+    if unknown:
+        raise ValueError(f"got {', '.join(sorted(unknown))}, want the fields of a card")
+    return _CARD.validate_python(content)
