@@ -35,6 +35,12 @@ OTHER_MODEL = Model("other-model", 8)
 ANNA = Actor("borderpost.test", "operator/list-manager/anna")
 BEN = Actor("borderpost.test", "operator/approver/ben")
 
+
+def _row(fmr: float, score: float, false_matches: int) -> Row:
+    groups = {"sex: female": min(1.0, 2 * fmr), "sex: male": fmr}
+    return Row(fmr, score, false_matches, min(1.0, 1.5 * fmr), groups)
+
+
 CALIBRATION = Calibration(
     id="c" * 64,
     model_id=MODEL.model_id,
@@ -42,13 +48,16 @@ CALIBRATION = Calibration(
     data="made up",
     method="made up",
     impostor_comparisons=10**8,
+    groups=("sex: female", "sex: male"),
+    safety_factor=2.0,
+    safety_reason="made up",
     rows=(
-        Row(1.0, -1.0, 10**8),
-        Row(0.1, 0.3, 10**7),
-        Row(1e-2, 0.5, 10**6),
-        Row(1e-3, 0.65, 10**5),
-        Row(1e-4, 0.75, 10**4),
-        Row(1e-5, 0.85, 10**3),
+        _row(1.0, -1.0, 10**8),
+        _row(0.1, 0.3, 10**7),
+        _row(1e-2, 0.5, 10**6),
+        _row(1e-3, 0.65, 10**5),
+        _row(1e-4, 0.75, 10**4),
+        _row(1e-5, 0.85, 10**3),
     ),
     checked_on={},
 )

@@ -200,7 +200,8 @@ def test_an_entry_is_scored_by_its_best_pair_and_named_once(house: House):
     assert candidate.score is not None
     assert candidate.score.value == pytest.approx(0.97, abs=1e-6)
     assert candidate.score.template_index == 1
-    assert candidate.score.fmr_is_upper_bound
+    assert candidate.score.fmr == CALIBRATION.fmr_at(candidate.score.value)
+    assert candidate.score.fmr.is_upper_bound
     assert candidate.score.calibration_id == CALIBRATION.id
 
 

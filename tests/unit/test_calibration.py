@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderpost.runtime.calibration import CalibrationError, load_calibration, parse_calibration
+from borderpost.runtime.calibration import (
+    CalibrationError,
+    load_calibration,
+    load_calibrations,
+    parse_calibration,
+)
 from borderpost.runtime.errors import InvalidRequestError
 
-ROWS = [
-    {"fmr": 1.0, "score": 0.2, "false_matches": 1_000_000},
-    {"fmr": 0.1, "score": 0.5, "false_matches": 100_000},
-    {"fmr": 0.01, "score": 0.7, "false_matches": 10_000},
-    {"fmr": 0.0001, "score": 0.9, "false_matches": 100},
-]
+
+def row(fmr, score, groups=("sex: female", "sex: male"), **changes):
+    factors = {"sex: female": 3, "sex: male": 2}
+    return {
+        "fmr": fmr,
+        "score": score,
+        "false_matches": round(fmr * 1_000_000),
+        "fmr_upper_95": min(1.0, 1.5 * fmr),
+        "groups": {group: min(1.0, factors[group] * fmr) for group in groups},
+    } | changes
+
+
+ROWS = [row(1.0, 0.2), row(0.1, 0.5), row(0.01, 0.7), row(0.0001, 0.9, groups=["sex: male"])]
 
 
 def encoded(**changes):
@@ -26,25 +39,31 @@ def encoded(**changes):
         "data": "made up",
         "method": "made up",
         "impostor_comparisons": 1_000_000,
+        "groups": ["sex: female", "sex: male"],
+        "safety_factor": 4.0,
+        "safety_reason": "made up",
         "rows": ROWS,
         "checked_on": {},
     }
     return json.dumps(content | changes).encode()
 
 
+UNGROUPED = [each | {"groups": {}} for each in ROWS]
 CALIBRATION = parse_calibration(encoded())
 
 
 def test_measured_rows_are_given_back_exactly():
-    for row in ROWS:
-        assert CALIBRATION.fmr_at(row["score"]).rate == pytest.approx(row["fmr"])
-    for row in ROWS[1:]:
-        assert CALIBRATION.threshold_at(row["fmr"]).score == pytest.approx(row["score"])
+    for each in ROWS:
+        rate = CALIBRATION.fmr_at(each["score"])
+        assert rate.rate == pytest.approx(each["fmr"])
+        assert rate.upper_95 == pytest.approx(each["fmr_upper_95"])
+    for each in ROWS[1:]:
+        assert CALIBRATION.mean_threshold_at(each["fmr"]).score == pytest.approx(each["score"])
 
 
 def test_between_rows_the_logarithm_of_the_rate_is_linear():
     assert CALIBRATION.fmr_at(0.6).rate == pytest.approx(10**-1.5)
-    assert CALIBRATION.threshold_at(10**-1.5).score == pytest.approx(0.6)
+    assert CALIBRATION.mean_threshold_at(10**-1.5).score == pytest.approx(0.6)
 
 
 def test_above_the_last_row_the_rate_is_a_bound_and_not_made_up():
@@ -54,9 +73,24 @@ def test_above_the_last_row_the_rate_is_a_bound_and_not_made_up():
 
 
 def test_a_rate_beyond_the_data_has_no_supported_threshold():
-    threshold = CALIBRATION.threshold_at(0.00001)
+    threshold = CALIBRATION.mean_threshold_at(0.00001)
     assert (threshold.score, threshold.supported) == (0.9, False)
-    assert CALIBRATION.threshold_at(0.0001).supported
+    assert CALIBRATION.mean_threshold_at(0.0001).supported
+
+
+def test_a_threshold_of_1_to_1_is_set_for_a_group_worse_than_the_mean():
+    for asked in (0.1, 0.01, 0.0004):
+        assert CALIBRATION.threshold_at(asked) == CALIBRATION.mean_threshold_at(asked / 4)
+    assert not CALIBRATION.threshold_at(0.0003).supported
+
+
+def test_the_worst_group_is_named_only_where_all_groups_were_measured():
+    assert CALIBRATION.fmr_at(0.7).worst_group == pytest.approx(0.03)
+    assert CALIBRATION.fmr_at(0.6).worst_group == pytest.approx(math.sqrt(0.3 * 0.03))
+    assert CALIBRATION.fmr_at(0.9).worst_group == pytest.approx(
+        0.03
+    )  # a bound: from the last row with both groups
+    assert parse_calibration(encoded(groups=[], rows=UNGROUPED)).fmr_at(0.7).worst_group is None
 
 
 def test_below_the_first_row_every_impostor_matches():
@@ -65,13 +99,21 @@ def test_below_the_first_row_every_impostor_matches():
 
 @given(st.floats(min_value=0.0001, max_value=0.1))
 def test_the_rate_at_a_rates_threshold_is_that_rate(rate):
-    assert CALIBRATION.fmr_at(CALIBRATION.threshold_at(rate).score).rate == pytest.approx(rate)
+    assert CALIBRATION.fmr_at(CALIBRATION.mean_threshold_at(rate).score).rate == pytest.approx(rate)
+
+
+@given(st.floats(min_value=-1, max_value=1))
+def test_the_bound_and_the_worst_group_are_never_below_the_mean(score):
+    rate = CALIBRATION.fmr_at(score)
+    assert rate.upper_95 >= rate.rate * (1 - 1e-9)
+    assert rate.worst_group >= rate.rate * (1 - 1e-9)
 
 
 @given(st.floats(min_value=-1, max_value=1), st.floats(min_value=-1, max_value=1))
 def test_a_higher_score_never_has_a_higher_rate(a, b):
     low, high = sorted((a, b))
     assert CALIBRATION.fmr_at(high).rate <= CALIBRATION.fmr_at(low).rate
+    assert CALIBRATION.fmr_at(high).worst_group <= CALIBRATION.fmr_at(low).worst_group
 
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, 0.11, 1.0, float("nan"), float("inf")])
@@ -91,10 +133,16 @@ def test_a_score_that_is_no_number_is_refused():
         {"metric": "euclidean"},
         {"rows": ROWS[1:]},
         {"rows": []},
-        {"rows": [*ROWS, {"fmr": 0.001, "score": 0.95, "false_matches": 1000}]},
-        {"rows": [*ROWS, {"fmr": 0.00001, "score": 0.85, "false_matches": 30}]},
-        {"rows": [*ROWS, {"fmr": 0.00001, "score": 0.95, "false_matches": 10}]},
-        {"rows": [*ROWS, {"fmr": 0.00001, "score": "high", "false_matches": 30}]},
+        {"rows": [*ROWS, row(0.001, 0.95)]},
+        {"rows": [*ROWS, row(0.00005, 0.85)]},
+        {"rows": [*ROWS, row(0.00005, 0.95, false_matches=29)]},
+        {"rows": [*ROWS, row(0.00005, "high")]},
+        {"rows": [*ROWS, row(0.00005, 0.95, fmr_upper_95=0.00004)]},
+        {"rows": [*ROWS, row(0.00005, 0.95) | {"groups": {"age: old": 0.1}}]},
+        {"rows": [*ROWS, row(0.00005, 0.95) | {"groups": {"sex: male": 0.0}}]},
+        {"rows": [*ROWS, row(0.00005, 0.95) | {"groups": 3}]},
+        {"safety_factor": 0.5},
+        {"safety_factor": float("nan")},
         {"rows": "none"},
     ],
 )
@@ -113,6 +161,21 @@ def test_what_is_no_calibration_is_refused(data):
 def test_a_model_without_a_calibration_is_a_typed_error(model_id):
     with pytest.raises(CalibrationError):
         load_calibration(model_id)
+
+
+def test_an_agencys_own_calibration_comes_before_the_one_that_ships(tmp_path):
+    (tmp_path / "test-model.json").write_bytes(encoded())
+    (tmp_path / "dlib-resnet-v1.json").write_bytes(encoded(model_id="dlib-resnet-v1"))
+    assert load_calibration("test-model", tmp_path) == CALIBRATION
+    assert load_calibration("dlib-resnet-v1", tmp_path).data == "made up"
+    assert load_calibration("dlib-resnet-v1").data != "made up"
+    assert load_calibrations(tmp_path).keys() >= {"test-model", "dlib-resnet-v1"}
+
+
+def test_a_file_named_after_another_model_is_refused(tmp_path):
+    (tmp_path / "model-a.json").write_bytes(encoded())
+    with pytest.raises(CalibrationError, match="another model"):
+        load_calibration("model-a", tmp_path)
 
 
 def test_another_content_is_another_calibration():

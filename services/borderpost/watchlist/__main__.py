@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import grpc
 
+from borderpost.runtime.calibration import load_calibrations
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.outbox import Outbox
@@ -14,7 +15,6 @@ from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.sqlite import Database, held_alone
 from borderpost.v1 import watchlist_pb2_grpc
-from borderpost.watchlist.adapters.calibrations import load_calibrations
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
 from borderpost.watchlist.adapters.grpc_log import GrpcLog
 from borderpost.watchlist.adapters.sqlite_store import MIGRATIONS, SqliteStore

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from borderpost.runtime.calibration import MAX_FMR_TARGET, Calibration
+from borderpost.runtime.calibration import MAX_FMR_TARGET, Calibration, FalseMatchRate, target_fmr
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.names import to_mrz_letters
 
@@ -238,8 +237,7 @@ class FaceScore:
     """
 
     value: float
-    fmr: float
-    fmr_is_upper_bound: bool
+    fmr: FalseMatchRate
     calibration_id: str
     template_index: int
 
@@ -272,23 +270,19 @@ class SearchAnswer:
     searched_by: tuple[MatchKind, ...]
 
 
-def target_fmr(fpir: float, comparisons: int) -> float:
-    """The false-match rate per comparison at which a traveler alarms falsely with probability `fpir`.
-
-    1 − (1 − FPIR)^(1/n), for n independent comparisons (ISO/IEC 19795-1: FPIR = 1 − (1 − FMR)^n).
-    """
-    return -math.expm1(math.log1p(-fpir) / comparisons)
-
-
 def face_threshold(calibration: Calibration, fpir: float, templates: int, probes: int) -> FaceThreshold:
     """The threshold of a list with `templates` templates for a search with `probes` of them.
 
     Every template of the list is compared with every one of the search, so templates × probes comparisons
     can alarm. A rate above MAX_FMR_TARGET takes the threshold of that one, which is stricter.
+
+    The calibration's safety factor stays out: the target is a rate over all travelers, an officer sees every
+    alarm, and a stricter threshold would miss those who are listed. Who must keep the target in the worst group
+    divides it by that factor.
     """
     if templates == 0:
         return FaceThreshold(calibration.model_id, 0, None, True, calibration.id)
-    threshold = calibration.threshold_at(min(target_fmr(fpir, templates * probes), MAX_FMR_TARGET))
+    threshold = calibration.mean_threshold_at(min(target_fmr(fpir, templates * probes), MAX_FMR_TARGET))
     return FaceThreshold(
         calibration.model_id, templates, threshold.score, threshold.supported, calibration.id
     )

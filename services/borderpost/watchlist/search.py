@@ -104,8 +104,7 @@ def _best_of_each(each: ListView, faces: Faces, pairs: Pairs, calibration: Calib
 
 
 def _score(value: float, probe: int, calibration: Calibration) -> FaceScore:
-    rate = calibration.fmr_at(value)
-    return FaceScore(value, rate.rate, rate.is_upper_bound, calibration.id, probe)
+    return FaceScore(value, calibration.fmr_at(value), calibration.id, probe)
 
 
 def _search_document(each: ListView, query: SearchQuery, now: int) -> list[Candidate]:

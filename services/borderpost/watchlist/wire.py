@@ -161,12 +161,20 @@ def _to_candidate(candidate: domain.Candidate) -> watchlist_pb2.Candidate:
     message = watchlist_pb2.Candidate(entry_id=candidate.entry_id, kind=KINDS[candidate.kind])
     if candidate.score is not None:
         score = candidate.score
-        message.score.value = score.value
-        message.score.fmr = score.fmr
-        message.score.fmr_is_upper_bound = score.fmr_is_upper_bound
-        message.score.calibration_id = score.calibration_id
+        message.score.CopyFrom(_to_score(score))
         message.template_index = score.template_index
     return message
+
+
+def _to_score(score: domain.FaceScore) -> types_pb2.Score:
+    return types_pb2.Score(
+        value=score.value,
+        fmr=score.fmr.rate,
+        fmr_is_upper_bound=score.fmr.is_upper_bound,
+        fmr_upper_95=score.fmr.upper_95,
+        fmr_worst_group=score.fmr.worst_group,
+        calibration_id=score.calibration_id,
+    )
 
 
 def _to_threshold(threshold: domain.FaceThreshold) -> watchlist_pb2.FaceThreshold:

@@ -1,0 +1,147 @@
+"""Templates of many pictures, kept between runs: the engine's own detection, alignment and embedding.
+
+A kept embedding is found again by the model's id, the hash of its card, and the hash of the picture's bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from borderpost.faces.domain import Chip, Face, travelers_face
+from borderpost.faces.ports import Engine, ModelCard
+from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.pictures import decode_picture
+
+Vectors = npt.NDArray[np.float32]
+"""N × dimension: templates or embeddings, one a row."""
+
+BATCH: Final = 32
+"""Pictures that a thread takes at a time: enough that embedding them together pays."""
+
+SAVE_EVERY: Final = 1_024
+"""Pictures after which what was embedded is kept: a stopped run loses a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """One picture by the engine: the embeddings of its chip and of the mirrored chip, neither normalised."""
+
+    plain: Vectors
+    mirrored: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """All pictures by one engine: a row of both embeddings each, zeros where `found` is false (no face)."""
+
+    found: npt.NDArray[np.bool_]
+    plain: Vectors
+    mirrored: Vectors
+
+
+def card_hash(card: ModelCard) -> str:
+    """The SHA-256 of a card's content."""
+    return hashlib.sha256(json.dumps(asdict(card), sort_keys=True).encode()).hexdigest()
+
+
+def templates(acquired: Acquired, *, mirrored: bool) -> Vectors:
+    """Rows of length 1, as the service makes them: the mean with the mirrored chip's where asked. Zeros stay."""
+    plain = unit(acquired.plain)
+    return unit(plain + unit(acquired.mirrored)) if mirrored else plain
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Each row at length 1; a row of zeros stays."""
+    wide = vectors.astype(np.float64)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    divided: Vectors = (wide / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+    return divided
+
+
+def acquire(engine: Engine, pictures: Sequence[Path], cache: Path | None, threads: int = 2) -> Acquired:
+    """Look at every picture, or take what is kept of it in the folder `cache`.
+
+    A picture that can't be decoded, or shows no face, is a failure to acquire.
+    """
+    card = engine.embedder.card
+    file = cache / f"{card.id}-{card_hash(card)[:12]}.npz" if cache else None
+    kept = _read(file)
+    keys = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures]
+    missing = {key: path for key, path in zip(keys, pictures, strict=True) if key not in kept}
+    items = list(missing.items())
+    for start in range(0, len(items), SAVE_EVERY):
+        part = items[start : start + SAVE_EVERY]
+        looked = _look_at(engine, [path for _, path in part], threads)
+        kept.update(zip((key for key, _ in part), looked, strict=True))
+        _write(file, kept)
+        sys.stderr.write(f"{card.id}: {start + len(part):,} of {len(items):,} pictures\n")
+    return _stacked([kept[key] for key in keys], card.dimension)
+
+
+def _look_at(engine: Engine, pictures: Sequence[Path], threads: int) -> Iterator[Embedded | None]:
+    batches = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+    with ThreadPoolExecutor(threads) as pool:
+        for looked in pool.map(
+            lambda batch: _embed(engine, [_chip(engine, path) for path in batch]), batches
+        ):
+            yield from looked
+
+
+def _chip(engine: Engine, path: Path) -> Chip | None:
+    try:
+        picture = decode_picture(path.read_bytes())
+    except BorderpostError:
+        return None
+    box = travelers_face(engine.detector.detect(picture), picture.shape[1], picture.shape[0])
+    if box is None:
+        return None
+    return engine.aligner.align(picture, Face(box, engine.aligner.landmarks(picture, box)))
+
+
+def _embed(engine: Engine, chips: Sequence[Chip | None]) -> list[Embedded | None]:
+    """Both embeddings of each chip, in one batch."""
+    found = [chip for chip in chips if chip is not None]
+    if not found:
+        return [None] * len(chips)
+    both = np.concatenate([np.stack(found), np.stack(found)[:, :, ::-1]])
+    rows = engine.embedder.embed(both)
+    pairs = iter(zip(rows[: len(found)], rows[len(found) :], strict=True))
+    return [None if chip is None else Embedded(*next(pairs)) for chip in chips]
+
+
+def _stacked(rows: Sequence[Embedded | None], dimension: int) -> Acquired:
+    empty = np.zeros(dimension, dtype=np.float32)
+    return Acquired(
+        found=np.asarray([row is not None for row in rows]),
+        plain=np.stack([empty if row is None else row.plain for row in rows]),
+        mirrored=np.stack([empty if row is None else row.mirrored for row in rows]),
+    )
+
+
+def _read(file: Path | None) -> dict[str, Embedded | None]:
+    if file is None or not file.is_file():
+        return {}
+    kept = np.load(file)
+    rows = zip(kept["keys"], kept["found"], kept["plain"], kept["mirrored"], strict=True)
+    return {str(key): Embedded(plain, mirrored) if found else None for key, found, plain, mirrored in rows}
+
+
+def _write(file: Path | None, kept: dict[str, Embedded | None]) -> None:
+    if file is None or not kept:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    dimension = next((row.plain.size for row in kept.values() if row is not None), 0)
+    stacked = _stacked(list(kept.values()), dimension)
+    partial = file.with_suffix(".part.npz")
+    np.savez(partial, keys=list(kept), found=stacked.found, plain=stacked.plain, mirrored=stacked.mirrored)
+    partial.replace(file)
