@@ -36,7 +36,7 @@ def faces():
 
 
 def png(red, *, green=0, flat=False):
-    picture = np.random.default_rng(red).integers(0, 60, size=(200, 200, 3), dtype=np.uint8)
+    picture = np.random.default_rng(red).integers(0, 75, size=(200, 200, 3), dtype=np.uint8)
     picture = np.full((200, 200, 3), 30, np.uint8) if flat else picture
     picture[..., 0] += np.uint8(red)
     picture[..., 1] += np.uint8(green)
@@ -89,7 +89,7 @@ def test_a_frame_of_somebody_else_is_a_problem_and_stays_out_of_the_template(fac
 
 def test_where_every_frame_has_a_problem_the_best_one_stands_alone(faces):
     extraction = faces.extract([png(150, flat=True), png(170, flat=True)], Profile.LIVE)
-    assert extraction.quality.problems == (CaptureProblem.TOO_BLURRED,)
+    assert extraction.quality.problems == (CaptureProblem.TOO_BLURRED, CaptureProblem.LOW_CONTRAST)
     assert extraction.fused_frames == (extraction.best_frame,) == (0,)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +11,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageFilter
 
 from borderpost.faces.domain import (
     CaptureProblem,
     Component,
+    EyesOpen,
     Face,
     FaceBox,
+    HeadPose,
     Landmarks,
     Profile,
     Status,
     travelers_face,
 )
-from borderpost.faces.quality import View, assess, best_of, no_face
+from borderpost.faces.quality import View, assess, best_of, face_crop, no_face, with_unified_score
+from borderpost.faces.quality.pose import NOSE_DEPTH
 
 
 def landmarks(middle=(300.0, 300.0), eyes=100.0, roll=0.0, nose_offset=0.0):
@@ -44,11 +49,52 @@ def textured(low=60, high=200, grain=2):
     return np.kron(spots, np.ones((grain, grain, 1), np.uint8))
 
 
+def soft():
+    """Spots of 50 pixels, their edges blurred."""
+    return np.asarray(Image.fromarray(textured(30, 250, grain=50)).filter(ImageFilter.GaussianBlur(10)))
+
+
+def faint():
+    """Hardly any contrast, and as sharp."""
+    return textured(120, 128)
+
+
+def blocky():
+    """The same as a JPEG leaves it that was squeezed too hard."""
+    out = io.BytesIO()
+    Image.fromarray(soft()).save(out, "JPEG", quality=2)
+    fine = textured(0, 12).astype(np.int16)
+    return (np.asarray(Image.open(out).convert("RGB")) + fine).clip(0, 255).astype(np.uint8)
+
+
+def wide():
+    """The same three times, side by side."""
+    return np.tile(textured(), (1, 3, 1))
+
+
+def flashed():
+    """A third of the face in white light."""
+    picture = textured()
+    picture[:, 270:330] = 255
+    return picture
+
+
+def lit_from_the_side():
+    """The left half in the dark."""
+    picture = textured()
+    picture[:, :300] //= 4
+    return picture
+
+
 GOOD = View(textured(), (FaceBox(200, 220, 200, 200),), Face(FaceBox(200, 220, 200, 200), landmarks()))
 
 
 def with_points(**points):
     return replace(GOOD, face=Face(GOOD.face.box, landmarks(**points)))
+
+
+def unified(report):
+    return next(m for m in report.measures if m.component is Component.UNIFIED_QUALITY_SCORE)
 
 
 def measure(view, component, profile=Profile.LIVE):
@@ -69,9 +115,16 @@ def test_every_component_is_reported_once():
     [
         (with_points(eyes=20), CaptureProblem.FACE_TOO_SMALL),
         (replace(GOOD, boxes=(*GOOD.boxes, FaceBox(0, 0, 180, 180))), CaptureProblem.SEVERAL_FACES),
-        (replace(GOOD, picture=np.full((800, 600, 3), 128, np.uint8)), CaptureProblem.TOO_BLURRED),
-        (replace(GOOD, picture=textured(0, 25)), CaptureProblem.TOO_DARK),
-        (replace(GOOD, picture=textured(240, 256)), CaptureProblem.TOO_BRIGHT),
+        (replace(with_points(eyes=320, middle=(900, 200)), picture=wide()), CaptureProblem.FACE_TOO_LARGE),
+        (replace(GOOD, picture=faint()), CaptureProblem.LOW_CONTRAST),
+        (replace(GOOD, picture=soft()), CaptureProblem.TOO_BLURRED),
+        (replace(GOOD, picture=blocky()), CaptureProblem.TOO_COMPRESSED),
+        (replace(GOOD, picture=textured(0, 98)), CaptureProblem.TOO_DARK),
+        (replace(GOOD, picture=flashed()), CaptureProblem.TOO_BRIGHT),
+        (replace(GOOD, pose=HeadPose(45.0, 0.0, 0.0)), CaptureProblem.HEAD_TURNED),
+        (replace(GOOD, pose=HeadPose(0.0, 30.0, 0.0)), CaptureProblem.HEAD_RAISED_OR_LOWERED),
+        (replace(GOOD, pose=HeadPose(0.0, -30.0, 0.0)), CaptureProblem.HEAD_RAISED_OR_LOWERED),
+        (replace(GOOD, eyes=EyesOpen(0.05, 0.2)), CaptureProblem.EYES_CLOSED),
         (with_points(nose_offset=0.4), CaptureProblem.HEAD_TURNED),
         (with_points(nose_offset=-0.4), CaptureProblem.HEAD_TURNED),
         (with_points(roll=30), CaptureProblem.HEAD_TILTED),
@@ -112,9 +165,77 @@ def test_the_head_turned_both_ways_measures_the_same_with_the_sign_changed():
 
 @given(st.floats(min_value=-15, max_value=15))
 def test_turning_the_head_sideways_is_measured_alike_when_it_is_tilted(roll):
-    assert measure(with_points(nose_offset=0.2, roll=roll), Component.HEAD_POSE_YAW).native == pytest.approx(
-        0.2
+    yaw = measure(with_points(nose_offset=0.2, roll=roll), Component.HEAD_POSE_YAW).native
+    assert yaw == pytest.approx(math.degrees(math.atan(0.2 / NOSE_DEPTH)))
+
+
+def test_angles_are_positive_to_the_travelers_own_left_down_and_onto_the_own_right_shoulder():
+    assert measure(with_points(nose_offset=0.2), Component.HEAD_POSE_YAW).native > 0
+    assert measure(with_points(roll=-10), Component.HEAD_POSE_ROLL).native == pytest.approx(10)
+    posed = replace(GOOD, pose=HeadPose(1.0, 2.0, 3.0))
+    assert measure(posed, Component.HEAD_POSE_YAW).native == 1.0
+    assert measure(posed, Component.HEAD_POSE_PITCH).native == 2.0
+
+
+def test_what_no_model_measures_is_not_performed_and_no_problem():
+    for component in (Component.HEAD_POSE_PITCH, Component.EYES_OPEN, Component.UNIFIED_QUALITY_SCORE):
+        m = measure(GOOD, component)
+        assert (m.native, m.value, m.status) == (None, None, Status.NOT_PERFORMED)
+
+
+def test_eyes_that_cant_be_told_are_undetermined_and_no_problem():
+    view = replace(GOOD, eyes=EyesOpen(0.3, 0.5))
+    assert measure(view, Component.EYES_OPEN).status is Status.UNDETERMINED
+    assert assess(view, Profile.LIVE).problems == ()
+    assert measure(replace(GOOD, eyes=EyesOpen(0.9, 0.8)), Component.EYES_OPEN).status is Status.PASSED
+
+
+def test_light_from_one_side_is_measured_and_asked_to_mend_only_for_what_is_kept():
+    view = replace(GOOD, picture=lit_from_the_side())
+    assert measure(view, Component.ILLUMINATION_UNIFORMITY).native < 0.05
+    assert measure(GOOD, Component.ILLUMINATION_UNIFORMITY).native > 0.5
+    assert assess(view, Profile.LIVE).problems == ()
+    assert assess(view, Profile.WATCHLIST_ENROLMENT).problems == (CaptureProblem.UNEVEN_LIGHT,)
+
+
+def test_compression_of_a_face_of_few_blocks_is_undetermined():
+    view = replace(GOOD, face=Face(FaceBox(200, 220, 40, 40), GOOD.face.landmarks))
+    assert measure(view, Component.COMPRESSION_ARTIFACTS).status is Status.UNDETERMINED
+
+
+@pytest.mark.parametrize("side", [64, 100, 333, 1_000, 2_000])
+def test_the_crop_shows_the_same_face_whatever_its_size(side):
+    """A picture of one flat colour for each quarter around the middle of the eyes."""
+    picture = np.zeros((side, side, 3), np.uint8)
+    half = side // 2
+    picture[:half, :half], picture[:half, half:], picture[half:, :half] = (
+        (250, 0, 0),
+        (0, 250, 0),
+        (0, 0, 250),
     )
+    crop = face_crop(picture, landmarks(middle=(half, half), eyes=side / 3))
+    assert crop.shape == (96, 96, 3)
+    eye_line = round(96 * 0.5 / 1.8)
+    for (y, x), colour in {(5, 5): (250, 0, 0), (5, 90): (0, 250, 0), (eye_line + 8, 5): (0, 0, 250)}.items():
+        assert crop[y, x] == pytest.approx(np.asarray(colour), abs=3)
+
+
+def test_the_crop_is_upright_whichever_way_the_head_is_tilted():
+    upright = face_crop(soft(), landmarks())
+    turned = np.asarray(Image.fromarray(soft()).rotate(-20, Image.Resampling.BICUBIC, center=(300, 300)))
+    again = face_crop(turned, landmarks(roll=20))
+    assert np.abs(upright.astype(int) - again).mean() < 3
+
+
+def test_a_models_unified_score_grows_with_the_length_and_other_models_have_none():
+    report = assess(GOOD, Profile.LIVE)
+    scores = [
+        unified(with_unified_score(report, "mobilefacenet-v1", length)) for length in (2.0, 3.0, 3.5, 4.5)
+    ]
+    assert [m.native for m in scores] == [2.0, 3.0, 3.5, 4.5]
+    assert [m.value for m in scores] == sorted(m.value for m in scores)
+    assert scores[2].value == 50
+    assert unified(with_unified_score(report, "another", 3.5)).status is Status.NOT_PERFORMED
 
 
 def test_sharpness_does_not_depend_on_the_light():

@@ -38,6 +38,10 @@ from borderpost.runtime.calibration import Calibration, Threshold
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.runtime.pictures import decode_picture
 
+POSE_BY_NETWORK: Final = frozenset({Profile.WATCHLIST_ENROLMENT})
+"""The pose network takes 7 ms, a quarter of a face's time: pictures to be kept are worth it. Elsewhere five points tell
+yaw and roll, and pitch is not measured."""
+
 MAX_FRAMES: Final = 8
 """Frames of one capture (faces.proto); each costs a decode and a detection."""
 
@@ -85,7 +89,8 @@ class Faces:
         template = None
         if seen.face is not None:
             with watch.stage("embed"):
-                template, fused, strangers = self._fused(looks, best)
+                template, norm, fused, strangers = self._fused(looks, best)
+            report = quality.with_unified_score(report, self._card.id, norm)
             if strangers:
                 report = replace(report, problems=(*report.problems, CaptureProblem.DIFFERENT_FACES))
         return Extraction(
@@ -125,10 +130,19 @@ class Faces:
             reference=reference_look,
         )
 
-    def look(self, data: bytes, field: str, profile: Profile, watch: Stopwatch | None = None) -> Look:
+    def look(
+        self,
+        data: bytes,
+        field: str,
+        profile: Profile,
+        watch: Stopwatch | None = None,
+        *,
+        by_network: bool = False,
+    ) -> Look:
         """Look at one encoded picture: faces, quality, and the traveler's chip. Nothing is embedded.
 
         `field` names the picture in the errors of `runtime.pictures`; `watch` adds up the time of each stage.
+        `by_network` has the head's pose measured by the engine's network, also where POSE_BY_NETWORK doesn't.
         """
         watch = watch or Stopwatch()
         with watch.stage("decode"):
@@ -143,41 +157,56 @@ class Faces:
             face = Face(box, self._engine.aligner.landmarks(picture, box))
             chip = self._engine.aligner.align(picture, face)
         with watch.stage("assess"):
-            pose = self._engine.pose.pose(picture, face) if self._engine.pose else None
+            wanted = by_network or profile in POSE_BY_NETWORK
+            pose = self._engine.pose.pose(picture, face) if wanted and self._engine.pose else None
             eyes = self._engine.eyes.eyes(picture, face) if self._engine.eyes else None
             report = quality.assess(quality.View(picture, boxes, face, pose, eyes), profile)
         return Look(boxes, face, pose, eyes, chip, report)
 
     def templates(self, chips: Sequence[Chip]) -> list[Template]:
         """The template of each chip, all in one batch: with the mirrored chip's mean, if the model card says so."""
+        return [template for template, _ in self._embedded(chips)]
+
+    def _embedded(self, chips: Sequence[Chip]) -> list[tuple[Template, float]]:
+        """The template of each chip, and the length of its embedding before it was divided by it."""
         batch = np.stack(chips)
-        if not self._card.mirrored:
-            return [
-                make_template(self._card.id, embedding) for embedding in self._engine.embedder.embed(batch)
-            ]
-        both = self._engine.embedder.embed(np.concatenate([batch, batch[:, :, ::-1]]))
-        units = [make_template(self._card.id, embedding) for embedding in both]
-        return [mean_template(pair) for pair in zip(units[: len(chips)], units[len(chips) :], strict=True)]
+        if self._card.mirrored:
+            batch = np.concatenate([batch, batch[:, :, ::-1]])
+        embeddings = self._engine.embedder.embed(batch)
+        units = [make_template(self._card.id, embedding) for embedding in embeddings]
+        norms = np.linalg.norm(embeddings, axis=1).tolist()
+        if self._card.mirrored:
+            pairs = zip(units[: len(chips)], units[len(chips) :], strict=True)
+            units = [mean_template(pair) for pair in pairs]
+        return list(zip(units, norms[: len(chips)], strict=True))
 
     def same_person(self, a: Template, b: Template) -> bool:
         """Whether two templates from one capture show one person, at SAME_PERSON_FMR."""
         return cosine(a, b) >= self._same_person
 
-    def _fused(self, looks: Sequence[Look], best: int) -> tuple[Template, tuple[int, ...], bool]:
-        """The template, the frames that it is made of, and whether some frames show somebody else."""
+    def _fused(self, looks: Sequence[Look], best: int) -> tuple[Template, float, tuple[int, ...], bool]:
+        """The template, the length of the best frame's embedding, which frames it is made of, and whether others
+        show somebody else.
+        """
         chips = {
             index: look.chip
             for index, look in enumerate(looks)
             if look.chip is not None and (index == best or not look.quality.problems)
         }
-        templates = dict(zip(chips, self.templates(list(chips.values())), strict=True))
+        embedded = dict(zip(chips, self._embedded(list(chips.values())), strict=True))
+        templates = {index: template for index, (template, _) in embedded.items()}
         fused = tuple(i for i, template in templates.items() if self.same_person(templates[best], template))
-        return mean_template([templates[i] for i in fused]), fused, len(fused) < len(templates)
+        template = mean_template([templates[i] for i in fused])
+        return template, embedded[best][1], fused, len(fused) < len(templates)
 
     def _sampled(self, sample: Sample, field: str) -> tuple[Template | None, Look | None]:
         if isinstance(sample, FacePicture):
             look = self.look(sample.data, field, sample.profile)
-            return (None if look.chip is None else self.templates([look.chip])[0]), look
+            if look.chip is None:
+                return None, look
+            template, norm = self._embedded([look.chip])[0]
+            report = quality.with_unified_score(look.quality, self._card.id, norm)
+            return template, replace(look, quality=report)
         check_template(sample, self._card.id, self._card.dimension, field)
         return sample, None
 

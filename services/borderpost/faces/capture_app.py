@@ -115,7 +115,7 @@ class GuidedCapture:
 
     def _look(self, data: bytes) -> Look | None:
         try:
-            return self._captures.faces.look(data, "frame", Profile.LIVE)
+            return self._captures.faces.look(data, "frame", Profile.LIVE, by_network=True)
         except BorderpostError as error:
             if error.reason.startswith("PICTURE_"):
                 return None

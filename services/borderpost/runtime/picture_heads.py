@@ -12,6 +12,7 @@ from typing import Final
 
 JPEG: Final = b"\xff\xd8"
 PNG: Final = b"\x89PNG\r\n\x1a\n"
+_START_OF_SCAN: Final = b"\xff\xda"
 JP2: Final = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
 
 MAX_SEGMENTS: Final = 1_000
@@ -42,12 +43,17 @@ def excess_of(data: bytes) -> str | None:
     return None
 
 
+def scans_of(data: bytes) -> int:
+    """How many scans a JPEG has, those of pictures inside it counted too."""
+    return data.count(_START_OF_SCAN)
+
+
 def _jpeg(data: bytes) -> str | None:
-    if data.count(b"\xff\xda") > MAX_SCANS:
+    if scans_of(data) > MAX_SCANS:
         return f"more than {MAX_SCANS} scans"
     segments = fill = 0
     at = len(JPEG)
-    while at + 4 <= len(data) and data[at : at + 2] != b"\xff\xda":
+    while at + 4 <= len(data) and data[at : at + 2] != _START_OF_SCAN:
         marker = data[at + 1]
         if data[at] != 0xFF or marker in (0x00, 0xFF):
             fill, at = fill + 1, at + 1

@@ -17,7 +17,7 @@ from borderpost.runtime.errors import (
     PictureFormatError,
     PictureTooLargeError,
 )
-from borderpost.runtime.picture_heads import excess_of
+from borderpost.runtime.picture_heads import JPEG, excess_of, scans_of
 
 Rgb = npt.NDArray[np.uint8]
 """A picture: height × width × 3, red, green, blue, 0 to 255."""
@@ -30,6 +30,9 @@ MAX_PICTURE_PIXELS: Final = 40_000_000
 
 MAX_JPEG2000_PIXELS: Final = 4_000_000
 """Pillow's JPEG 2000 decoder holds the interpreter while it works. A chip's portrait has less than a million."""
+
+MAX_SCANNED_PIXELS: Final = 10 * MAX_PICTURE_PIXELS
+"""Pixels by scans of a JPEG: encoders make about ten scans, and each passes over the whole picture."""
 
 LARGE_PICTURE_PIXELS: Final = 12_000_000
 """Larger pictures are decoded one at a time: a progressive JPEG of 40 million pixels takes 560 MB meanwhile."""
@@ -72,6 +75,11 @@ def decode_picture(data: bytes, field: str = "picture") -> Rgb:
     if width * height > most:
         raise PictureTooLargeError(
             f"{field}: got {width} × {height} pixels, want at most {most:,} in all: scale it down",
+            field=field,
+        )
+    if data.startswith(JPEG) and scans_of(data) * width * height > MAX_SCANNED_PIXELS:
+        raise PictureTooLargeError(
+            f"{field}: got {scans_of(data)} scans of {width} × {height} pixels, want a usual JPEG: save it again",
             field=field,
         )
     if min(width, height) < MIN_PICTURE_SIDE:

@@ -32,7 +32,7 @@ from borderpost.faces.quality.light import light
 from borderpost.faces.quality.limits import LIMITS, PROBLEM_OF, Limits
 from borderpost.faces.quality.pose import EYES_CLOSED_BELOW, EYES_OPEN_FROM, eyes_open, head_pose, yaw_of
 from borderpost.faces.quality.scale import not_performed
-from borderpost.faces.quality.unified import unified_score
+from borderpost.faces.quality.unified import with_unified_score
 from borderpost.runtime.pictures import Rgb
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "best_of",
     "face_crop",
     "no_face",
+    "with_unified_score",
     "yaw_of",
 ]
 
@@ -62,10 +63,14 @@ class View:
 
 
 def assess(view: View, profile: Profile) -> QualityReport:
-    """Measure every component of a picture with a face, and judge it by the profile's limits."""
+    """Measure every component of a picture with a face, and judge it by the profile's limits.
+
+    The unified score needs the embedding: `with_unified_score` adds it.
+    """
     measures = _measures(view, LIMITS[profile])
     failed = [PROBLEM_OF[measure.component] for measure in measures if measure.status is Status.FAILED]
-    return QualityReport((*measures, unified_score(measures)), tuple(dict.fromkeys(failed)))
+    unified = not_performed(Component.UNIFIED_QUALITY_SCORE)  # until there is an embedding
+    return QualityReport((*measures, unified), tuple(dict.fromkeys(failed)))
 
 
 def _measures(view: View, limits: Limits) -> tuple[QualityMeasure, ...]:
