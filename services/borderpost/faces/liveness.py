@@ -35,10 +35,13 @@ before fits by chance, and more often for the steps that are forgiven."""
 MAX_SPOILED: Final = 2
 """Steps that may be spoiled by another movement; each is replaced by a new one. People confuse left and right."""
 
+MAX_ASIDE_DEGREES: Final = 15.0
+"""How far aside the first straight face may look: cameras stand beside screens, and estimates are off by some."""
+
 NEUTRAL_DEGREES: Final = 10.0
 TURN_DEGREES: Final = 20.0
-"""Straight is up to the one, turned is from the other on; between them nothing changes (hysteresis). The HOG
-detector loses most faces beyond 40 degrees."""
+"""From where the first straight face looked: straight is up to the one, turned is from the other on; between them
+nothing changes (hysteresis). The HOG detector loses most faces beyond 40 degrees."""
 
 NEUTRAL_FRAMES: Final = 2
 """Frames in a row that show a straight face before a step is shown: the movement must begin after it."""
@@ -138,6 +141,7 @@ class Challenge:
         self._action = CaptureAction.LOOK_STRAIGHT
         self._since_ms: int | None = None  # of this action; None before the first straight face
         self._straight: list[Observation] = []
+        self._first_yaw: float | None = None
         self._shut_ms: int | None = None
         self._spoiled = 0
         self._verdict: tuple[Status, tuple[str, ...]] | None = None
@@ -192,12 +196,19 @@ class Challenge:
             self._end(Status.UNDETERMINED, "CHALLENGE_FACE_CHANGED")
 
     def _look_straight(self, seen: Observation) -> None:
-        if abs(seen.yaw) > NEUTRAL_DEGREES:
+        if not self._is_straight(seen):
             self._straight.clear()
             return
         self._straight.append(seen)
         if len(self._straight) == NEUTRAL_FRAMES:
+            if self._first_yaw is None:
+                self._first_yaw = seen.yaw
             self._show(self._steps.pop(0), seen.answered_ms)
+
+    def _is_straight(self, seen: Observation) -> bool:
+        if self._first_yaw is None:
+            return abs(seen.yaw) <= MAX_ASIDE_DEGREES
+        return abs(seen.yaw - self._first_yaw) <= NEUTRAL_DEGREES
 
     def _judge(self, seen: Observation) -> None:
         yaw = seen.yaw - median(before.yaw for before in self._straight)
