@@ -8,7 +8,9 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from borderpost.runtime.errors import InvalidRequestError, OverloadedError
 from borderpost.runtime.interceptors import ChainInterceptor
+from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import faces_pb2, gateway_pb2
 
 DOMAIN = "borderpost.test"
@@ -43,11 +45,11 @@ class Rpc:
         raise AbortedError
 
 
-async def wrapped(method: str, handler: grpc.RpcMethodHandler):
+async def wrapped(method: str, handler: grpc.RpcMethodHandler, pool: WorkPool | None = None):
     async def found(_: object) -> grpc.RpcMethodHandler:
         return handler
 
-    chain = ChainInterceptor(DOMAIN, at_gateway=True)
+    chain = ChainInterceptor(DOMAIN, at_gateway=True, pool=pool or WorkPool(1, 1))
     return await chain.intercept_service(found, SimpleNamespace(method=method))
 
 
@@ -131,3 +133,28 @@ async def test_each_message_of_a_stream_of_requests_is_decoded_when_it_comes():
     with pytest.raises(AbortedError):
         await anext(answers)
     assert rpc.reason == "INVALID_REQUEST"
+
+
+async def test_a_request_that_the_service_has_no_room_for_is_refused_undecoded(unary, seen):
+    pool = WorkPool(1, 1, bytes_at_once=100)
+    handler, rpc = await wrapped(SCREEN, unary, pool), Rpc("kiosk/north/1")
+    with pool.holding(90), pytest.raises(AbortedError):
+        await handler.unary_unary(GARBAGE, rpc)
+    assert (rpc.reason, seen) == ("OVERLOADED", [])
+
+
+async def test_a_requests_bytes_are_held_until_it_is_answered_or_fails():
+    pool = WorkPool(1, 1, bytes_at_once=100)
+    request = gateway_pb2.ScreenTravelerRequest(document_page=b"p" * 80).SerializeToString()
+
+    async def handle(_: object, __: object) -> str:
+        with pytest.raises(OverloadedError), pool.holding(30):
+            pass
+        raise InvalidRequestError("no")
+
+    method = grpc.unary_unary_rpc_method_handler(handle, gateway_pb2.ScreenTravelerRequest.FromString)
+    handler, rpc = await wrapped(SCREEN, method, pool), Rpc("kiosk/north/1")
+    for _ in range(2):
+        with pytest.raises(AbortedError):
+            await handler.unary_unary(request, rpc)
+        assert rpc.reason == "INVALID_REQUEST"

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from borderpost.runtime.errors import OverloadedError
-from borderpost.runtime.pool import WorkPool
+from borderpost.runtime.pool import LEAST_RETRY_MS, WorkPool
 
 _who: ContextVar[str] = ContextVar("who")
 
@@ -124,3 +124,65 @@ async def test_closing_finishes_what_has_begun(gate: threading.Event) -> None:
     pool.close()
     await caller
     gate.set()
+
+
+async def test_the_retry_time_follows_the_measured_calls_and_how_many_there_are(
+    pool: WorkPool, gate: threading.Event
+) -> None:
+    for _ in range(100):
+        await pool.run(time.sleep, 0.001)
+    idle = pool.retry_after_ms()
+    assert idle < 500
+    for _ in range(20):
+        await pool.run(time.sleep, 0.02)
+    slower = pool.retry_after_ms()
+    held = [asyncio.create_task(pool.run(gate.wait, 10)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert slower >= idle
+    assert pool.retry_after_ms() >= 1.5 * slower or slower == LEAST_RETRY_MS
+    gate.set()
+    await asyncio.gather(*held)
+
+
+async def test_bytes_beyond_the_limit_are_refused_and_taken_again_later() -> None:
+    pool = WorkPool(threads=1, queue=1, bytes_at_once=100)
+    with pool.holding(60):
+        with pool.holding(40):
+            pass
+        with pytest.raises(OverloadedError) as caught, pool.holding(41):
+            pass
+    assert int(caught.value.details["retry_after_ms"]) > 0
+    with pool.holding(60), pool.holding(40):
+        pass
+    pool.close()
+
+
+async def test_one_large_request_alone_is_taken() -> None:
+    pool = WorkPool(threads=1, queue=1, bytes_at_once=100)
+    with pool.holding(101), pytest.raises(OverloadedError), pool.holding(1):
+        pass
+    with pool.holding(101):
+        pass
+    pool.close()
+
+
+async def test_bytes_are_free_again_when_the_work_fails() -> None:
+    pool = WorkPool(threads=1, queue=1, bytes_at_once=100)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), pool.holding(60):
+            raise ZeroDivisionError
+    pool.close()
+
+
+async def test_a_warm_up_runs_once_on_every_thread() -> None:
+    pool, threads = WorkPool(threads=3, queue=1), []
+    await pool.warm_up(lambda: threads.append(threading.get_ident()))
+    assert len(set(threads)) == len(threads) == 3
+    pool.close()
+
+
+async def test_what_a_warm_up_raises_comes_back() -> None:
+    pool = WorkPool(threads=2, queue=1)
+    with pytest.raises(ZeroDivisionError):
+        await pool.warm_up(lambda: 1 / 0)
+    pool.close()

@@ -40,6 +40,14 @@ def test_code_reason_message_and_details_come_back_as_they_went() -> None:
     assert back.details == {"retry_after_ms": "500"}
 
 
+def test_when_to_try_again_is_said_as_grpcs_own_clients_read_it() -> None:
+    (pair,) = to_status(OverloadedError("too many calls", retry_after_ms="1250")).trailing_metadata
+    status = status_pb2.Status.FromString(pair[1])
+    retry = error_details_pb2.RetryInfo()
+    assert [retry for detail in status.details if detail.Unpack(retry)]
+    assert retry.retry_delay.ToMilliseconds() == 1250
+
+
 def test_a_status_holds_exactly_one_error_info_of_our_domain() -> None:
     (pair,) = to_status(InvalidRequestError("x: got nothing", field="x")).trailing_metadata
     status = status_pb2.Status.FromString(pair[1])

@@ -4,10 +4,11 @@
 2. Identity: who is calling, from the certificate that TLS has verified.
 3. Call context: on whose behalf and why; believed from the gateway only.
 4. Access: may they. Nothing of the request was looked at before this.
-5. Decoding: from bytes to a message. gRPC would do it before all of the above, and answer UNKNOWN.
-6. The handler.
-7. Errors: every exception becomes a `google.rpc.Status`; an unforeseen one becomes INTERNAL without its text.
-8. One log line: method, caller, status, time. Never the request.
+5. Room: the bytes of all requests that are held at the same time are limited. Streams limit their own messages.
+6. Decoding: from bytes to a message. gRPC would do it before all of the above, and answer UNKNOWN.
+7. The handler.
+8. Errors: every exception becomes a `google.rpc.Status`; an unforeseen one becomes INTERNAL without its text.
+9. One log line: method, caller, status, time. Never the request.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from borderpost.runtime.errors import (
 )
 from borderpost.runtime.identity import identity_of
 from borderpost.runtime.logging import place_of
+from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.status import to_status
 
 _log = structlog.get_logger(__name__)
@@ -52,9 +54,10 @@ Handler = Any  # grpc.RpcMethodHandler; the four shapes of behaviour have no com
 class ChainInterceptor(grpc.aio.ServerInterceptor):
     """The chain. One instance per server."""
 
-    def __init__(self, trust_domain: str, at_gateway: bool) -> None:
+    def __init__(self, trust_domain: str, at_gateway: bool, pool: WorkPool) -> None:
         self._trust_domain = trust_domain
         self._at_gateway = at_gateway
+        self._pool = pool
 
     async def intercept_service(
         self,
@@ -75,7 +78,8 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             started = time.monotonic()
             try:
                 self._enter(method, rpc)
-                answer = await handler.unary_unary(_decode(handler, request), rpc)
+                with self._pool.holding(len(request)):
+                    answer = await handler.unary_unary(_decode(handler, request), rpc)
             except asyncio.CancelledError:
                 _finish(method, started, "CANCELLED")
                 raise
@@ -97,7 +101,9 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
                 if inspect.isawaitable(answers):  # gRPC's own health service writes its answers itself
                     await answers
                 else:
-                    async with aclosing(answers):  # whatever happens, the handler's own clearing up is done now
+                    async with aclosing(
+                        answers
+                    ):  # whatever happens, the handler's own clearing up is done now
                         async for answer in answers:
                             await _write(rpc, answer)
             except asyncio.CancelledError:

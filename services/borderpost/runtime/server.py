@@ -85,7 +85,7 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     pool = WorkPool(own.threads, own.queue)
     service = await build(settings, pool)
     server = grpc.aio.server(
-        interceptors=[ChainInterceptor(settings.trust_domain, at_gateway=name == "gateway")],
+        interceptors=[ChainInterceptor(settings.trust_domain, name == "gateway", pool)],
         # Two servers on one port would share its calls without a word.
         options=(
             *COMMON_OPTIONS,

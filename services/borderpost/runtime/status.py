@@ -1,4 +1,7 @@
-"""Errors on the wire: `google.rpc.Status` with one `ErrorInfo` out, and back into an exception in."""
+"""Errors on the wire: `google.rpc.Status` with one `ErrorInfo` out, and back into an exception in.
+
+An error that says when to try again carries the same as `google.rpc.RetryInfo`, which gRPC's own clients know.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,17 @@ from typing import Final
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from borderpost.runtime.errors import ERROR_DOMAIN, BorderpostError
+
+RETRY_AFTER: Final = "retry_after_ms"
+"""The detail of an error that says when to try again."""
+
+MOST_RETRY_MS: Final = 3_600_000
+"""An hour: the detail may come from another service."""
 
 RELAYED: Final = "a service that this one needs can't be reached or doesn't answer in time: try again later"
 """What a caller is told of an error that gRPC raised further down."""
@@ -32,14 +42,16 @@ class RemoteError(BorderpostError):
 def to_status(error: BorderpostError) -> grpc.Status:
     """Turn an error into the status that a servicer aborts with."""
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=error.details)
-    detail = any_pb2.Any()
-    detail.Pack(info)
+    retry_after = error.details.get(RETRY_AFTER, "")
     code = code_pb2.Code.Value(error.code.name)
     relayed = isinstance(error, RemoteError) and error.by_grpc
     message = RELAYED if relayed else error.message
-    status: grpc.Status = rpc_status.to_status(
-        status_pb2.Status(code=code, message=message, details=[detail])
-    )
+    details = [_packed(info)]
+    if retry_after.isdecimal():
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(min(int(retry_after), MOST_RETRY_MS))
+        details.append(_packed(retry))
+    status: grpc.Status = rpc_status.to_status(status_pb2.Status(code=code, message=message, details=details))
     return status
 
 
@@ -61,3 +73,9 @@ def from_rpc_error(error: grpc.RpcError) -> RemoteError:
     unanswered = RemoteError(code, code.name, message)
     unanswered.by_grpc = True
     return unanswered
+
+
+def _packed(message: Message) -> any_pb2.Any:
+    detail = any_pb2.Any()
+    detail.Pack(message)
+    return detail
