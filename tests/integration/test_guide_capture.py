@@ -34,7 +34,7 @@ from borderpost.runtime.settings import Settings
 from borderpost.runtime.tls import load_credentials
 from borderpost.v1 import faces_pb2 as pb
 from borderpost.v1 import faces_pb2_grpc
-from fakes.looks import DAMAGED, FakeLooks, frame
+from fakes.looks import DAMAGED, FakeLooks, frame, thumbnail_of
 from fakes.requests import spoken_for
 
 KIOSK = Actor("borderpost.local", "kiosk/north/1")
@@ -53,7 +53,9 @@ class Service:
 
     def __post_init__(self):
         self.tokens = CaptureTokens(Ed25519PrivateKey.generate())
-        self.captures = Captures(self.looks, self.tokens, SystemClock(), with_eyes=True)
+        self.captures = Captures(
+            self.looks, self.tokens, SystemClock(), with_eyes=True, thumbnail_of=thumbnail_of
+        )
         self.streams = CaptureStreams(self.captures, self.pool, self.limits)
 
     @contextlib.asynccontextmanager
@@ -78,7 +80,8 @@ class Service:
     async def _start(self, name, at_gateway):
         own = load_credentials(self.settings, name)
         server = grpc.aio.server(
-            interceptors=[ChainInterceptor(self.settings.trust_domain, at_gateway)], options=COMMON_OPTIONS
+            interceptors=[ChainInterceptor(self.settings.trust_domain, at_gateway, self.pool)],
+            options=COMMON_OPTIONS,
         )
         credentials = grpc.ssl_server_credentials([(own.key, own.certificate)], own.ca, True)
         server.add_secure_port(self.settings.service(name).address, credentials)
@@ -231,8 +234,7 @@ async def test_while_one_frame_is_looked_at_only_the_newest_that_follows_is_kept
         await call.write(start())
         await call.read()
         await call.write(sent(frame(slow=0.5)))
-        while not service.looks.looked:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(service.looks.begun.wait, 5)
         for _ in range(50):
             await call.write(sent())
         await call.done_writing()
@@ -323,11 +325,12 @@ async def test_a_caller_that_takes_no_answers_is_cut_off(service, monkeypatch, w
 
 
 async def test_more_captures_than_the_service_takes_are_turned_away_with_a_time_to_try_again(service):
-    async with service.asked() as one, service.asked() as two, service.asked() as three:
+    async with service.asked() as one, service.asked() as two:
         for call in (one, two):
             await call.write(start())
             await call.read()
-        reason, details = await reason_of(three)
+        async with service.asked() as three:
+            reason, details = await reason_of(three)
         assert reason == "TOO_MANY_CAPTURES"
         assert int(details["retry_after_ms"]) > 0
     await service.until_none_is_open()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 
-import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +13,7 @@ from borderpost.faces.capture import Capture, FrameTimes, Sighting
 from borderpost.faces.domain import CaptureAction, CaptureProblem, Status
 from borderpost.faces.liveness import Challenge
 from borderpost.runtime.errors import PictureDamagedError
-from fakes.looks import DAMAGED, frame, look_at
+from fakes.looks import DAMAGED, frame, look_at, thumbnail_of
 
 LEFT, RIGHT = CaptureAction.TURN_LEFT, CaptureAction.TURN_RIGHT
 STEPS = (LEFT, CaptureAction.MOVE_CLOSER, RIGHT, LEFT, RIGHT)
@@ -37,7 +35,14 @@ class Camera:
             look = None
         times = FrameTimes(self.at_ms, self.at_ms, self.at_ms + 40)
         return self.capture.see(
-            Sighting(next(self.numbers), times, hashlib.sha256(data).digest(), size, look)
+            Sighting(
+                next(self.numbers),
+                times,
+                hashlib.sha256(data).digest(),
+                size,
+                look,
+                thumbnail_of(data) if look else None,
+            )
         )
 
     def chosen(self):
@@ -204,8 +209,3 @@ def test_whatever_comes_progress_never_falls_and_what_is_kept_has_an_end(with_ch
         times = sorted(kept.captured_ms for kept in chosen)
         assert all(b - a >= rules.SPACING_MS for a, b in itertools.pairwise(times))
         assert sum(kept.size for kept in chosen) <= rules.MAX_CHOSEN_BYTES
-
-
-@pytest.mark.parametrize("side", [112, 150])
-def test_a_print_has_one_size_whatever_the_chips(side):
-    assert rules.print_of(np.zeros((side, side, 3), np.uint8)).shape == (rules.PRINT_SIDE,) * 2

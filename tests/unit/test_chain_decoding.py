@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from borderpost.runtime import interceptors
 from borderpost.runtime.errors import InvalidRequestError, OverloadedError
 from borderpost.runtime.interceptors import ChainInterceptor
 from borderpost.runtime.pool import WorkPool
@@ -30,6 +32,10 @@ class Rpc:
     def __init__(self, caller: str) -> None:
         self._caller = caller
         self.reason = ""
+        self.written: list[object] = []
+
+    async def write(self, answer: object) -> None:
+        self.written.append(answer)
 
     def auth_context(self):
         return {"peer_uri": [f"spiffe://{DOMAIN}/{self._caller}".encode()]}
@@ -107,12 +113,11 @@ async def test_a_stream_of_answers_begins_with_a_message_or_a_typed_error():
 
     decode = faces_pb2.CompareRequest.FromString
     handler = await wrapped(WATCH, grpc.unary_stream_rpc_method_handler(echo, decode))
-    assert [answer async for answer in handler.unary_stream(b"", Rpc("gateway"))] == [
-        faces_pb2.CompareRequest()
-    ]
     rpc = Rpc("gateway")
+    await handler.unary_stream(b"", rpc)
+    assert rpc.written == [faces_pb2.CompareRequest()]
     with pytest.raises(AbortedError):
-        _ = [answer async for answer in handler.unary_stream(GARBAGE, rpc)]
+        await handler.unary_stream(GARBAGE, rpc)
     assert rpc.reason == "INVALID_REQUEST"
 
 
@@ -128,11 +133,53 @@ async def test_each_message_of_a_stream_of_requests_is_decoded_when_it_comes():
     decode = faces_pb2.CompareRequest.FromString
     handler = await wrapped(REFLECT, grpc.stream_stream_rpc_method_handler(echo, decode))
     rpc = Rpc("gateway")
-    answers = handler.stream_stream(sent(), rpc)
-    assert await anext(answers) == faces_pb2.CompareRequest()
     with pytest.raises(AbortedError):
-        await anext(answers)
+        await handler.stream_stream(sent(), rpc)
+    assert rpc.written == [faces_pb2.CompareRequest()]
     assert rpc.reason == "INVALID_REQUEST"
+
+
+class Deaf(Rpc):
+    """A caller that takes no answer."""
+
+    async def write(self, answer: object) -> None:
+        await asyncio.sleep(60)
+
+
+class Gone(Rpc):
+    """A caller that went away."""
+
+    async def write(self, answer: object) -> None:
+        raise RuntimeError("gRPC's own class for it is private")
+
+
+@pytest.fixture
+def endless(seen):
+    async def answer(_: object, __: object):
+        try:
+            while True:
+                yield "answer"
+        finally:
+            seen.append("cleared up")
+
+    return grpc.unary_stream_rpc_method_handler(answer, faces_pb2.CompareRequest.FromString)
+
+
+async def test_a_caller_that_takes_no_answers_is_cut_off_and_the_handler_clears_up(
+    endless, seen, monkeypatch
+):
+    monkeypatch.setattr(interceptors, "WRITE_SECONDS", 0.01)
+    handler, rpc = await wrapped(WATCH, endless), Deaf("gateway")
+    with pytest.raises(AbortedError):
+        await handler.unary_stream(b"", rpc)
+    assert (rpc.reason, seen) == ("SLOW_READER", ["cleared up"])
+
+
+async def test_a_caller_that_went_away_is_no_error_of_ours_and_the_handler_clears_up(endless, seen):
+    handler, rpc = await wrapped(WATCH, endless), Gone("gateway")
+    with pytest.raises(asyncio.CancelledError):
+        await handler.unary_stream(b"", rpc)
+    assert (rpc.reason, seen) == ("", ["cleared up"])
 
 
 async def test_a_request_that_the_service_has_no_room_for_is_refused_undecoded(unary, seen):

@@ -1,7 +1,7 @@
 """A guided capture: what is asked for next, which frames are kept, when there are enough. Pure: no clock, no I/O.
 
 Frames go in as what was seen in them, with the service's time; guidance comes out for each, and in the end the
-frames that were chosen. Kept are numbers, hashes and small prints of frames, never pictures.
+frames that were chosen. Kept are numbers and hashes of frames and one thumbnail, never pictures.
 """
 
 from __future__ import annotations
@@ -10,15 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from borderpost.faces import quality
 from borderpost.faces.domain import (
     LIVENESS_NOT_PERFORMED,
     CaptureAction,
     CaptureProblem,
-    Chip,
     Face,
     FaceBox,
     Liveness,
@@ -27,6 +23,7 @@ from borderpost.faces.domain import (
 )
 from borderpost.faces.liveness import STEPS, Challenge, FaceTrack, Observation
 from borderpost.faces.quality.pose import yaw_of
+from borderpost.faces.thumbnail import Thumbnail, is_same
 
 MAX_MS: Final = 60_000
 """Longest time of a capture. Frontex asks gates for a whole transaction well below that."""
@@ -50,19 +47,11 @@ over them gains nothing."""
 MAX_CHOSEN_BYTES: Final = 16 * 1024 * 1024
 """Of all chosen frames together, so that they and the page fit into one ScreenTravelerRequest (32 MiB)."""
 
-PRINT_SIDE: Final = 32
-SAME_LEVELS: Final = 2.0
-"""A frame shows the same picture again if no cell of its face's print (32 × 32 mean luminances of the aligned face)
-differs by more than this many levels of 255 from the last one's. Measured with the sample pictures: one picture saved
-again as JPEG of quality 75 to 95 differs by less; see tests/integration/test_capture_engine.py."""
-
 _ASKED_FOR: Final = {
     CaptureAction.TURN_LEFT: frozenset({CaptureProblem.HEAD_TURNED}),
     CaptureAction.TURN_RIGHT: frozenset({CaptureProblem.HEAD_TURNED}),
 }
 """Problems that are no problems while this is asked for."""
-
-Print = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +66,14 @@ class FrameTimes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sighting:
-    """One frame, looked at. `look` is None for a frame that is no picture."""
+    """One frame, looked at. `look` and `thumbnail` are None for a frame that is no picture."""
 
     frame: int
     times: FrameTimes
     sha256: bytes
     size: int
     look: Look | None
+    thumbnail: Thumbnail | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +108,7 @@ class Capture:
         self._kept: list[Kept] = []
         self._fallback: Kept | None = None
         self._hashes: set[bytes] = set()
-        self._last_print: Print | None = None
+        self._last_thumbnail: Thumbnail | None = None
         self._progress = 0
         self._problems: tuple[CaptureProblem, ...] = (CaptureProblem.NO_FACE,)
 
@@ -153,7 +143,7 @@ class Capture:
         problems = seen.look.quality.problems if seen.look else (CaptureProblem.PICTURE_UNREADABLE,)
         if not self._track.follows(face.box if face else None, seen.times.arrived):
             self._begin_anew()
-        if seen.look is not None and face is not None and self._is_new(seen, seen.look):
+        if seen.look is not None and face is not None and self._is_new(seen):
             self._keep(seen, seen.look)
             if self._challenge:
                 self._challenge.see(_observation(seen, seen.look, face))
@@ -211,16 +201,13 @@ class Capture:
         if self._challenge:
             self._challenge.lose_face()
 
-    def _is_new(self, seen: Sighting, look: Look) -> bool:
+    def _is_new(self, seen: Sighting) -> bool:
         """Whether this is another picture than those before: a frozen or repeated one proves nothing."""
-        printed = print_of(look.chip) if look.chip is not None else None
-        if seen.sha256 in self._hashes or (
-            printed is not None and self._last_print is not None and _same(printed, self._last_print)
-        ):
+        before, self._last_thumbnail = self._last_thumbnail, seen.thumbnail
+        if seen.sha256 in self._hashes:
             return False
         self._hashes.add(seen.sha256)
-        self._last_print = printed
-        return True
+        return before is None or seen.thumbnail is None or not is_same(before, seen.thumbnail)
 
     def _keep(self, seen: Sighting, look: Look) -> None:
         new = Kept(seen.frame, seen.times.captured, seen.sha256, seen.size, look.quality)
@@ -245,15 +232,6 @@ class Capture:
         return round(100 * (frames + steps) / (WANTED + STEPS))
 
 
-def print_of(chip: Chip) -> Print:
-    """Mean luminance (ITU-R BT.709 weights) of PRINT_SIDE × PRINT_SIDE cells of a chip."""
-    grey = chip.astype(np.float32) @ np.asarray([0.2126, 0.7152, 0.0722], dtype=np.float32)
-    cell = grey.shape[0] // PRINT_SIDE
-    middle = grey[: cell * PRINT_SIDE, : cell * PRINT_SIDE]
-    cells: Print = middle.reshape(PRINT_SIDE, cell, PRINT_SIDE, cell).mean(axis=(1, 3))
-    return cells
-
-
 def _observation(seen: Sighting, look: Look, face: Face) -> Observation:
     return Observation(
         frame=seen.frame,
@@ -264,10 +242,6 @@ def _observation(seen: Sighting, look: Look, face: Face) -> Observation:
         yaw=look.pose.yaw if look.pose else yaw_of(face.landmarks) or 0.0,
         eyes=look.eyes,
     )
-
-
-def _same(a: Print, b: Print) -> bool:
-    return float(np.abs(a - b).max()) <= SAME_LEVELS
 
 
 def _better(a: Kept, b: Kept) -> bool:

@@ -15,6 +15,7 @@ from borderpost.faces.domain import CaptureEnd, CaptureProblem, Extraction, Live
 from borderpost.faces.liveness import Challenge, combine, draw_steps
 from borderpost.faces.passive import judge
 from borderpost.faces.ports import PassiveLiveness
+from borderpost.faces.thumbnail import Thumbnail, thumbnail_of
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import Clock, new_id
 from borderpost.runtime.errors import BorderpostError
@@ -85,6 +86,7 @@ class GuidedCapture:
                 hashlib.sha256(frame.data).digest(),
                 len(frame.data),
                 look,
+                self._captures.thumbnail_of(frame.data) if look is not None else None,
             )
         )
         if look is not None:
@@ -149,10 +151,12 @@ class Captures:
         clock: Clock,
         with_eyes: bool = False,
         passive: PassiveLiveness | None = None,
+        thumbnail_of: Callable[[bytes], Thumbnail] = thumbnail_of,
     ) -> None:
         """`with_eyes` tells whether `faces` can see that eyes are open: without it no blink is asked for."""
         self.faces = faces
         self.passive = passive
+        self.thumbnail_of = thumbnail_of
         self._tokens = tokens
         self._clock = clock
         self._with_eyes = with_eyes

@@ -79,7 +79,8 @@ class CaptureStreams:
                 yield wire.to_session(capture.session_id, self._limits.ms, self._limits.frames)
                 while not capture.complete and (frame := await self._next(inbox, since_begin)):
                     try:
-                        guidance = await self._pool.run(capture.see, frame)
+                        with self._pool.holding(len(frame.data)):
+                            guidance = await self._pool.run(capture.see, frame)
                     except OverloadedError:  # the frame is dropped: another one follows
                         continue
                     yield wire.to_guidance(guidance, start.language)
