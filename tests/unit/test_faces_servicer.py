@@ -25,6 +25,7 @@ from borderpost.faces.domain import (
     StageTimes,
     make_template,
 )
+from borderpost.faces.messages import advice
 from borderpost.faces.quality import no_face
 from borderpost.faces.servicer import FacesServicer
 from borderpost.runtime.calibration import FalseMatchRate
@@ -110,6 +111,14 @@ async def test_an_extraction_arrives_whole(servicer, faces):
     assert answer.problems[0].advice
     assert answer.liveness.status == types.CHECK_STATUS_NOT_PERFORMED
     assert [stage.stage for stage in answer.stages] == ["decode", "detect", "align", "assess", "embed"]
+
+
+@pytest.mark.parametrize("language", ["de-AT", "tlh"])
+async def test_advice_comes_in_the_language_that_was_asked_for(servicer, language):
+    answer = await servicer.ExtractTemplate(
+        pb.ExtractTemplateRequest(frames=[b"a"], profile=pb.CAPTURE_PROFILE_LIVE, language=language), None
+    )
+    assert answer.problems[0].advice == advice(CaptureProblem.SEVERAL_FACES, language)
 
 
 async def test_what_was_not_measured_is_not_set(servicer):
