@@ -19,6 +19,7 @@ from borderpost.faces.domain import (
     Decision,
     Extraction,
     Face,
+    FaceBox,
     FacePicture,
     Look,
     Profile,
@@ -64,7 +65,24 @@ class Faces:
         self._engine = engine
         self._card = card
         self._calibration = calibration
-        self._same_person = calibration.threshold_at(SAME_PERSON_FMR).score
+        self._same_person = calibration.mean_threshold_at(SAME_PERSON_FMR).score
+
+    def warm_up(self) -> None:
+        """Use every model on the calling thread, in the sizes that calls have: nothing is left to be loaded then.
+
+        Raises WeightsMissingError, WeightsAlteredError.
+        """
+        engine, picture = self._engine, np.full((480, 640, 3), 128, dtype=np.uint8)
+        engine.detector.detect(picture)
+        box = FaceBox(220, 140, 200, 200)
+        face = Face(box, engine.aligner.landmarks(picture, box))
+        chip = engine.aligner.align(picture, face)
+        if engine.pose:
+            engine.pose.pose(picture, face)
+        if engine.eyes:
+            engine.eyes.eyes(picture, face)
+        for frames in (1, MAX_FRAMES):
+            engine.embedder.embed(np.stack([chip] * frames * (1 + self._card.mirrored)))
 
     def extract(self, pictures: Sequence[bytes], profile: Profile) -> Extraction:
         """One template of the frames of one capture, with the best one's quality.
