@@ -257,6 +257,11 @@ _EMPTY_CHUNK = struct.pack(">I", 0) + b"abCd" + struct.pack(">I", zlib.crc32(b"a
         pytest.param(_jpeg_with(b"\xff" * 9_000_000), "fill", id="jpeg-fill"),
         pytest.param(_jpeg_with(bytes(9_000_000)), "fill", id="jpeg-junk"),
         pytest.param(_jpeg_with(b"\xff\xfe\x00\x02" * 1_000_000), "segments", id="jpeg-segments"),
+        pytest.param(
+            _jpeg_with((b"\xff\xed\xff\xff" + b"Photoshop 3.0\0" + b"8BIM" * 16_380)[:65_537] * 150),
+            "before its picture data",
+            id="jpeg-photoshop",
+        ),
         pytest.param(_png_with(_EMPTY_CHUNK * 700_000), "chunks", id="png-chunks"),
         pytest.param(_jp2_with(struct.pack(">I", 8) + b"abcd"), None, id="jp2-one-box-more"),
         pytest.param(_jp2_with((struct.pack(">I", 8) + b"abcd") * 1_000_000), "boxes", id="jp2-boxes"),

@@ -21,6 +21,9 @@ MAX_SEGMENTS: Final = 1_000
 MAX_FILL: Final = 1_024
 """Bytes between a JPEG's segments that belong to none (ITU-T T.81, B.1.1.2 allows fill bytes)."""
 
+MAX_HEAD_BYTES: Final = 4 * 1024 * 1024
+"""Of a JPEG before its picture data: colour profiles have up to 3 MB, everything else is far smaller."""
+
 MAX_CHUNKS: Final = 10_000
 """Of a PNG. Encoders write chunks of 8 KiB and more: 1,500 in the largest picture that is taken."""
 
@@ -63,6 +66,8 @@ def _jpeg(data: bytes) -> str | None:
             at += 2 if alone else 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
         if segments > MAX_SEGMENTS:
             return f"more than {MAX_SEGMENTS} segments"
+        if at > MAX_HEAD_BYTES:
+            return f"more than {MAX_HEAD_BYTES:,} bytes before its picture data"
         if fill > MAX_FILL:
             return f"more than {MAX_FILL} bytes of fill"
     return None
