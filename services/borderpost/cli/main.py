@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from borderpost.cli import audit, bench, demo, show, specimen, watchlist
+from borderpost.cli import audit, bench, demo, faces, show, specimen, watchlist
 from borderpost.cli.options import Json
 from borderpost.cli.people import OFFICER, Person
 from borderpost.cli.stack import PROBE, Stack, StackError
@@ -60,6 +60,7 @@ def _root(
 
 app.add_typer(watchlist.app, name="watchlist")
 app.add_typer(audit.app, name="audit")
+app.add_typer(faces.app, name="faces")
 app.command("demo")(demo.run)
 app.command("bench")(bench.run)
 app.command("specimen")(specimen.make)
