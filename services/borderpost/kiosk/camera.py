@@ -24,6 +24,9 @@ NOISE_LEVELS: Final = 2.0
 SWAY: Final = 0.01
 """How far a standing person sways, as a share of the picture's width."""
 
+REACTION_FRAMES: Final = 6
+"""Frames until what is asked for is done: 0.4 s."""
+
 CLOSER: Final = 1.4
 STEP: Final = 1.05
 """How much closer the picture comes in all, and from one frame to the next."""
@@ -49,19 +52,25 @@ class StillCamera:
         self._pause = 1 / frames_a_second
         self._random = np.random.default_rng(1)
         self._action: faces_pb2.CaptureAction.ValueType = faces_pb2.CAPTURE_ACTION_LOOK_STRAIGHT
+        self._asked = self._action
+        self._asked_at = 0
         self._scale = 1.0
         self._number = 0
 
     def obey(self, guidance: faces_pb2.CaptureGuidance) -> None:
-        """Do what is asked for, from the next frame on."""
-        self._action = guidance.action
+        """Do what is asked for, as soon as a person could."""
+        if guidance.action != self._asked:
+            self._asked, self._asked_at = guidance.action, self._number
 
     def __iter__(self) -> Iterator[bytes]:
         while True:
-            yield self._frame()
+            yield self.frame()
             time.sleep(self._pause)
 
-    def _frame(self) -> bytes:
+    def frame(self) -> bytes:
+        """The next frame, a JPEG."""
+        if self._number - self._asked_at >= REACTION_FRAMES:
+            self._action = self._asked
         picture = self._turned.get(self._action, self._straight)
         wanted = CLOSER if self._action == faces_pb2.CAPTURE_ACTION_MOVE_CLOSER else 1.0
         self._scale = (
