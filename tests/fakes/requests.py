@@ -56,9 +56,10 @@ FORWARDED: Final = frozenset(
         "GetScreening",
         "QueryEvents",
         "VerifyLog",
+        "GuideCapture",
     }
 )
-"""What people may call at the gateway, which passes it on."""
+"""What people and kiosks may call at the gateway, which passes it on."""
 
 METHODS: Final[Mapping[str, tuple[ServiceName, MethodDescriptor]]] = {
     f"/{service.full_name}/{method.name}": (owner, method)
@@ -271,6 +272,9 @@ _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
     "FacesService/ExtractTemplate": lambda _: faces_pb2.ExtractTemplateRequest(
         frames=[small_picture()], profile=faces_pb2.CAPTURE_PROFILE_LIVE
     ),
+    "FacesService/GuideCapture": lambda _: faces_pb2.GuideCaptureRequest(
+        start=faces_pb2.CaptureStart(visit_id=new_id(), language="de", challenge=True)
+    ),
     "FacesService/Compare": lambda _: faces_pb2.CompareRequest(
         probe=template(), reference=template(), target_fmr=0.001
     ),
@@ -313,3 +317,11 @@ PICTURE_FIELDS: Final[Mapping[str, Sequence[str]]] = {
     "/borderpost.v1.FacesService/ExtractTemplate": ("frames",),
 }
 """Every field that holds a picture."""
+
+TOKEN_FIELDS: Final = frozenset(
+    {
+        ("/borderpost.v1.GatewayService/ScreenTraveler", "capture_token"),
+        ("/borderpost.v1.FacesService/ExtractTemplate", "capture_token"),
+    }
+)
+"""Every field that holds a capture token: whatever bytes are in it, they are no error."""
