@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import grpc
 import structlog
 
+from borderpost.faces.adapters.batching import BatchingEmbedder
 from borderpost.faces.adapters.dlib_hog import DlibFaceFinder
 from borderpost.faces.adapters.dlib_onnx import DlibOnnxEmbedder
 from borderpost.faces.adapters.onnx_liveness import OnnxLiveness
@@ -31,7 +35,7 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     finder, embedder = DlibFaceFinder(), DlibOnnxEmbedder.load()
     card, calibration = embedder.card, load_calibration(embedder.card.id)
     _log.info("model", id=card.id, licence=card.licence, holder=card.holder, calibration=calibration.id)
-    engine = Engine(finder, finder, embedder)
+    engine = _batching(Engine(finder, finder, embedder))
     faces = Faces(engine, calibration)
     await pool.warm_up(faces.warm_up)
     captures = _captures(settings, faces, engine)
@@ -45,6 +49,11 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
         return True
 
     return Service(("borderpost.v1.FacesService",), register, ready)
+
+
+def _batching(engine: Engine) -> Engine:
+    """Embed on as many threads as there are cores; where `faces.threads` is more, the others' chips go in batches."""
+    return replace(engine, embedder=BatchingEmbedder(engine.embedder, len(os.sched_getaffinity(0))))
 
 
 def _captures(settings: Settings, faces: Faces, engine: Engine) -> Captures:
