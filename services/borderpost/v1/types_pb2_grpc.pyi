@@ -7,7 +7,8 @@ Conventions of every file in this package:
 - Ids are UUIDv7 in their canonical text form (RFC 9562): lower case, with hyphens.
 - Reason codes are UPPER_SNAKE text; docs/reasons.md lists them. A reader must accept codes it doesn't know.
 - A message field that is not set means "not known" or "not done", never zero.
-- Errors are google.rpc.Status with one google.rpc.ErrorInfo (domain "borderpost", reason UPPER_SNAKE).
+- Errors are google.rpc.Status with one google.rpc.ErrorInfo (domain "borderpost", reason UPPER_SNAKE), and one
+  google.rpc.RetryInfo where trying again later helps.
   Every RPC can fail with UNAUTHENTICATED (no identity), PERMISSION_DENIED (not in the access table),
   RESOURCE_EXHAUSTED (too much work at once, or too large a message), DEADLINE_EXCEEDED, UNAVAILABLE
   and INTERNAL. The other errors stand at each RPC.
