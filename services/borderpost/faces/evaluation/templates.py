@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ Vectors = npt.NDArray[np.float32]
 
 BATCH: Final = 32
 """Pictures that a thread takes at a time: enough that embedding them together pays."""
+
+SAME_EMBEDDING: Final = 1e-3
+"""Alone or in a batch, an embedding's values differ by less than this."""
 
 SAVE_EVERY: Final = 1_024
 """Pictures after which what was embedded is kept: a stopped run loses a minute."""
@@ -75,8 +78,11 @@ def acquire(engine: Engine, pictures: Sequence[Path], cache: Path | None, thread
     """
     card = engine.embedder.card
     file = cache / f"{card.id}-{card_hash(card)[:12]}.npz" if cache else None
-    kept = _read(file)
     keys = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures]
+    kept = _read(file)
+    if not _still_holds(engine, kept, zip(keys, pictures, strict=True)):
+        sys.stderr.write(f"{card.id}: what was kept is of other code: all pictures anew\n")
+        kept = {}
     missing = {key: path for key, path in zip(keys, pictures, strict=True) if key not in kept}
     items = list(missing.items())
     for start in range(0, len(items), SAVE_EVERY):
@@ -86,6 +92,18 @@ def acquire(engine: Engine, pictures: Sequence[Path], cache: Path | None, thread
         _write(file, kept)
         sys.stderr.write(f"{card.id}: {start + len(part):,} of {len(items):,} pictures\n")
     return _stacked([kept[key] for key in keys], card.dimension)
+
+
+def _still_holds(
+    engine: Engine, kept: dict[str, Embedded | None], pictures: Iterable[tuple[str, Path]]
+) -> bool:
+    """Whether the first picture with a face gives what is kept of it: code can change without the card."""
+    for key, path in pictures:
+        before = kept.get(key)
+        if before is not None:
+            now = _embed(engine, [_chip(engine, path)])[0]
+            return now is not None and np.allclose(now.plain, before.plain, atol=SAME_EMBEDDING)
+    return True
 
 
 def _look_at(engine: Engine, pictures: Sequence[Path], threads: int) -> Iterator[Embedded | None]:

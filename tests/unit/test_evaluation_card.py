@@ -1,0 +1,160 @@
+"""From a folder of pictures to figures, calibration and card, by an engine without models."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from borderpost.faces.evaluation import __main__ as command
+from borderpost.faces.evaluation.calibrating import UNMEASURED_FACTOR, calibrate, safety_factor
+from borderpost.faces.evaluation.plots import PlotsMissingError
+from borderpost.faces.evaluation.protocols import NO_GROUPS, Groups, Sample
+from borderpost.faces.evaluation.templates import acquire, templates
+from borderpost.runtime.calibration import MIN_FALSE_MATCHES, parse_calibration
+from fakes.faces import fake_engine
+
+PEOPLE = 90
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three pictures of each of 90 people: their own colour, a little noise."""
+    rng = np.random.default_rng(7)
+    root = tmp_path_factory.mktemp("people")
+    for person in range(PEOPLE):
+        (root / f"p{person}").mkdir()
+        colour = rng.integers(60, 220, 3)
+        for number in range(3):
+            pixels = np.clip(colour + rng.integers(-6, 7, 3), 0, 255) * np.ones((16, 16, 1))
+            Image.fromarray(pixels.astype(np.uint8)).save(root / f"p{person}" / f"{number}.png")
+    Image.new("RGB", (16, 16)).save(root / "p0" / "nobody.png")
+    (root / "p1" / "broken.png").write_bytes(b"no picture")
+    return root
+
+
+@pytest.fixture
+def by_fake(monkeypatch):
+    monkeypatch.setattr(command, "load_engine", lambda name, card=None: fake_engine())
+
+
+@pytest.fixture(scope="module")
+def groups(folder):
+    lines = [f"p{number},{'female' if number % 3 else 'male'}" for number in range(PEOPLE)]
+    (folder.parent / "groups.csv").write_text("\n".join(["person,sex", *lines]) + "\n")
+    return folder.parent / "groups.csv"
+
+
+@pytest.mark.usefixtures("by_fake")
+def test_a_folder_becomes_an_accuracy_card(folder, groups, capsys):
+    arguments = ["evaluate", "--folder", str(folder), "--groups", str(groups), "--engine", "dlib"]
+    assert command.main(arguments) == 0
+    card = capsys.readouterr().out
+    assert "272 pictures of 90 people" in card
+    assert "| failure to acquire | 2 of 272 (0.74%) |" in card
+    assert "FNMR at FMR 1e-05" in card
+    assert "*" in card.split("1e-05")[1].splitlines()[0]  # 90 people can't show that rate
+    assert "sex: female" in card
+    assert "official" not in card.split("## Side by side")[1].split("## 1:1")[0]
+
+
+@pytest.mark.usefixtures("by_fake")
+def test_a_folder_becomes_a_calibration_that_the_services_read(folder, groups, tmp_path, capsys):
+    out = tmp_path / "fake-1.json"
+    arguments = ["calibrate", "--folder", str(folder), "--groups", str(groups), "--out", str(out)]
+    assert command.main(arguments) == 0
+    calibration = parse_calibration(out.read_bytes())
+    assert calibration.model_id == "fake-1"
+    assert calibration.groups == ("sex: female", "sex: male")
+    assert all(row.false_matches >= MIN_FALSE_MATCHES for row in calibration.rows)
+    assert not calibration.threshold_at(1e-6).supported
+    assert calibration.id in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("by_fake")
+def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, capsys):
+    assert command.main(["evaluate", "--folder", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "folder: got no pictures, want a folder of pictures for every person\n"
+    missing = str(tmp_path / "absent.csv")
+    assert command.main(["evaluate", "--folder", str(folder), "--groups", missing]) == 1
+    assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("by_fake")
+def test_plots_stand_beside_the_card_and_are_the_same_each_time(folder, tmp_path):
+    pytest.importorskip("matplotlib", reason="plots need the extra `evaluate`")
+    drawn = []
+    for run in ("a", "b"):
+        out = tmp_path / run / "card.md"
+        out.parent.mkdir()
+        assert command.main(["evaluate", "--folder", str(folder), "--engine", "dlib", "--out", str(out)]) == 0
+        assert "](card/det.svg)" in out.read_text()
+        drawn.append(
+            [(out.parent / "card" / name).read_bytes() for name in ("det.svg", "fnir.svg", "cmc.svg")]
+        )
+    assert drawn[0] == drawn[1]
+
+
+def test_without_matplotlib_the_error_names_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    with pytest.raises(PlotsMissingError, match="extra"):
+        command.draw_plots([], tmp_path)
+
+
+def test_embeddings_are_kept_and_made_anew_where_the_engine_changed(folder, tmp_path, capsys):
+    pictures = sorted(folder.glob("p[2-9]/*.png"))
+    first = acquire(fake_engine(), pictures, tmp_path)
+    assert capsys.readouterr().err == "fake-1: 24 of 24 pictures\n"
+    again = acquire(fake_engine(), pictures, tmp_path)
+    assert capsys.readouterr().err == ""
+    assert again.plain == pytest.approx(first.plain)
+    changed = acquire(replace(fake_engine(), embedder=Doubling()), pictures, tmp_path)
+    assert "anew" in capsys.readouterr().err
+    assert changed.plain == pytest.approx(first.plain * 2)
+
+
+class Doubling:
+    card = fake_engine().embedder.card
+
+    def embed(self, chips):
+        return fake_engine().embedder.embed(chips) * 2
+
+
+def test_a_pictures_mirrored_mean_has_length_1_and_no_face_stays_zero(folder):
+    acquired = acquire(fake_engine(), [folder / "p0" / "0.png", folder / "p0" / "nobody.png"], None)
+    assert acquired.found.tolist() == [True, False]
+    made = templates(acquired, mirrored=True)
+    assert np.linalg.norm(made, axis=1).tolist() == pytest.approx([1.0, 0.0])
+
+
+def test_the_safety_factor_is_the_worst_groups_ratio_rounded_up():
+    def row(fmr, **rates):
+        return {"fmr": fmr, "groups": rates}
+
+    rows = [
+        row(0.1, a=0.9, b=0.1),
+        row(1e-2, a=0.031, b=0.01),
+        row(1e-3, a=2e-3, b=3.4e-3),
+        row(1e-4, b=9e-4),
+    ]
+    assert safety_factor(rows, ("a", "b")).value == 4.0
+    assert "(b)" in safety_factor(rows, ("a", "b")).reason
+    assert safety_factor(rows, ("c", "d", "e")).value == UNMEASURED_FACTOR
+
+
+def test_a_calibration_stops_where_too_few_false_matches_stand_behind_it():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(80, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    half = Sample(vectors, np.repeat(np.arange(40), 2), tuple(f"p{number}" for number in range(40)))
+    content = calibrate("m", "h", "made up", half, half, Groups({"sex: none": frozenset()}))
+    scores = np.sort((vectors @ vectors.T)[np.triu_indices(80, 1)])
+    for each in content["rows"][1:]:
+        assert each["false_matches"] >= MIN_FALSE_MATCHES
+        assert (scores >= each["score"]).sum() - 40 <= each["false_matches"]
+    assert content["rows"][-1]["fmr"] == 0.01  # 3,120 pairs
+    assert "no group was measured" in calibrate("m", "h", "made up", half, half, NO_GROUPS)["safety_reason"]
+    assert json.loads(json.dumps(content)) == content
