@@ -131,10 +131,13 @@ docs: $(READY) ## write the reference pages in docs/ from the code
 DATA ?= ../shared/data
 
 .PHONY: evaluate
-evaluate: $(READY) ## measure accuracy: reading of specimens, and of DATA's pages and faces where they are
+evaluate: $(READY) ## measure accuracy: reading of specimens, and of DATA's pages where they are
 	@rm -rf .cache/specimens && $(BIN)/python -m borderpost.specimens.batch .cache/specimens
 	@echo "Reading specimen pages:" && $(BIN)/python -m borderpost.documents.evaluate .cache/specimens
 	@if [ -d $(DATA)/documents ]; then echo "Reading DATA's pages:" && $(BIN)/python -m borderpost.documents.evaluate $(DATA)/documents; \
 	  else echo "DATA's pages: not there ($(DATA)/documents)"; fi
-	@if [ -d $(DATA)/faces/lfw ]; then echo "Calibrating on LFW:" && $(BIN)/python -m borderpost.faces.calibrate \
-	  --lfw $(DATA)/faces/lfw/lfw-deepfunneled --out .cache/calibration.json; else echo "LFW: not there ($(DATA)/faces/lfw)"; fi
+	@echo "Accuracy of the face engines: make evaluate-faces"
+
+.PHONY: evaluate-faces
+evaluate-faces: $(READY) ## measure the accuracy of every face engine on DATA (LFW), and write docs/accuracy.md
+	@$(BIN)/python -m borderpost.faces.evaluation lfw --data $(DATA)/faces/lfw --docs docs --cache .cache/faces
