@@ -40,7 +40,7 @@ IR_VERSION: Final = 9
 """ONNX 1.14: old enough for every ONNX Runtime that the lock allows."""
 
 CARD: Final = ModelCard(
-    id="dlib-resnet-v1",
+    id="dlib-resnet-v2",
     engine="dlib",
     files=(RESNET.as_model_file, FIVE_POINTS.as_model_file),
     licence="public domain, as its author says",
@@ -50,7 +50,7 @@ CARD: Final = ModelCard(
     "scraped from the internet)",
     input="150 × 150 pixels RGB, minus the mean colour, by 256",
     alignment="dlib 5 points, padding 0.25",
-    mirrored=False,
+    mirrored=True,
     dimension=128,
     metric="cosine",
 )
