@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import grpc
 import structlog
 
 from borderpost.faces.adapters.batching import BatchingEmbedder
-from borderpost.faces.adapters.dlib_hog import DlibFaceFinder
-from borderpost.faces.adapters.dlib_onnx import DlibOnnxEmbedder
+from borderpost.faces.adapters.engines import load_engine
 from borderpost.faces.adapters.onnx_liveness import OnnxLiveness
 from borderpost.faces.app import Faces
 from borderpost.faces.capture_app import Captures
@@ -32,10 +31,10 @@ _log = structlog.get_logger(__name__)
 
 async def build(settings: Settings, pool: WorkPool) -> Service:
     """Build the service; the weights are verified and loaded before it serves."""
-    finder, embedder = DlibFaceFinder(), DlibOnnxEmbedder.load()
-    card, calibration = embedder.card, load_calibration(embedder.card.id)
-    _log.info("model", id=card.id, licence=card.licence, holder=card.holder, calibration=calibration.id)
-    engine = _batching(Engine(finder, finder, embedder))
+    engine = _batching(await pool.run(load_engine, settings.faces.engine, settings.faces.card))
+    card = engine.embedder.card
+    calibration = load_calibration(card.id, settings.calibrations)
+    _log.info("model", **asdict(card), calibration=calibration.id)
     faces = Faces(engine, calibration)
     await pool.warm_up(faces.warm_up)
     captures = _captures(settings, faces, engine)

@@ -21,6 +21,13 @@ class WeightsAlteredError(BorderpostError):
     reason = "WEIGHTS_ALTERED"
 
 
+class ModelCardError(BorderpostError):
+    """The card file of an agency's own model is wrong, or says another thing than the model does."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "MODEL_CARD"
+
+
 class TemplateModelMismatchError(BorderpostError):
     """Two templates come from different models, or from one that this service doesn't run."""
 

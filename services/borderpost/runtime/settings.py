@@ -186,6 +186,11 @@ class Settings(BaseSettings):
     trust_domain: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.\-]+$")] = Field(
         default="borderpost.local", description="The trust domain in the names of the certificates (SPIFFE)."
     )
+    calibrations: Path | None = Field(
+        default=None,
+        description="A folder of calibrations of your own, MODEL_ID.json each, read by faces and watchlist. They go "
+        "before those that ship.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least level that is logged."
     )

@@ -13,6 +13,8 @@ from borderpost.faces.adapters.head_pose import HeadPoseNetwork
 from borderpost.faces.adapters.landmark_net import LandmarkNetwork
 from borderpost.faces.adapters.light_detector import LightDetector
 from borderpost.faces.adapters.mobilefacenet import FivePointAligner, MobileFaceNetEmbedder
+from borderpost.faces.adapters.own_model import OwnEmbedder, read_card
+from borderpost.faces.errors import ModelCardError
 from borderpost.faces.ports import Engine
 from borderpost.runtime.settings import EngineName
 
@@ -42,7 +44,23 @@ def _mobilefacenet(_: Path | None) -> Engine:
     )
 
 
+def _onnx(card_path: Path | None) -> Engine:
+    if card_path is None:
+        raise ModelCardError(
+            "faces.card: got none, want the card file of the model that the engine onnx runs"
+        )
+    card = read_card(card_path)
+    return Engine(
+        LightDetector.load(),
+        FivePointAligner(LandmarkNetwork.load(), card.alignment.points, card.input.side),
+        OwnEmbedder.load(card, card_path.parent),
+        HeadPoseNetwork.load(),
+        EyeStateNetwork.load(),
+    )
+
+
 _MAKERS: Final[Mapping[EngineName, Callable[[Path | None], Engine]]] = {
     "mobilefacenet": _mobilefacenet,
     "dlib": _dlib,
+    "onnx": _onnx,
 }
