@@ -127,6 +127,7 @@ clean: ## remove everything that make has made
 .PHONY: docs
 docs: $(READY) ## write the reference pages in docs/ from the code
 	@$(BIN)/python -m borderpost.cli.reference docs
+	@$(BIN)/python -m borderpost.faces.cards docs/engines.md
 
 DATA ?= ../shared/data
 
