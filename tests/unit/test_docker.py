@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from borderpost.faces.adapters.weights import weights_folder
 from borderpost.runtime.settings import ENV_PREFIX, SERVICES, ServiceName, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +129,13 @@ def test_each_image_runs_and_probes_its_own_service_and_holds_no_other(service: 
     assert re.findall(r"/project/borderpost/(\w+)/", stage) == [service]
     assert re.findall(r"--from=libraries-(\w+)", stage) == [service]
     assert f"--require-hashes --requirement locks/{service}.lock" in _stage(f"libraries-{service}")
+
+
+def test_the_faces_image_gets_its_weights_where_the_service_looks_for_them() -> None:
+    # Debian's Python image has its prefix there; `weights_folder` stands on sys.prefix.
+    folder = f"/usr/local/{weights_folder().relative_to(sys.prefix)}/"
+    assert f"COPY --from=weights {folder} {folder}\n" in _stage("faces")
+    assert "fetch_weights --npm-lock requirements-npm.lock" in _stage("weights")
 
 
 def test_no_image_runs_as_root_and_all_stop_by_sigterm() -> None:
