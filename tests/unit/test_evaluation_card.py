@@ -83,6 +83,7 @@ def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, capsys):
     assert "No such file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("by_fake")
 def test_plots_stand_beside_the_card_and_are_the_same_each_time(folder, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="plots need the extra `evaluate`")
