@@ -32,6 +32,10 @@ END_TRIES: Final = 20
 END_PAUSE_SECONDS: Final = 0.1
 """A finished capture is not thrown away because the pool is full for a moment."""
 
+LAST_WORD_SECONDS: Final = 1.0
+"""How long a caller may take to end its side after the result. What it sends is read and dropped until then: in a
+caller's gRPC a write that meets a closed stream can hide the status, and the result with it."""
+
 Requests = AsyncIterator[faces_pb2.GuideCaptureRequest]
 
 
@@ -86,6 +90,7 @@ class CaptureStreams:
                     yield wire.to_guidance(guidance, start.language)
                 end = CaptureEnd.COMPLETE if capture.complete else self._why(inbox, since_begin)
                 yield wire.to_result(await self._finish(capture, end), start.language)
+                await asyncio.wait([reader], timeout=LAST_WORD_SECONDS)
             finally:
                 reader.cancel()
         finally:
@@ -107,6 +112,8 @@ class CaptureStreams:
                 captured_ms = frame.captured_ms
                 inbox.put(Frame(number, frame.picture, captured_ms, since_begin()))
             inbox.close(CaptureEnd.FRAMES)
+            async for _ in requests:  # until the capture ends, as for every other end
+                pass
         except StopAsyncIteration:
             inbox.close(CaptureEnd.BY_CALLER)
         except Exception as error:  # raised where the answers are made, as the interceptors want it

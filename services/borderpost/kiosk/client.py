@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Final
 
 import grpc
@@ -94,16 +95,18 @@ class Kiosk:
         than the capture lasts. `tell` shows the traveler what to do. Raises RemoteError.
         """
         sent: dict[int, bytes] = {}
+        ended = Event()
         result = faces_pb2.CaptureResult()
         start = faces_pb2.CaptureStart(visit_id=visit.visit_id, language=language, challenge=challenge)
         try:
-            call = self._faces.GuideCapture(_messages(start, camera, sent), timeout=seconds)
+            call = self._faces.GuideCapture(_messages(start, camera, sent, ended), timeout=seconds)
             for answer in call:
                 if answer.HasField("guidance"):
                     _forget(sent, answer.guidance)
                     tell(answer.guidance)
                 elif answer.HasField("result"):
                     result = answer.result
+                    ended.set()
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
         return Guided(tuple(sent[number] for number in result.frames), result.capture_token, result)
@@ -133,10 +136,12 @@ class Kiosk:
 
 
 def _messages(
-    start: faces_pb2.CaptureStart, camera: Iterable[bytes], sent: dict[int, bytes]
+    start: faces_pb2.CaptureStart, camera: Iterable[bytes], sent: dict[int, bytes], ended: Event
 ) -> Iterator[faces_pb2.GuideCaptureRequest]:
     yield faces_pb2.GuideCaptureRequest(start=start)
     for number, picture in enumerate(camera):
+        if ended.is_set():
+            return
         sent[number] = picture
         frame = faces_pb2.CaptureFrame(picture=picture, captured_ms=round(time.monotonic() * 1000))
         yield faces_pb2.GuideCaptureRequest(frame=frame)

@@ -83,7 +83,8 @@ class FacesServiceServicer:
         The caller sends `start` first, then frames, as fast as it likes: while one is looked at, only the newest of
         those that follow is kept. It is answered with `session`, then with `guidance` for every frame looked at, at
         last with `result`. The stream ends by itself: when the capture is complete, when the caller has sent its last
-        frame, when time or frames are used up, or when no frame has come for a while.
+        frame, when time or frames are used up, or when no frame has come for a while. After `result` the caller ends its
+        side; within a second the stream is closed anyway.
 
         A frame that is no picture is guidance (PICTURE_UNREADABLE), not an error. INVALID_ARGUMENT: INVALID_REQUEST
         (no start, two starts, no visit, a time that falls). RESOURCE_EXHAUSTED: TOO_MANY_CAPTURES, with the time after
