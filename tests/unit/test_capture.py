@@ -142,6 +142,13 @@ def test_while_a_turn_is_asked_for_a_turned_head_is_no_problem():
     assert camera.send(frame(yaw=15.0, problem="HEAD_TURNED")).problems == ()
 
 
+def test_while_a_blink_is_asked_for_closed_eyes_are_no_problem():
+    camera = Camera(Challenge((CaptureAction.BLINK, *STEPS[:4])))
+    while camera.send(frame(eyes=0.9)).action is CaptureAction.LOOK_STRAIGHT:
+        pass
+    assert camera.send(frame(eyes=0.1, problem="EYES_CLOSED")).problems == ()
+
+
 def test_without_a_challenge_liveness_is_not_performed():
     assert Camera().capture.liveness.status is Status.NOT_PERFORMED
 

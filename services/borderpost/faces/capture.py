@@ -50,6 +50,7 @@ MAX_CHOSEN_BYTES: Final = 16 * 1024 * 1024
 _ASKED_FOR: Final = {
     CaptureAction.TURN_LEFT: frozenset({CaptureProblem.HEAD_TURNED}),
     CaptureAction.TURN_RIGHT: frozenset({CaptureProblem.HEAD_TURNED}),
+    CaptureAction.BLINK: frozenset({CaptureProblem.EYES_CLOSED}),
 }
 """Problems that are no problems while this is asked for."""
 
