@@ -54,7 +54,7 @@ def calibrate(
 ) -> None:
     """Make a model's calibration from a folder of labelled pictures.
 
-    Example: `borderpost faces calibrate --folder pictures --groups groups.csv --out dlib-resnet-v1.json`
+    Example: `borderpost faces calibrate --folder pictures --groups groups.csv --out mobilefacenet-v1.json`
     """
     _run("calibrate", folder=folder, groups=groups, engine=engine, card=card, data=data, out=out, cache=cache)
 

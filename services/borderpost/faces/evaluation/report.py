@@ -124,7 +124,7 @@ def _summary(figures: Sequence[Figures]) -> str:
 
 
 def _one_to_one(figures: Sequence[Figures]) -> str:
-    text = "## 1:1 at thresholds of half A\n\n"
+    text = "## 1:1 at thresholds of half A"
     for each in figures:
         text += _points_title(each) + _points(each.points)
     if all(each.official for each in figures):
