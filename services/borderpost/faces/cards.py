@@ -11,7 +11,7 @@ from borderpost.faces.ports import ModelCard
 INTRO = """# Engines
 
 Written by `make docs` from the code: the model cards of the engines that ship. `faces.engine` chooses one
-([settings](settings.md)); [0013](adr/0013-two-engines.md) says why the first is the default, and
+([settings](settings.md)); [0015](adr/0015-two-engines.md) says why the first is the default, and
 [accuracy.md](accuracy.md) what each was measured to do. Every file is verified by its SHA-256 before every load. A
 template carries its model's id, and templates of different models are never compared.
 """

@@ -33,6 +33,9 @@ MIN_SCORE: Final = 0.65
 
 
 MIN_SCORE_AGAIN: Final = 0.85
+"""More looks give more chances to be wrong. On 210 pictures of half A cut into 100 pieces and shuffled, faces are
+"found" in 14 where every look takes 0.65, in 9 with this; of faces at a sixth of their size none is lost by it."""
+
 MAX_OVERLAP: Final = 0.4
 """Intersection over union from which two boxes are one face; the package's own."""
 
@@ -46,6 +49,9 @@ DARKEST: Final = 1.0
 BRIGHTEST: Final = 99.0
 """Percentiles that are stretched to black and white. On half A with a sixth of the light the plain look misses 36 %
 of the faces, the stretched one none."""
+
+SAMPLED: Final = 4
+"""Every fourth row and column tells the contrast: sorting all values takes as long as a look."""
 
 MIN_RANGE: Final = 32.0
 """A narrower range of values is not stretched further: that would only make noise into faces."""
@@ -165,7 +171,7 @@ def _part(picture: Rgb, share: float, x: float, y: float) -> _Look:
 
 
 def _contrast_of(pixels: Rgb) -> _Contrast:
-    low, high = np.percentile(pixels, (DARKEST, BRIGHTEST))
+    low, high = np.percentile(pixels[::SAMPLED, ::SAMPLED], (DARKEST, BRIGHTEST))
     return _Contrast(float(low), max(float(high), float(low) + MIN_RANGE))
 
 

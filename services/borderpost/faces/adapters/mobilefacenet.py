@@ -38,7 +38,7 @@ TARGET: Final = (
     (70.7299, 92.2041),
 )
 """Where the five points lie on the chip: the template that ArcFace's authors published and this kind of model is
-trained on. Measured on LFW, half A, against dlib's points: docs/adr/0013-two-engines.md."""
+trained on. Measured on LFW, half A, against dlib's points: docs/adr/0015-two-engines.md."""
 
 CARD: Final = ModelCard(
     id="mobilefacenet-v1",
