@@ -64,7 +64,7 @@ def look_at(data: bytes) -> Look:
         Face(box, points),
         HeadPose(seen.get("yaw", 0.0), 0.0, 0.0),
         eyes,
-        chip,
+        chip[None],
         QualityReport((), problems),
     )
 
@@ -89,8 +89,8 @@ class FakeLooks:
         time.sleep(json.loads(data).get("slow", 0.0))
         return look
 
-    def templates(self, chips: Sequence[Any]) -> list[Any]:
-        return [make_template("fake", np.asarray([*chip[0, 0], 1], np.float32)) for chip in chips]
+    def templates(self, faces: Sequence[Any]) -> list[Any]:
+        return [make_template("fake", np.asarray([*views[0, 0, 0], 1], np.float32)) for views in faces]
 
     def same_person(self, a: Any, b: Any) -> bool:
         return bool(np.allclose(a.values, b.values))

@@ -45,7 +45,7 @@ def test_official_pairs_are_told_apart(engine):
     pictures = [LFW / "lfw-deepfunneled" / name.rpartition("_")[0] / name for name in names]
     loaded = load_engine(engine)
     acquired = acquire(loaded, pictures, None)
-    vectors = templates(acquired, mirrored=loaded.embedder.card.mirrored)
+    vectors = templates(acquired)
     row = {name: index for index, name in enumerate(names)}
     scores = np.asarray([vectors[row[pair.first]] @ vectors[row[pair.second]] for pair in chosen])
     assert acquired.found.mean() > 0.95

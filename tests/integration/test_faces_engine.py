@@ -70,7 +70,7 @@ def portrait(samples):
 
 def chip_of(finder, picture):
     box = travelers_face(finder.detect(picture), picture.shape[1], picture.shape[0])
-    return None if box is None else finder.align(picture, Face(box, finder.landmarks(picture, box)))
+    return None if box is None else finder.align(picture, Face(box, finder.landmarks(picture, box)))[0]
 
 
 def encoded(picture):

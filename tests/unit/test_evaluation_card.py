@@ -111,10 +111,10 @@ def test_embeddings_are_kept_and_made_anew_where_the_engine_changed(folder, tmp_
     assert capsys.readouterr().err == "fake-1: 24 of 24 pictures\n"
     again = acquire(fake_engine(), pictures, tmp_path)
     assert capsys.readouterr().err == ""
-    assert again.plain == pytest.approx(first.plain)
+    assert again.views == pytest.approx(first.views)
     changed = acquire(replace(fake_engine(), embedder=Doubling()), pictures, tmp_path)
     assert "anew" in capsys.readouterr().err
-    assert changed.plain == pytest.approx(first.plain * 2)
+    assert changed.views == pytest.approx(first.views * 2)
 
 
 class Doubling:
@@ -124,10 +124,10 @@ class Doubling:
         return fake_engine().embedder.embed(chips) * 2
 
 
-def test_a_pictures_mirrored_mean_has_length_1_and_no_face_stays_zero(folder):
+def test_the_mean_of_a_pictures_views_has_length_1_and_no_face_stays_zero(folder):
     acquired = acquire(fake_engine(), [folder / "p0" / "0.png", folder / "p0" / "nobody.png"], None)
     assert acquired.found.tolist() == [True, False]
-    made = templates(acquired, mirrored=True)
+    made = templates(acquired)
     assert np.linalg.norm(made, axis=1).tolist() == pytest.approx([1.0, 0.0])
 
 

@@ -93,21 +93,22 @@ def test_where_every_frame_has_a_problem_the_best_one_stands_alone(faces):
     assert extraction.fused_frames == (extraction.best_frame,) == (0,)
 
 
-def test_a_mirrored_model_gives_a_face_and_its_mirror_image_one_template():
+def test_a_template_is_the_mean_of_its_views_embeddings_each_at_length_1():
     engine = Engine(ColourFinder(), ColourFinder(), LeftHalfEmbedder())
     faces = Faces(engine, replace(CALIBRATION, model_id="mirrored-1"))
-    chips = [rng.integers(0, 255, size=(150, 150, 3), dtype=np.uint8) for rng in (np.random.default_rng(1),)]
-    there, back = faces.templates([chips[0], chips[0][:, ::-1]])
-    plain, mirrored = engine.embedder.embed(np.stack([chips[0], chips[0][:, ::-1]]))
+    chip = np.random.default_rng(1).integers(0, 255, size=(150, 150, 3), dtype=np.uint8)
+    views = np.stack([chip, chip[:, ::-1]])
+    there, back = faces.templates([views, views[::-1]])
+    plain, mirrored = engine.embedder.embed(views)
     mean = plain / np.linalg.norm(plain) + mirrored / np.linalg.norm(mirrored)
     assert there.values == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
     assert there.values == pytest.approx(back.values, abs=1e-6)
 
 
 class LeftHalfEmbedder(MeanEmbedder):
-    """Sees the left half of a chip only, and says that it wants the mirror image too."""
+    """Sees the left half of a chip only, and says that it wants two views."""
 
-    card = replace(CARD, id="mirrored-1", mirrored=True)
+    card = replace(CARD, id="mirrored-1", views=("as it is", "mirrored"))
 
     def embed(self, chips):
         return super().embed(chips[:, :, :75])

@@ -14,7 +14,7 @@ from borderpost.faces import quality
 from borderpost.faces.domain import (
     LIVENESS_NOT_PERFORMED,
     CaptureProblem,
-    Chip,
+    Chips,
     Comparison,
     Decision,
     Extraction,
@@ -76,13 +76,13 @@ class Faces:
         engine.detector.detect(picture)
         box = FaceBox(220, 140, 200, 200)
         face = Face(box, engine.aligner.landmarks(picture, box))
-        chip = engine.aligner.align(picture, face)
+        views = engine.aligner.align(picture, face)
         if engine.pose:
             engine.pose.pose(picture, face)
         if engine.eyes:
             engine.eyes.eyes(picture, face)
         for frames in (1, MAX_FRAMES):
-            engine.embedder.embed(np.stack([chip] * frames * (1 + self._card.mirrored)))
+            engine.embedder.embed(np.concatenate([views] * frames))
 
     def extract(self, pictures: Sequence[bytes], profile: Profile) -> Extraction:
         """One template of the frames of one capture, with the best one's quality.
@@ -157,7 +157,7 @@ class Faces:
         *,
         by_network: bool = False,
     ) -> Look:
-        """Look at one encoded picture: faces, quality, and the traveler's chip. Nothing is embedded.
+        """Look at one encoded picture: faces, quality, and the views of the traveler's face. Nothing is embedded.
 
         `field` names the picture in the errors of `runtime.pictures`; `watch` adds up the time of each stage.
         `by_network` has the head's pose measured by the engine's network, also where POSE_BY_NETWORK doesn't.
@@ -173,30 +173,28 @@ class Faces:
             return Look((), None, None, None, None, quality.no_face())
         with watch.stage("align"):
             face = Face(box, self._engine.aligner.landmarks(picture, box))
-            chip = self._engine.aligner.align(picture, face)
+            views = self._engine.aligner.align(picture, face)
         with watch.stage("assess"):
             wanted = by_network or profile in POSE_BY_NETWORK
             pose = self._engine.pose.pose(picture, face) if wanted and self._engine.pose else None
             eyes = self._engine.eyes.eyes(picture, face) if self._engine.eyes else None
             report = quality.assess(quality.View(picture, boxes, face, pose, eyes), profile)
-        return Look(boxes, face, pose, eyes, chip, report)
+        return Look(boxes, face, pose, eyes, views, report)
 
-    def templates(self, chips: Sequence[Chip]) -> list[Template]:
-        """The template of each chip, all in one batch: with the mirrored chip's mean, if the model card says so."""
-        return [template for template, _ in self._embedded(chips)]
+    def templates(self, faces: Sequence[Chips]) -> list[Template]:
+        """The template of each face, given by its views: the mean of their embeddings. All in one batch."""
+        return [template for template, _ in self._embedded(faces)]
 
-    def _embedded(self, chips: Sequence[Chip]) -> list[tuple[Template, float]]:
-        """The template of each chip, and the length of its embedding before it was divided by it."""
-        batch = np.stack(chips)
-        if self._card.mirrored:
-            batch = np.concatenate([batch, batch[:, :, ::-1]])
-        embeddings = self._engine.embedder.embed(batch)
+    def _embedded(self, faces: Sequence[Chips]) -> list[tuple[Template, float]]:
+        """The template of each face, and the length of its first view's embedding before it was divided by it."""
+        embeddings = self._engine.embedder.embed(np.concatenate(faces))
         units = [make_template(self._card.id, embedding) for embedding in embeddings]
-        norms = np.linalg.norm(embeddings, axis=1).tolist()
-        if self._card.mirrored:
-            pairs = zip(units[: len(chips)], units[len(chips) :], strict=True)
-            units = [mean_template(pair) for pair in pairs]
-        return list(zip(units, norms[: len(chips)], strict=True))
+        each = len(self._card.views)
+        firsts = range(0, len(units), each)
+        return [
+            (mean_template(units[first : first + each]), float(np.linalg.norm(embeddings[first])))
+            for first in firsts
+        ]
 
     def same_person(self, a: Template, b: Template) -> bool:
         """Whether two templates from one capture show one person, at SAME_PERSON_FMR."""
@@ -206,12 +204,12 @@ class Faces:
         """The template, the length of the best frame's embedding, which frames it is made of, and whether others
         show somebody else.
         """
-        chips = {
-            index: look.chip
+        views = {
+            index: look.views
             for index, look in enumerate(looks)
-            if look.chip is not None and (index == best or not look.quality.problems)
+            if look.views is not None and (index == best or not look.quality.problems)
         }
-        embedded = dict(zip(chips, self._embedded(list(chips.values())), strict=True))
+        embedded = dict(zip(views, self._embedded(list(views.values())), strict=True))
         templates = {index: template for index, (template, _) in embedded.items()}
         fused = tuple(i for i, template in templates.items() if self.same_person(templates[best], template))
         template = mean_template([templates[i] for i in fused])
@@ -220,9 +218,9 @@ class Faces:
     def _sampled(self, sample: Sample, field: str) -> tuple[Template | None, Look | None]:
         if isinstance(sample, FacePicture):
             look = self.look(sample.data, field, sample.profile)
-            if look.chip is None:
+            if look.views is None:
                 return None, look
-            template, norm = self._embedded([look.chip])[0]
+            template, norm = self._embedded([look.views])[0]
             report = quality.with_unified_score(look.quality, self._card.id, norm)
             return template, replace(look, quality=report)
         check_template(sample, self._card.id, self._card.dimension, field)

@@ -126,10 +126,10 @@ class GuidedCapture:
     def _one_person(self, chosen: Sequence[Kept]) -> tuple[Kept, ...]:
         """The chosen frames that show the best one's face. Tells the challenge if its steps show another."""
         numbers = [*(kept.frame for kept in chosen), *self._capture.key_frames]
-        chips = [chip for number in numbers if (chip := self._looks[number].chip) is not None]
-        if not chosen or not chips:
+        faces = [views for number in numbers if (views := self._looks[number].views) is not None]
+        if not chosen or not faces:
             return ()
-        best, *others = self._captures.faces.templates(chips)
+        best, *others = self._captures.faces.templates(faces)
         same = [True, *(self._captures.faces.same_person(best, other) for other in others)]
         if not all(same[len(chosen) :]):
             self._capture.change_face()

@@ -48,7 +48,7 @@ def _card(card: ModelCard) -> str:
 
 
 def _sides(card: ModelCard) -> str:
-    return "mean of the chip and its mirror image" if card.mirrored else "of the chip as it is"
+    return "mean of the chip " + " and ".join(card.views)
 
 
 def main() -> None:

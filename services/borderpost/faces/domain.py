@@ -288,7 +288,7 @@ class QualityReport:
 class Look:
     """What one picture shows; the picture itself is not kept.
 
-    `boxes` are all faces found, `face` is the traveler's. `face` and `chip` are None if and only if none was
+    `boxes` are all faces found, `face` is the traveler's. `face` and `views` are None if and only if none was
     found; `pose` and `eyes` also where the engine has no model for them.
     """
 
@@ -296,7 +296,7 @@ class Look:
     face: Face | None
     pose: HeadPose | None
     eyes: EyesOpen | None
-    chip: Chip | None
+    views: Chips | None
     quality: QualityReport
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from borderpost.faces.domain import Chip, Chips, Embeddings, EyesOpen, Face, FaceBox, HeadPose, Landmarks
+from borderpost.faces.domain import Chips, Embeddings, EyesOpen, Face, FaceBox, HeadPose, Landmarks
 from borderpost.runtime.pictures import Rgb
 
 
@@ -21,8 +21,8 @@ class ModelFile:
 class ModelCard:
     """What a model is and whose: shown at start and in the documentation.
 
-    `id` names everything that makes a template what it is: weights, alignment, mirroring. `training_data` says
-    "not stated" where nobody has said it.
+    `id` names everything that makes a template what it is: weights, alignment, views. `training_data` says
+    "not stated" where nobody has said it. A template is the mean of the embeddings of all `views` of a face.
     """
 
     id: str
@@ -34,7 +34,7 @@ class ModelCard:
     training_data: str
     input: str
     alignment: str
-    mirrored: bool
+    views: tuple[str, ...]
     dimension: int
     metric: str
 
@@ -54,8 +54,8 @@ class FaceAligner(Protocol):
         """The five points of one face of this picture."""
         ...
 
-    def align(self, picture: Rgb, face: Face) -> Chip:
-        """The chip of one face of this picture, side × side × 3 uint8 RGB."""
+    def align(self, picture: Rgb, face: Face) -> Chips:
+        """The views of one face of this picture, as the model card lists them: views × side × side × 3 uint8 RGB."""
         ...
 
 

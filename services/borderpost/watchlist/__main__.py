@@ -30,7 +30,9 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     database = Database(path, MIGRATIONS)
     alone.callback(database.close)
     clock = SystemClock()
-    app = await pool.run(Watchlists, SqliteStore(database), FaissIndex, load_calibrations(settings.calibrations), clock)
+    app = await pool.run(
+        Watchlists, SqliteStore(database), FaissIndex, load_calibrations(settings.calibrations), clock
+    )
     servicer = WatchlistServicer(app, pool, clock)
     outbox = Outbox(database, GrpcLog(open_channel(settings, "decisions", "watchlist")).deliver)
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from borderpost.faces.adapters.weights import FIVE_POINTS, read_verified
-from borderpost.faces.domain import Chip, Face, FaceBox, Landmarks
+from borderpost.faces.domain import Chips, Face, FaceBox, Landmarks
 from borderpost.runtime.pictures import Rgb
 
 CHIP_SIDE: Final = 150
@@ -80,8 +80,8 @@ class DlibFaceFinder:
         )
         return Landmarks(left_outer, left_inner, right_inner, right_outer, nose)
 
-    def align(self, picture: Rgb, face: Face) -> Chip:
-        """The face's chip, 150 × 150 × 3 uint8 RGB, upright, as dlib's own recognition model cuts it."""
+    def align(self, picture: Rgb, face: Face) -> Chips:
+        """The face upright, as dlib's own recognition model cuts it, and its mirror image: 2 × 150 × 150 × 3 uint8."""
         points = face.landmarks
         parts = (
             points.right_eye_outer,
@@ -93,8 +93,8 @@ class DlibFaceFinder:
         shape = dlib.full_object_detection(
             _rectangle(face.box), [dlib.point(round(x), round(y)) for x, y in parts]
         )
-        chip: Chip = dlib.get_face_chip(picture, shape, size=CHIP_SIDE, padding=CHIP_PADDING)
-        return chip
+        chip = dlib.get_face_chip(picture, shape, size=CHIP_SIDE, padding=CHIP_PADDING)
+        return np.stack([chip, chip[:, ::-1]])
 
 
 def _scaled_copies(picture: Rgb) -> Iterator[tuple[Rgb, int]]:

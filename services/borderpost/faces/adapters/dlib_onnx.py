@@ -50,7 +50,7 @@ CARD: Final = ModelCard(
     "scraped from the internet)",
     input="150 × 150 pixels RGB, minus the mean colour, by 256",
     alignment="dlib 5 points, padding 0.25",
-    mirrored=True,
+    views=("as it is", "mirrored"),
     dimension=128,
     metric="cosine",
 )

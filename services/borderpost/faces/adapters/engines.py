@@ -52,7 +52,9 @@ def _onnx(card_path: Path | None) -> Engine:
     card = read_card(card_path)
     return Engine(
         LightDetector.load(),
-        FivePointAligner(LandmarkNetwork.load(), card.alignment.points, card.input.side),
+        FivePointAligner(
+            LandmarkNetwork.load(), card.alignment.points, card.input.side, mirrored=card.mirrored
+        ),
         OwnEmbedder.load(card, card_path.parent),
         HeadPoseNetwork.load(),
         EyeStateNetwork.load(),

@@ -8,7 +8,7 @@
     provenance = "..."
     training_data = "..."        # or "not stated"
     dimension = 512
-    mirrored = true              # whether a template is the mean of the chip's and its mirror image's
+    mirrored = true              # a template is the mean of the chip's and of its smaller mirror image's
 
     [input]
     side = 112                   # the model takes side × side pixels
@@ -38,7 +38,7 @@ import numpy as np
 import onnx
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from borderpost.faces.adapters.mobilefacenet import TARGET
+from borderpost.faces.adapters.mobilefacenet import TARGET, views_of
 from borderpost.faces.adapters.prelu import without_prelu
 from borderpost.faces.adapters.sessions import open_session
 from borderpost.faces.adapters.weights import LANDMARKS, LIGHT_DETECTOR, check_hash
@@ -153,7 +153,7 @@ class OwnEmbedder:
             training_data=own.training_data,
             input=f"{kind.side} × {kind.side} pixels {kind.colour}, (x − {kind.mean:g}) / {kind.scale:g}",
             alignment="least-squares similarity of five of 68 points onto the card's",
-            mirrored=own.mirrored,
+            views=views_of(mirrored=own.mirrored),
             dimension=own.dimension,
             metric="cosine",
         )

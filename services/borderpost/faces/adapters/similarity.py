@@ -25,6 +25,11 @@ class Similarity:
         """The way back."""
         return Similarity(1 / self.factor, -self.shift / self.factor)
 
+    def resized(self, size: float, side: int) -> Similarity:
+        """The same, with what lands on a chip of this side made larger or smaller around the chip's middle."""
+        middle = (side - 1) / 2 * (1 + 1j)
+        return Similarity(self.factor * size, (self.shift - middle) * size + middle)
+
 
 def fit_similarity(source: Sequence[Point], target: Sequence[Point]) -> Similarity:
     """The similarity without mirroring that brings `source` nearest to `target` (least squares).
@@ -56,7 +61,7 @@ def cut_chip(picture: Rgb, onto_chip: Similarity, side: int) -> Chip:
     across = back.shift.real + 0.5 - 0.5 * (a - b)
     down = back.shift.imag + 0.5 - 0.5 * (b + a)
     chip = image.transform(
-        (side, side), Image.Transform.AFFINE, (a, -b, across, b, a, down), Image.Resampling.BILINEAR
+        (side, side), Image.Transform.AFFINE, (a, -b, across, b, a, down), Image.Resampling.BICUBIC
     )
     return np.asarray(chip)
 
@@ -64,7 +69,8 @@ def cut_chip(picture: Rgb, onto_chip: Similarity, side: int) -> Chip:
 def _needed(back: Similarity, side: int, shrink: int, picture: Rgb) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of what the chip is cut from: copying a whole picture takes longer than all else.
 
-    In whole steps of `shrink`, and with one to spare on each side, so that every pixel comes out as from the whole.
+    In whole steps of `shrink`, and with three to spare on each side (the cubic looks at two), so that every pixel comes
+    out as from the whole.
     """
     corners = [back.factor * corner + back.shift for corner in (0, side, side * 1j, side + side * 1j)]
     height, width = picture.shape[:2]
@@ -74,8 +80,8 @@ def _needed(back: Similarity, side: int, shrink: int, picture: Rgb) -> tuple[int
 
 
 def _span(ends: Sequence[float], length: int, step: int) -> tuple[int, int]:
-    first = math.floor(min(ends) / step - 1) * step
-    last = math.ceil(max(ends) / step + 1) * step
+    first = math.floor(min(ends) / step - 3) * step
+    last = math.ceil(max(ends) / step + 3) * step
     start = min(max(first, 0), (length - 1) // step * step)
     return start, min(max(last, start + step), length)
 

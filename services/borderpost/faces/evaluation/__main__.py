@@ -121,7 +121,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     engine = load_engine(options.engine, options.card)
     card = engine.embedder.card
     acquired = acquire(engine, protocol.labelled.pictures, options.cache)
-    halves = split(protocol, acquired, templates(acquired, mirrored=card.mirrored))
+    halves = split(protocol, acquired, templates(acquired))
     data = encoded(
         calibrate(card.id, card_hash(card), protocol.data, halves.few_a, halves.few_b, protocol.groups)
     )

@@ -210,7 +210,7 @@ def split(protocol: Protocol, acquired: Acquired, vectors: Vectors) -> Halves:
 
 def measure(protocol: Protocol, card: ModelCard, acquired: Acquired) -> Figures:
     """All figures of an engine. Raises EvaluationDataError where the pictures are too few, or too many."""
-    vectors = templates(acquired, mirrored=card.mirrored)
+    vectors = templates(acquired)
     halves = split(protocol, acquired, vectors)
     official = [pair for pair in protocol.pairs if pair.same]
     impostors = impostor_scores(cosines(halves.few_b.vectors), halves.few_b.people)

@@ -24,7 +24,7 @@ from PIL import Image, ImageFilter
 
 from borderpost.faces import quality
 from borderpost.faces.adapters.engines import load_engine
-from borderpost.faces.domain import Chip, Component, Face, Profile, travelers_face
+from borderpost.faces.domain import Chips, Component, Face, Profile, travelers_face
 from borderpost.faces.evaluation.protocols import in_first_half
 from borderpost.faces.ports import Engine
 from borderpost.runtime.pictures import Rgb, decode_picture
@@ -260,10 +260,9 @@ def _natives(engine: Engine, picture: Rgb, face: Face) -> Floats:
     return np.asarray([np.nan if m.native is None else m.native for m in report.measures])
 
 
-def _template(engine: Engine, chip: Chip) -> tuple[Floats, float]:
-    """The template as the service makes it, mirrored or not, and the length of the chip's own embedding."""
-    chips = np.stack([chip, chip[:, ::-1]] if engine.embedder.card.mirrored else [chip])
-    embeddings = engine.embedder.embed(chips).astype(np.float64)
+def _template(engine: Engine, views: Chips) -> tuple[Floats, float]:
+    """The template as the service makes it, and the length of the first view's embedding."""
+    embeddings = engine.embedder.embed(views).astype(np.float64)
     lengths = np.linalg.norm(embeddings, axis=1)
     total = (embeddings / lengths[:, None]).sum(axis=0)
     return total / np.linalg.norm(total), float(lengths[0])

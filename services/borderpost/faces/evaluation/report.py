@@ -80,7 +80,7 @@ def _engines(figures: Sequence[Figures]) -> str:
             each.card.engine,
             f"{each.card.licence}; {each.card.holder}",
             each.card.training_data,
-            "yes" if each.card.mirrored else "no",
+            "; ".join(each.card.views),
             f"`{each.card_sha256[:16]}`",
             ", ".join(f"{file.name} `{file.sha256[:16]}`" for file in each.card.files),
         )
@@ -91,7 +91,7 @@ def _engines(figures: Sequence[Figures]) -> str:
         "engine",
         "licence; holder",
         "training data",
-        "mirrored mean",
+        "views, averaged",
         "card's SHA-256",
         "files' SHA-256",
     )
@@ -317,7 +317,7 @@ def _ways(ways: Mapping[str, Sequence[Way]]) -> str:
         "## Beyond the weights\n\nWhat else was tried. What is learned or chosen comes from half A (one part of its "
         "people teaches, the other chooses by FNIR at FPIR 1 %); the figures are of half B, at half B's own "
         "thresholds so that every line stands at the same FMR or FPIR, without intervals: differences below those of "
-        "the tables above are noise. N = 1,000. Everything below the second line starts from the mirrored mean. The "
+        "the tables above are noise. N = 1,000. Everything below the second line starts from the views' mean. The "
         "last three lines are of few, much photographed people, and compare with each other only."
     )
     for model, lines in ways.items():

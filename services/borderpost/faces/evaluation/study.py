@@ -59,12 +59,12 @@ class Way:
 
 def study(protocol: Protocol, acquired: Acquired) -> list[Way]:
     """All ways, the plainest first."""
-    plain = split(protocol, acquired, templates(acquired, mirrored=False))
-    halves = split(protocol, acquired, templates(acquired, mirrored=True))
+    plain = split(protocol, acquired, templates(acquired, views=1))
+    halves = split(protocol, acquired, templates(acquired))
     teaching, choosing = (halves.a.of(rows) for rows in _parts(halves.a))
     ways = [
         _way("one picture, as it is", plain.few_b, plain.b, _cosines),
-        _way("mean with the mirrored picture", halves.few_b, halves.b, _cosines),
+        _way("mean of the card's views", halves.few_b, halves.b, _cosines),
     ]
     ways.append(_s_norm(teaching, choosing, halves.few_b, halves.b))
     ways.extend(_whitenings(teaching, choosing, halves.a, halves.few_b, halves.b))

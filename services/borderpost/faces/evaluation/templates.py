@@ -12,18 +12,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from borderpost.faces.domain import Chip, Face, travelers_face
+from borderpost.faces.domain import Chips, Face, travelers_face
 from borderpost.faces.ports import Engine, ModelCard
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.pictures import decode_picture
 
 Vectors = npt.NDArray[np.float32]
 """N × dimension: templates or embeddings, one a row."""
+
+Kept: TypeAlias = dict[str, Vectors | None]
+"""By the hash of a picture's bytes: views × dimension, or None where it has no face."""
 
 BATCH: Final = 32
 """Pictures that a thread takes at a time: enough that embedding them together pays."""
@@ -36,20 +39,12 @@ SAVE_EVERY: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
-    """One picture by the engine: the embeddings of its chip and of the mirrored chip, neither normalised."""
-
-    plain: Vectors
-    mirrored: Vectors
-
-
-@dataclass(frozen=True, slots=True)
 class Acquired:
-    """All pictures by one engine: a row of both embeddings each, zeros where `found` is false (no face)."""
+    """All pictures by one engine. `found`: N, false where there is no face. `views`: N × views × dimension, the
+    embeddings of each face's views, not normalised; zeros where there is no face."""
 
     found: npt.NDArray[np.bool_]
-    plain: Vectors
-    mirrored: Vectors
+    views: Vectors
 
 
 def card_hash(card: ModelCard) -> str:
@@ -57,10 +52,10 @@ def card_hash(card: ModelCard) -> str:
     return hashlib.sha256(json.dumps(asdict(card), sort_keys=True).encode()).hexdigest()
 
 
-def templates(acquired: Acquired, *, mirrored: bool) -> Vectors:
-    """Rows of length 1, as the service makes them: the mean with the mirrored chip's where asked. Zeros stay."""
-    plain = unit(acquired.plain)
-    return unit(plain + unit(acquired.mirrored)) if mirrored else plain
+def templates(acquired: Acquired, views: int | None = None) -> Vectors:
+    """Rows of length 1, as the service makes them: the mean of all views, or of the first ones. Zeros stay."""
+    of_views = np.moveaxis(acquired.views, 1, 0)[:views]
+    return unit(np.sum([unit(vectors) for vectors in of_views], axis=0))
 
 
 def unit(vectors: Vectors) -> Vectors:
@@ -89,33 +84,31 @@ def acquire(engine: Engine, pictures: Sequence[Path], cache: Path | None, thread
         part = items[start : start + SAVE_EVERY]
         looked = _look_at(engine, [path for _, path in part], threads)
         kept.update(zip((key for key, _ in part), looked, strict=True))
-        _write(file, kept)
+        _write(file, kept, card)
         sys.stderr.write(f"{card.id}: {start + len(part):,} of {len(items):,} pictures\n")
-    return _stacked([kept[key] for key in keys], card.dimension)
+    return _stacked([kept[key] for key in keys], card)
 
 
-def _still_holds(
-    engine: Engine, kept: dict[str, Embedded | None], pictures: Iterable[tuple[str, Path]]
-) -> bool:
+def _still_holds(engine: Engine, kept: Kept, pictures: Iterable[tuple[str, Path]]) -> bool:
     """Whether the first picture with a face gives what is kept of it: code can change without the card."""
     for key, path in pictures:
         before = kept.get(key)
         if before is not None:
-            now = _embed(engine, [_chip(engine, path)])[0]
-            return now is not None and np.allclose(now.plain, before.plain, atol=SAME_EMBEDDING)
+            now = _embed(engine, [_views(engine, path)])[0]
+            return now is not None and np.allclose(now, before, atol=SAME_EMBEDDING)
     return True
 
 
-def _look_at(engine: Engine, pictures: Sequence[Path], threads: int) -> Iterator[Embedded | None]:
+def _look_at(engine: Engine, pictures: Sequence[Path], threads: int) -> Iterator[Vectors | None]:
     batches = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
     with ThreadPoolExecutor(threads) as pool:
         for looked in pool.map(
-            lambda batch: _embed(engine, [_chip(engine, path) for path in batch]), batches
+            lambda batch: _embed(engine, [_views(engine, path) for path in batch]), batches
         ):
             yield from looked
 
 
-def _chip(engine: Engine, path: Path) -> Chip | None:
+def _views(engine: Engine, path: Path) -> Chips | None:
     try:
         picture = decode_picture(path.read_bytes())
     except BorderpostError:
@@ -126,40 +119,37 @@ def _chip(engine: Engine, path: Path) -> Chip | None:
     return engine.aligner.align(picture, Face(box, engine.aligner.landmarks(picture, box)))
 
 
-def _embed(engine: Engine, chips: Sequence[Chip | None]) -> list[Embedded | None]:
-    """Both embeddings of each chip, in one batch."""
-    found = [chip for chip in chips if chip is not None]
+def _embed(engine: Engine, faces: Sequence[Chips | None]) -> list[Vectors | None]:
+    """The embeddings of each face's views, all in one batch."""
+    found = [views for views in faces if views is not None]
     if not found:
-        return [None] * len(chips)
-    both = np.concatenate([np.stack(found), np.stack(found)[:, :, ::-1]])
-    rows = engine.embedder.embed(both)
-    pairs = iter(zip(rows[: len(found)], rows[len(found) :], strict=True))
-    return [None if chip is None else Embedded(*next(pairs)) for chip in chips]
+        return [None] * len(faces)
+    rows = engine.embedder.embed(np.concatenate(found))
+    each = iter(rows.reshape(len(found), len(engine.embedder.card.views), -1))
+    return [None if views is None else next(each) for views in faces]
 
 
-def _stacked(rows: Sequence[Embedded | None], dimension: int) -> Acquired:
-    empty = np.zeros(dimension, dtype=np.float32)
+def _stacked(rows: Sequence[Vectors | None], card: ModelCard) -> Acquired:
+    empty = np.zeros((len(card.views), card.dimension), dtype=np.float32)
     return Acquired(
         found=np.asarray([row is not None for row in rows]),
-        plain=np.stack([empty if row is None else row.plain for row in rows]),
-        mirrored=np.stack([empty if row is None else row.mirrored for row in rows]),
+        views=np.stack([empty if row is None else row for row in rows]),
     )
 
 
-def _read(file: Path | None) -> dict[str, Embedded | None]:
+def _read(file: Path | None) -> Kept:
     if file is None or not file.is_file():
         return {}
     kept = np.load(file)
-    rows = zip(kept["keys"], kept["found"], kept["plain"], kept["mirrored"], strict=True)
-    return {str(key): Embedded(plain, mirrored) if found else None for key, found, plain, mirrored in rows}
+    rows = zip(kept["keys"], kept["found"], kept["views"], strict=True)
+    return {str(key): views if found else None for key, found, views in rows}
 
 
-def _write(file: Path | None, kept: dict[str, Embedded | None]) -> None:
+def _write(file: Path | None, kept: Kept, card: ModelCard) -> None:
     if file is None or not kept:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    dimension = next((row.plain.size for row in kept.values() if row is not None), 0)
-    stacked = _stacked(list(kept.values()), dimension)
+    stacked = _stacked(list(kept.values()), card)
     partial = file.with_suffix(".part.npz")
-    np.savez(partial, keys=list(kept), found=stacked.found, plain=stacked.plain, mirrored=stacked.mirrored)
+    np.savez(partial, keys=list(kept), found=stacked.found, views=stacked.views)
     partial.replace(file)
