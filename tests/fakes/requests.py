@@ -124,7 +124,7 @@ def small_picture() -> bytes:
 def template() -> types_pb2.Template:
     values = np.ones(128, "<f4") / np.float32(np.sqrt(128))
     return types_pb2.Template(
-        model_id="dlib-resnet-v1",
+        model_id="mobilefacenet-v1",
         dimension=128,
         element_type=types_pb2.ELEMENT_TYPE_FLOAT32,
         normalisation=types_pb2.NORMALISATION_L2,

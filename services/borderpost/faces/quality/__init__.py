@@ -68,9 +68,16 @@ def assess(view: View, profile: Profile) -> QualityReport:
     The unified score needs the embedding: `with_unified_score` adds it.
     """
     measures = _measures(view, LIMITS[profile])
-    failed = [PROBLEM_OF[measure.component] for measure in measures if measure.status is Status.FAILED]
     unified = not_performed(Component.UNIFIED_QUALITY_SCORE)  # until there is an embedding
-    return QualityReport((*measures, unified), tuple(dict.fromkeys(failed)))
+    return QualityReport((*measures, unified), _problems(measures))
+
+
+def _problems(measures: Sequence[QualityMeasure]) -> tuple[CaptureProblem, ...]:
+    """What can be mended, each once. Too little or too much light takes the contrast too: only the light is told."""
+    failed = dict.fromkeys(PROBLEM_OF[each.component] for each in measures if each.status is Status.FAILED)
+    if CaptureProblem.TOO_DARK in failed or CaptureProblem.TOO_BRIGHT in failed:
+        failed.pop(CaptureProblem.LOW_CONTRAST, None)
+    return tuple(failed)
 
 
 def _measures(view: View, limits: Limits) -> tuple[QualityMeasure, ...]:
