@@ -122,10 +122,10 @@ def small_picture() -> bytes:
 
 
 def template() -> types_pb2.Template:
-    values = np.ones(128, "<f4") / np.float32(np.sqrt(128))
+    values = np.ones(512, "<f4") / np.float32(np.sqrt(512))
     return types_pb2.Template(
         model_id="mobilefacenet-v1",
-        dimension=128,
+        dimension=512,
         element_type=types_pb2.ELEMENT_TYPE_FLOAT32,
         normalisation=types_pb2.NORMALISATION_L2,
         values=values.tobytes(),
