@@ -9,9 +9,9 @@ import numpy as np
 import onnxruntime
 
 from borderpost.faces.adapters.sessions import open_session
-from borderpost.faces.adapters.similarity import Similarity, cut_chip
 from borderpost.faces.adapters.weights import EYE_STATE, read_verified
 from borderpost.faces.domain import EyesOpen, Face, Point
+from borderpost.faces.similarity import Similarity, cut_chip
 from borderpost.runtime.pictures import Rgb
 
 SIDE: Final = 24

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import onnxruntime
 
 from borderpost.faces.adapters.sessions import open_session
-from borderpost.faces.adapters.similarity import Similarity, cut_chip
 from borderpost.faces.adapters.weights import HEAD_POSE, read_verified
 from borderpost.faces.domain import Face, FaceBox, HeadPose
+from borderpost.faces.similarity import Similarity, cut_chip
 from borderpost.runtime.pictures import Rgb
 
 SIDE: Final = 224

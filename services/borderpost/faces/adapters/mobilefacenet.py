@@ -12,7 +12,6 @@ from onnx import numpy_helper
 from borderpost.faces.adapters.landmark_net import LandmarkNetwork
 from borderpost.faces.adapters.prelu import without_prelu
 from borderpost.faces.adapters.sessions import open_session
-from borderpost.faces.adapters.similarity import cut_chip, fit_similarity
 from borderpost.faces.adapters.weights import (
     LANDMARKS,
     LIGHT_DETECTOR,
@@ -23,6 +22,7 @@ from borderpost.faces.adapters.weights import (
 )
 from borderpost.faces.domain import Chips, Embeddings, Face, FaceBox, Landmarks, Point
 from borderpost.faces.ports import ModelCard
+from borderpost.faces.similarity import cut_chip, fit_similarity
 from borderpost.runtime.pictures import Rgb
 
 CHIP_SIDE: Final = 112

@@ -59,4 +59,5 @@ def _fnir(axes: Any, figures: Figures) -> None:
 
 def _cmc(axes: Any, figures: Figures) -> None:
     found = figures.curves.cmc
+    axes.set_xticks(range(1, len(found) + 1))
     axes.plot(range(1, len(found) + 1), found, marker="o", markersize=3, label=figures.card.id)

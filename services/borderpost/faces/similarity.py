@@ -42,10 +42,18 @@ def fit_similarity(source: Sequence[Point], target: Sequence[Point]) -> Similari
     return Similarity(factor, complex(b.mean() - factor * a.mean()))
 
 
-def cut_chip(picture: Rgb, onto_chip: Similarity, side: int) -> Chip:
-    """The chip, side × side × 3, that the similarity takes from the picture; black beyond its edges.
+def cut_chip(
+    picture: Rgb,
+    onto_chip: Similarity,
+    side: int,
+    resampling: Image.Resampling = Image.Resampling.BICUBIC,
+    *,
+    mean_outside: bool = False,
+) -> Chip:
+    """The chip, side × side × 3, that the similarity takes from the picture.
 
-    Where the chip is much smaller than the face, the picture is averaged down first, so that no detail aliases.
+    Beyond the picture's edges it is black, or with `mean_outside` of the mean colour of what lies inside. Where the
+    chip is much smaller than the face, the picture is averaged down first, so that no detail aliases.
     """
     back = onto_chip.inverse
     shrink = max(1, int(abs(back.factor)))
@@ -61,7 +69,11 @@ def cut_chip(picture: Rgb, onto_chip: Similarity, side: int) -> Chip:
     across = back.shift.real + 0.5 - 0.5 * (a - b)
     down = back.shift.imag + 0.5 - 0.5 * (b + a)
     chip = image.transform(
-        (side, side), Image.Transform.AFFINE, (a, -b, across, b, a, down), Image.Resampling.BICUBIC
+        (side, side),
+        Image.Transform.AFFINE,
+        (a, -b, across, b, a, down),
+        resampling,
+        fillcolor=image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)) if mean_outside else 0,
     )
     return np.asarray(chip)
 
