@@ -14,11 +14,11 @@ from PIL import Image
 
 from borderpost.faces.adapters.engines import load_engine
 from borderpost.faces.app import Faces
-from borderpost.faces.capture_app import Captures, Frame
-from borderpost.faces.capture_token import CaptureTokens
+from borderpost.faces.capture.app import Captures, Frame
+from borderpost.faces.capture.liveness import Challenge
+from borderpost.faces.capture.thumbnail import is_same, thumbnail_of
+from borderpost.faces.capture.token import CaptureTokens
 from borderpost.faces.domain import CaptureAction, CaptureEnd, Status
-from borderpost.faces.liveness import Challenge
-from borderpost.faces.thumbnail import is_same, thumbnail_of
 from borderpost.kiosk.camera import StillCamera
 from borderpost.runtime.calibration import load_calibration
 from borderpost.runtime.calls import Actor

@@ -18,9 +18,9 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from borderpost.cli.stack import private_settings
-from borderpost.faces.capture_app import Captures
-from borderpost.faces.capture_stream import CaptureStreams, StreamLimits
-from borderpost.faces.capture_token import CaptureTokens
+from borderpost.faces.capture.app import Captures
+from borderpost.faces.capture.stream import CaptureStreams, StreamLimits
+from borderpost.faces.capture.token import CaptureTokens
 from borderpost.faces.domain import Status
 from borderpost.faces.servicer import FacesServicer
 from borderpost.gateway.front import register_front
@@ -311,7 +311,7 @@ async def test_a_caller_that_vanishes_leaves_nothing_behind(service, way):
 @pytest.mark.parametrize("way", ["direct", "through the gateway"])
 async def test_a_caller_that_takes_no_answers_is_cut_off(service, monkeypatch, way):
     monkeypatch.setattr(interceptors, "WRITE_SECONDS", 0.5)
-    monkeypatch.setattr("borderpost.faces.capture_wire.prompt", lambda *_: "long " * 200_000)
+    monkeypatch.setattr("borderpost.faces.capture.wire.prompt", lambda *_: "long " * 200_000)
     service.streams._limits = StreamLimits(open_at_once=2, ms=60_000, frames=10_000)
     async with service.asked(way) as call:
         await call.write(start())

@@ -8,10 +8,10 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderpost.faces import capture as rules
-from borderpost.faces.capture import Capture, FrameTimes, Sighting
+from borderpost.faces.capture import session as rules
+from borderpost.faces.capture.liveness import Challenge
+from borderpost.faces.capture.session import Capture, FrameTimes, Sighting
 from borderpost.faces.domain import CaptureAction, CaptureProblem, Status
-from borderpost.faces.liveness import Challenge
 from borderpost.runtime.errors import PictureDamagedError
 from fakes.looks import DAMAGED, frame, look_at, thumbnail_of
 

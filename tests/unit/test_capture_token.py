@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderpost.faces.capture_token import CLOCK_SKEW, TOKEN_LIFE, CaptureClaims, CaptureTokens
+from borderpost.faces.capture.token import CLOCK_SKEW, TOKEN_LIFE, CaptureClaims, CaptureTokens
 from borderpost.faces.domain import Liveness, Status
 from borderpost.runtime.calls import Actor
 from borderpost.v1 import faces_pb2

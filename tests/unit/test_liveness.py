@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderpost.faces import liveness
+from borderpost.faces.capture import liveness
+from borderpost.faces.capture.liveness import Challenge, FaceTrack, Observation, combine, draw_steps, overlap
 from borderpost.faces.domain import (
     LIVENESS_NOT_PERFORMED,
     CaptureAction,
@@ -19,7 +20,6 @@ from borderpost.faces.domain import (
     Liveness,
     Status,
 )
-from borderpost.faces.liveness import Challenge, FaceTrack, Observation, combine, draw_steps, overlap
 
 LEFT, RIGHT = CaptureAction.TURN_LEFT, CaptureAction.TURN_RIGHT
 CLOSER, BLINK, STRAIGHT = CaptureAction.MOVE_CLOSER, CaptureAction.BLINK, CaptureAction.LOOK_STRAIGHT

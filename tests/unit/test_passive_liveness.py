@@ -10,9 +10,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from borderpost.faces.adapters.onnx_liveness import OnnxLiveness
+from borderpost.faces.capture.passive import judge, square_around
 from borderpost.faces.domain import Face, FaceBox, Landmarks, Status
 from borderpost.faces.errors import LivenessCardError
-from borderpost.faces.passive import judge, square_around
 
 FACE = Face(FaceBox(40, 40, 20, 20), Landmarks((42, 48), (46, 48), (54, 48), (58, 48), (50, 54)))
 

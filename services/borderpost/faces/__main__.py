@@ -12,10 +12,10 @@ from borderpost.faces.adapters.batching import BatchingEmbedder
 from borderpost.faces.adapters.engines import load_engine
 from borderpost.faces.adapters.onnx_liveness import OnnxLiveness
 from borderpost.faces.app import Faces
-from borderpost.faces.capture_app import Captures
-from borderpost.faces.capture_stream import CaptureStreams, StreamLimits
-from borderpost.faces.capture_token import CaptureTokens
-from borderpost.faces.liveness import METHOD, VERSION
+from borderpost.faces.capture.app import Captures
+from borderpost.faces.capture.liveness import METHOD, VERSION
+from borderpost.faces.capture.stream import CaptureStreams, StreamLimits
+from borderpost.faces.capture.token import CaptureTokens
 from borderpost.faces.ports import Engine
 from borderpost.faces.servicer import FacesServicer
 from borderpost.runtime.calibration import load_calibration

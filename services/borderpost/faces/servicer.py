@@ -8,8 +8,8 @@ from typing import Any
 
 from borderpost.faces import validate, wire
 from borderpost.faces.app import Faces
-from borderpost.faces.capture_app import Captures
-from borderpost.faces.capture_stream import CaptureStreams
+from borderpost.faces.capture.app import Captures
+from borderpost.faces.capture.stream import CaptureStreams
 from borderpost.runtime import calls
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import faces_pb2 as pb

@@ -14,9 +14,9 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from borderpost.faces.adapters.sessions import open_session
+from borderpost.faces.capture.passive import square_around
 from borderpost.faces.domain import Face
 from borderpost.faces.errors import LivenessCardError
-from borderpost.faces.passive import square_around
 from borderpost.faces.ports import LivenessCard
 from borderpost.runtime.pictures import Rgb
 

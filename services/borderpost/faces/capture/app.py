@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from borderpost.faces.app import Faces
-from borderpost.faces.capture import Capture, FrameTimes, Guidance, Kept, Sighting
-from borderpost.faces.capture_token import CaptureClaims, CaptureTokens
+from borderpost.faces.capture.liveness import Challenge, combine, draw_steps
+from borderpost.faces.capture.passive import judge
+from borderpost.faces.capture.session import Capture, FrameTimes, Guidance, Kept, Sighting
+from borderpost.faces.capture.thumbnail import Thumbnail, thumbnail_of
+from borderpost.faces.capture.token import CaptureClaims, CaptureTokens
 from borderpost.faces.domain import CaptureEnd, CaptureProblem, Extraction, Liveness, Look, Profile
-from borderpost.faces.liveness import Challenge, combine, draw_steps
-from borderpost.faces.passive import judge
 from borderpost.faces.ports import PassiveLiveness
-from borderpost.faces.thumbnail import Thumbnail, thumbnail_of
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import Clock, new_id
 from borderpost.runtime.errors import BorderpostError

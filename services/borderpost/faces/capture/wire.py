@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from borderpost.faces.capture import Guidance
-from borderpost.faces.capture_app import CaptureResult
-from borderpost.faces.capture_token import TOKEN_LIFE
+from borderpost.faces.capture.app import CaptureResult
+from borderpost.faces.capture.session import Guidance
+from borderpost.faces.capture.token import TOKEN_LIFE
 from borderpost.faces.domain import CaptureAction, CaptureEnd, CaptureProblem
 from borderpost.faces.messages import advice, prompt
 from borderpost.faces.wire import to_box, to_liveness

@@ -15,9 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from borderpost.faces import capture_wire as wire
-from borderpost.faces.capture import MAX_FRAMES, MAX_MS, SILENCE_MS
-from borderpost.faces.capture_app import CaptureResult, Captures, Frame, GuidedCapture
+from borderpost.faces.capture import wire
+from borderpost.faces.capture.app import CaptureResult, Captures, Frame, GuidedCapture
+from borderpost.faces.capture.session import MAX_FRAMES, MAX_MS, SILENCE_MS
 from borderpost.faces.domain import CaptureEnd
 from borderpost.faces.errors import TooManyCapturesError
 from borderpost.runtime.calls import Actor

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from borderpost.faces import quality
+from borderpost.faces.capture.liveness import STEPS, Challenge, FaceTrack, Observation
+from borderpost.faces.capture.thumbnail import Thumbnail, is_same
 from borderpost.faces.domain import (
     LIVENESS_NOT_PERFORMED,
     CaptureAction,
@@ -21,9 +23,7 @@ from borderpost.faces.domain import (
     Look,
     QualityReport,
 )
-from borderpost.faces.liveness import STEPS, Challenge, FaceTrack, Observation
 from borderpost.faces.quality.pose import yaw_of
-from borderpost.faces.thumbnail import Thumbnail, is_same
 
 MAX_MS: Final = 60_000
 """Longest time of a capture. Frontex asks gates for a whole transaction well below that."""
