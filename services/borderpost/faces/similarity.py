@@ -42,40 +42,53 @@ def fit_similarity(source: Sequence[Point], target: Sequence[Point]) -> Similari
     return Similarity(factor, complex(b.mean() - factor * a.mean()))
 
 
-def cut_chip(
-    picture: Rgb,
-    onto_chip: Similarity,
-    side: int,
-    resampling: Image.Resampling = Image.Resampling.BICUBIC,
-    *,
-    mean_outside: bool = False,
-) -> Chip:
-    """The chip, side × side × 3, that the similarity takes from the picture.
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A part of a picture, averaged down by `shrink`, that begins at `left` and `top` of the picture."""
 
-    Beyond the picture's edges it is black, or with `mean_outside` of the mean colour of what lies inside. Where the
-    chip is much smaller than the face, the picture is averaged down first, so that no detail aliases.
-    """
+    image: Image.Image
+    left: int
+    top: int
+    shrink: int
+
+    def chip(
+        self,
+        onto_chip: Similarity,
+        side: int,
+        resampling: Image.Resampling = Image.Resampling.BICUBIC,
+        *,
+        mean_outside: bool = False,
+    ) -> Chip:
+        """The chip, side × side × 3, that the similarity takes from the picture that this patch is of.
+
+        Beyond the patch's edges it is black, or with `mean_outside` of the mean colour of what lies inside.
+        """
+        back = onto_chip.inverse
+        # The middle of a reduced pixel lies in the middle of those that it was averaged from.
+        half = 0.5 * (1 + 1j)
+        factor = back.factor / self.shrink
+        shift = (back.shift - complex(self.left, self.top) + half) / self.shrink - half
+        a, b = factor.real, factor.imag
+        # Pillow takes the middles of pixels at + 0.5; our points count the first pixel's middle as 0.
+        across, down = shift.real + 0.5 - 0.5 * (a - b), shift.imag + 0.5 - 0.5 * (b + a)
+        chip = self.image.transform(
+            (side, side),
+            Image.Transform.AFFINE,
+            (a, -b, across, b, a, down),
+            resampling,
+            fillcolor=self.image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)) if mean_outside else 0,
+        )
+        return np.asarray(chip)
+
+
+def cut_patch(picture: Rgb, onto_chip: Similarity, side: int) -> Patch:
+    """What a chip of this side is cut from. Where the chip is much smaller than the face, the picture is averaged
+    down, so that no detail aliases."""
     back = onto_chip.inverse
     shrink = max(1, int(abs(back.factor)))
     left, top, right, bottom = _needed(back, side, shrink, picture)
-    back = Similarity(back.factor, back.shift - complex(left, top))
     image = Image.fromarray(picture[top:bottom, left:right])
-    if shrink > 1:
-        image = image.reduce(shrink)
-        # The middle of a reduced pixel lies in the middle of those that it was averaged from.
-        back = Similarity(back.factor / shrink, (back.shift + 0.5 * (1 + 1j)) / shrink - 0.5 * (1 + 1j))
-    a, b = back.factor.real, back.factor.imag
-    # Pillow takes the middles of pixels at + 0.5; our points count the first pixel's middle as 0.
-    across = back.shift.real + 0.5 - 0.5 * (a - b)
-    down = back.shift.imag + 0.5 - 0.5 * (b + a)
-    chip = image.transform(
-        (side, side),
-        Image.Transform.AFFINE,
-        (a, -b, across, b, a, down),
-        resampling,
-        fillcolor=image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)) if mean_outside else 0,
-    )
-    return np.asarray(chip)
+    return Patch(image.reduce(shrink) if shrink > 1 else image, left, top, shrink)
 
 
 def _needed(back: Similarity, side: int, shrink: int, picture: Rgb) -> tuple[int, int, int, int]:

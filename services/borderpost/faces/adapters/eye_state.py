@@ -11,7 +11,7 @@ import onnxruntime
 from borderpost.faces.adapters.sessions import open_session
 from borderpost.faces.adapters.weights import EYE_STATE, read_verified
 from borderpost.faces.domain import EyesOpen, Face, Point
-from borderpost.faces.similarity import Similarity, cut_chip
+from borderpost.faces.similarity import Similarity, cut_patch
 from borderpost.runtime.pictures import Rgb
 
 SIDE: Final = 24
@@ -49,7 +49,9 @@ class EyeStateNetwork:
 
     def _open(self, picture: Rgb, left: Point, right: Point) -> float:
         """How surely one eye is open: the mean over the crop and its mirror image."""
-        grey = cut_chip(picture, _onto_input(complex(*left), complex(*right)), SIDE).astype(np.float32) @ GREY
+        onto_input = _onto_input(complex(*left), complex(*right))
+        eye = cut_patch(picture, onto_input, SIDE).chip(onto_input, SIDE)
+        grey = eye.astype(np.float32) @ GREY
         closed = sum(self._closed(np.ascontiguousarray(crop)) for crop in (grey, grey[:, ::-1])) / 2
         return 1 / (1 + math.exp(min(700.0, closed / SOFTENED)))
 

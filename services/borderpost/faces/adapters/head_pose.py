@@ -15,7 +15,7 @@ import onnxruntime
 from borderpost.faces.adapters.sessions import open_session
 from borderpost.faces.adapters.weights import HEAD_POSE, read_verified
 from borderpost.faces.domain import Face, FaceBox, HeadPose
-from borderpost.faces.similarity import Similarity, cut_chip
+from borderpost.faces.similarity import Similarity, cut_patch
 from borderpost.runtime.pictures import Rgb
 
 SIDE: Final = 224
@@ -51,7 +51,9 @@ class HeadPoseNetwork:
 
         The network counts the other way: to the traveler's own right, up, onto the own left shoulder.
         """
-        pixels = cut_chip(picture, _onto_input(face.box), SIDE).astype(np.float32) / 255
+        onto_input = _onto_input(face.box)
+        head = cut_patch(picture, onto_input, SIDE).chip(onto_input, SIDE)
+        pixels = head.astype(np.float32) / 255
         planes = np.ascontiguousarray(((pixels - MEAN) / DEVIATION).transpose(2, 0, 1)[None])
         yaw, pitch, roll = (_degrees(logits[0]) for logits in self._session.run(OUTPUTS, {"input": planes}))
         return HeadPose(-yaw, -pitch, -roll)

@@ -176,12 +176,12 @@ def _contrast_of(pixels: Rgb) -> _Contrast:
 
 
 def _resized(picture: Rgb, width: int, height: int) -> Rgb:
-    """The picture in this size; one that is much larger is thinned out first, and still averaged over 2 × 2."""
+    """The picture in this size, averaged. One that is more than 8 times as large is thinned out first, to 4 times."""
     if picture.shape[:2] == (height, width):
         return picture
-    step = max(1, min(picture.shape[1] // width, picture.shape[0] // height) // 2)
+    step = max(1, min(picture.shape[1] // width, picture.shape[0] // height) // 4)
     thinned = Image.fromarray(np.ascontiguousarray(picture[::step, ::step]))
-    return np.asarray(thinned.resize((width, height), Image.Resampling.BILINEAR))
+    return np.asarray(thinned.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0))
 
 
 def _one_a_face(boxes: Floats, scores: Floats) -> Iterator[int]:

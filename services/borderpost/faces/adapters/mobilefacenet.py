@@ -22,7 +22,7 @@ from borderpost.faces.adapters.weights import (
 )
 from borderpost.faces.domain import Chips, Embeddings, Face, FaceBox, Landmarks, Point
 from borderpost.faces.ports import ModelCard
-from borderpost.faces.similarity import cut_chip, fit_similarity
+from borderpost.faces.similarity import cut_patch, fit_similarity
 from borderpost.runtime.pictures import Rgb
 
 CHIP_SIDE: Final = 112
@@ -93,11 +93,11 @@ class FivePointAligner:
         if five is None:
             raise ValueError("the landmark network gives all five points")
         onto_chip = fit_similarity(five, self._target)
-        views = [cut_chip(picture, onto_chip, self._side)]
-        if self._mirrored:
-            smaller = onto_chip.resized(MIRROR_SIZE, self._side)
-            views.append(cut_chip(picture, smaller, self._side)[:, ::-1])
-        return np.stack(views)
+        if not self._mirrored:
+            return cut_patch(picture, onto_chip, self._side).chip(onto_chip, self._side)[None]
+        smaller = onto_chip.resized(MIRROR_SIZE, self._side)
+        patch = cut_patch(picture, smaller, self._side)  # reaches further than the other view
+        return np.stack([patch.chip(onto_chip, self._side), patch.chip(smaller, self._side)[:, ::-1]])
 
 
 class MobileFaceNetEmbedder:

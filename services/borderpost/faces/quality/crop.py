@@ -7,7 +7,7 @@ from typing import Final
 from PIL import Image
 
 from borderpost.faces.domain import Landmarks
-from borderpost.faces.similarity import Similarity, cut_chip
+from borderpost.faces.similarity import Similarity, cut_patch
 from borderpost.runtime.pictures import Rgb
 
 SIDE: Final = 96
@@ -32,4 +32,5 @@ def face_crop(picture: Rgb, landmarks: Landmarks) -> Rgb:
     corner = (left + right) / 2 - across * complex(WIDTH / 2, ABOVE)
     factor = PIXELS_BETWEEN_EYES / across
     onto_crop = Similarity(factor, -factor * corner)
-    return cut_chip(picture, onto_crop, SIDE, Image.Resampling.BILINEAR, mean_outside=True)
+    patch = cut_patch(picture, onto_crop, SIDE)
+    return patch.chip(onto_crop, SIDE, Image.Resampling.BILINEAR, mean_outside=True)
