@@ -18,6 +18,7 @@ from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.health import Health, Ready
 from borderpost.runtime.interceptors import ChainInterceptor
 from borderpost.runtime.logging import configure_logging, place_of
+from borderpost.runtime.memory import keep_memory
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.settings import ServiceName, ServiceSettings, Settings, load_settings
 from borderpost.runtime.tls import load_credentials
@@ -70,6 +71,7 @@ def serve(name: ServiceName, build: Build) -> None:
     try:
         settings = load_settings()
         configure_logging(name, settings.log_level)
+        keep_memory()
         asyncio.run(_run(name, settings, build))
     except BorderpostError as error:
         print(f"borderpost {name} can't start: {error.message}", file=sys.stderr)  # noqa: T201
