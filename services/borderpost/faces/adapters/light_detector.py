@@ -176,11 +176,13 @@ def _contrast_of(pixels: Rgb) -> _Contrast:
 
 
 def _resized(picture: Rgb, width: int, height: int) -> Rgb:
-    """The picture in this size, averaged. One that is more than 8 times as large is thinned out first, to 4 times."""
+    """The picture in this size, averaged. Of a much larger one only every n-th row is looked at, two for each row."""
     if picture.shape[:2] == (height, width):
         return picture
-    step = max(1, min(picture.shape[1] // width, picture.shape[0] // height) // 4)
-    thinned = Image.fromarray(np.ascontiguousarray(picture[::step, ::step]))
+    step = max(
+        1, picture.shape[0] // height // 2
+    )  # handing all rows over to Pillow takes longer than all else
+    thinned = Image.fromarray(np.ascontiguousarray(picture[::step]))
     return np.asarray(thinned.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=1.0))
 
 
