@@ -204,6 +204,23 @@ def test_missing_weights_are_told_with_the_setting_that_helps(monkeypatch, tmp_p
         load_engine("mobilefacenet")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("scale = 128", "scale = 127.5"),
+        ("mirrored = true", "mirrored = false"),
+        ("[input]", "[alignment]\nleft_eye = [39, 52]\n[input]"),
+    ],
+    ids=["scale", "views", "alignment"],
+)
+def test_another_card_of_the_same_model_has_another_fingerprint(own_card, tmp_path, old, new):
+    (tmp_path / "model.onnx").write_bytes((own_card.parent / "model.onnx").read_bytes())
+    (tmp_path / "card.toml").write_text(own_card.read_text().replace(old, new))
+    ours, changed = (load_engine("onnx", path).embedder.card for path in (own_card, tmp_path / "card.toml"))
+    assert changed.id == ours.id
+    assert changed.fingerprint != ours.fingerprint
+
+
 def test_an_altered_model_of_ones_own_is_refused(own_card, tmp_path):
     (tmp_path / "card.toml").write_text(own_card.read_text())
     (tmp_path / "model.onnx").write_bytes(b"another")

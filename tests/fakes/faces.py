@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from borderpost.faces.domain import FaceBox, Landmarks
@@ -25,6 +27,7 @@ CARD = ModelCard(
 CALIBRATION = Calibration(
     "c1",
     "fake-1",
+    CARD.fingerprint,
     "cosine",
     "made up",
     "made up",
@@ -58,6 +61,11 @@ class MeanEmbedder:
     def embed(self, chips):
         means = chips.astype(np.float32).mean(axis=(1, 2))
         return np.concatenate([means, np.ones((len(chips), 1), np.float32)], axis=1)
+
+
+def calibration_of(card):
+    """The made-up calibration, for this engine."""
+    return replace(CALIBRATION, model_id=card.id, card_sha256=card.fingerprint)
 
 
 def fake_engine():

@@ -44,6 +44,7 @@ def _row(fmr: float, score: float, false_matches: int) -> Row:
 CALIBRATION = Calibration(
     id="c" * 64,
     model_id=MODEL.model_id,
+    card_sha256="f" * 64,
     metric="cosine",
     data="made up",
     method="made up",

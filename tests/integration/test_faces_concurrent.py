@@ -15,7 +15,7 @@ from borderpost.faces.adapters.batching import BatchingEmbedder
 from borderpost.faces.adapters.engines import load_engine
 from borderpost.faces.app import Faces
 from borderpost.faces.domain import Profile
-from fakes.faces import CALIBRATION
+from fakes.faces import calibration_of
 
 SAMPLES = Path(__file__).parents[2] / ".cache" / "samples"
 CALLERS = 8
@@ -57,7 +57,7 @@ def pictures():
 @pytest.mark.parametrize("engine", ["mobilefacenet", "dlib"])
 def test_eight_callers_get_the_answers_of_one(pictures, engine):
     loaded = load_engine(engine)
-    calibration = replace(CALIBRATION, model_id=loaded.embedder.card.id)
+    calibration = calibration_of(loaded.embedder.card)
     alone = [Faces(loaded, calibration).extract([data], Profile.LIVE) for data in pictures]
     assert sum(one.template is not None for one in alone) > len(pictures) / 2
     batching = replace(loaded, embedder=BatchingEmbedder(loaded.embedder, at_once=1))

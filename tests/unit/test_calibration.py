@@ -29,12 +29,14 @@ def row(fmr, score, groups=("sex: female", "sex: male"), **changes):
     } | changes
 
 
+FINGERPRINT = "f" * 64
 ROWS = [row(1.0, 0.2), row(0.1, 0.5), row(0.01, 0.7), row(0.0001, 0.9, groups=["sex: male"])]
 
 
 def encoded(**changes):
     content = {
         "model_id": "test-model",
+        "card_sha256": FINGERPRINT,
         "metric": "cosine",
         "data": "made up",
         "method": "made up",
@@ -176,6 +178,25 @@ def test_a_file_named_after_another_model_is_refused(tmp_path):
     (tmp_path / "model-a.json").write_bytes(encoded())
     with pytest.raises(CalibrationError, match="another model"):
         load_calibration("model-a", tmp_path)
+
+
+def test_a_calibration_of_other_numbers_is_refused_and_the_command_is_named():
+    CALIBRATION.check_engine("test-model", FINGERPRINT, "onnx")
+    with pytest.raises(CalibrationError) as refused:
+        CALIBRATION.check_engine("test-model", "0" * 64, "onnx")
+    assert "made for test-model (ffffffffffffffff), this engine is test-model (0000000000000000)" in str(
+        refused.value
+    )
+    assert "--engine onnx --card CARD --out test-model.json" in str(refused.value)
+    with pytest.raises(CalibrationError, match=r"--engine dlib --out other\.json"):
+        CALIBRATION.check_engine("other", FINGERPRINT, "dlib")
+
+
+def test_a_missing_calibration_is_told_with_its_files_name_setting_and_command(tmp_path):
+    with pytest.raises(CalibrationError) as missing:
+        load_calibration("agency-r100-v1", tmp_path)
+    for wanted in ("agency-r100-v1.json", "`calibrations`", str(tmp_path), "--engine onnx --card"):
+        assert wanted in missing.value.message
 
 
 def test_another_content_is_another_calibration():

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from borderpost.faces.adapters import dlib_onnx, mobilefacenet
 from borderpost.faces.cards import page
+from borderpost.runtime.calibration import load_calibration
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_page_of_the_engines_is_what_the_code_says():
     assert (DOCS / "engines.md").read_text(encoding="utf-8") == page(), "run `make docs` and commit"
+
+
+@pytest.mark.parametrize("card", [mobilefacenet.CARD, dlib_onnx.CARD], ids=lambda card: card.id)
+def test_the_calibration_that_ships_was_made_for_the_card_that_ships(card):
+    load_calibration(card.id).check_engine(card.id, card.fingerprint, card.engine)
+
+
+def test_a_fingerprint_is_of_the_numbers_and_of_nothing_else():
+    card = mobilefacenet.CARD
+    told = replace(card, licence="other", holder="other", provenance="other", training_data="other")
+    assert told.fingerprint == card.fingerprint
+    for changes in (
+        {"id": "other"},
+        {"files": card.files[:2]},
+        {"input": "other"},
+        {"alignment": "other"},
+        {"views": card.views[:1]},
+        {"dimension": 128},
+        {"metric": "other"},
+    ):
+        assert replace(card, **changes).fingerprint != card.fingerprint

@@ -26,8 +26,9 @@ from borderpost.faces.domain import (
 )
 from borderpost.faces.errors import TemplateModelMismatchError
 from borderpost.faces.ports import Engine
+from borderpost.runtime.calibration import CalibrationError
 from borderpost.runtime.errors import InvalidRequestError, PictureFormatError, TemplateInvalidError
-from fakes.faces import CALIBRATION, CARD, ColourFinder, MeanEmbedder, fake_engine
+from fakes.faces import CALIBRATION, CARD, ColourFinder, MeanEmbedder, calibration_of, fake_engine
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_where_every_frame_has_a_problem_the_best_one_stands_alone(faces):
 
 def test_a_template_is_the_mean_of_its_views_embeddings_each_at_length_1():
     engine = Engine(ColourFinder(), ColourFinder(), LeftHalfEmbedder())
-    faces = Faces(engine, replace(CALIBRATION, model_id="mirrored-1"))
+    faces = Faces(engine, calibration_of(engine.embedder.card))
     chip = np.random.default_rng(1).integers(0, 255, size=(150, 150, 3), dtype=np.uint8)
     views = np.stack([chip, chip[:, ::-1]])
     there, back = faces.templates([views, views[::-1]])
@@ -153,9 +154,12 @@ def test_an_undecodable_frame_is_named_in_the_error(faces):
         faces.extract([png(150), b"no picture"], Profile.LIVE)
 
 
-def test_a_calibration_of_another_model_is_refused_at_the_start():
-    with pytest.raises(TemplateModelMismatchError):
-        Faces(fake_engine(), replace(CALIBRATION, model_id="fake-2"))
+@pytest.mark.parametrize(
+    "changes", [{"model_id": "fake-2"}, {"card_sha256": "0" * 64}], ids=["model", "engine"]
+)
+def test_a_calibration_of_another_engine_is_refused_at_the_start(changes):
+    with pytest.raises(CalibrationError, match="calibrate again"):
+        Faces(fake_engine(), replace(CALIBRATION, **changes))
 
 
 def test_the_decision_follows_the_asked_rate(faces):

@@ -33,7 +33,6 @@ from borderpost.faces.domain import (
     mean_template,
     travelers_face,
 )
-from borderpost.faces.errors import TemplateModelMismatchError
 from borderpost.faces.ports import Engine
 from borderpost.runtime.calibration import Calibration, Threshold
 from borderpost.runtime.errors import InvalidRequestError
@@ -53,15 +52,14 @@ a thousand times, before the comparison with the document, which is the check th
 
 
 class Faces:
-    """Extraction and 1:1 comparison by one model. Safe to call from several threads at a time."""
+    """Extraction and 1:1 comparison by one model. Safe to call from several threads at a time.
+
+    Raises CalibrationError where the calibration was made for another engine.
+    """
 
     def __init__(self, engine: Engine, calibration: Calibration) -> None:
         card = engine.embedder.card
-        if calibration.model_id != card.id:
-            raise TemplateModelMismatchError(
-                f"calibration: belongs to another model than {card.id}: name the one that fits",
-                model_id=card.id,
-            )
+        calibration.check_engine(card.id, card.fingerprint, card.engine)
         self._engine = engine
         self._card = card
         self._calibration = calibration

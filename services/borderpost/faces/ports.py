@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -37,6 +39,23 @@ class ModelCard:
     views: tuple[str, ...]
     dimension: int
     metric: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of what makes a template's numbers; a calibration holds for this engine and for no other.
+
+        Names of files, licence and training data are not in it.
+        """
+        made_of = {
+            "id": self.id,
+            "files": [file.sha256 for file in self.files],
+            "input": self.input,
+            "alignment": self.alignment,
+            "views": self.views,
+            "dimension": self.dimension,
+            "metric": self.metric,
+        }
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
 class FaceDetector(Protocol):

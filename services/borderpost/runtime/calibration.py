@@ -35,6 +35,9 @@ MIN_FALSE_MATCHES: Final = 30
 
 MAKE_ONE: Final = "borderpost faces calibrate --folder DIR --out FILE"
 
+FINGERPRINT_SHOWN: Final = 16
+"""Of a fingerprint's 64 digits, in a sentence for people."""
+
 MAX_FMR_TARGET: Final = 0.1
 """Nobody has reason to ask for a threshold that lets more than one impostor in ten pass."""
 
@@ -91,11 +94,12 @@ class Calibration:
     """A model's table, and where it comes from. `rows` go from the rate 1 to the smallest one supported.
 
     `groups` are those that were measured. `safety_factor` divides the rate that a 1:1 threshold is asked for;
-    `safety_reason` says where it is from.
+    `safety_reason` says where it is from. `card_sha256` is the fingerprint of the engine that it was made with.
     """
 
     id: str
     model_id: str
+    card_sha256: str
     metric: str
     data: str
     method: str
@@ -105,6 +109,15 @@ class Calibration:
     safety_reason: str
     rows: tuple[Row, ...]
     checked_on: Mapping[str, Any]
+
+    def check_engine(self, model_id: str, fingerprint: str, engine: str) -> None:
+        """Raise CalibrationError unless it was made with this engine."""
+        if (self.model_id, self.card_sha256) != (model_id, fingerprint):
+            raise CalibrationError(
+                f"this calibration was made for {_named(self.model_id, self.card_sha256)}, this engine is "
+                f"{_named(model_id, fingerprint)}: calibrate again with `{calibrating(model_id, engine)}`",
+                model_id=model_id,
+            )
 
     def fmr_at(self, score: float) -> FalseMatchRate:
         """The rate at which impostors reach `score`. Raises InvalidRequestError if it is no number."""
@@ -175,6 +188,16 @@ def target_fmr(fpir: float, comparisons: int) -> float:
     return -math.expm1(math.log1p(-fpir) / comparisons)
 
 
+def calibrating(model_id: str, engine: str) -> str:
+    """The command that makes the calibration of an engine's model."""
+    card = " --card CARD" if engine == "onnx" else ""
+    return f"borderpost faces calibrate --folder DIR --engine {engine}{card} --out {model_id}.json"
+
+
+def _named(model_id: str, fingerprint: str) -> str:
+    return f"{model_id} ({fingerprint[:FINGERPRINT_SHOWN]})"
+
+
 def load_calibration(model_id: str, folder: Path | None = None) -> Calibration:
     """The calibration of a model: MODEL_ID.json of `folder`, an agency's own, or else the one that ships.
 
@@ -184,8 +207,11 @@ def load_calibration(model_id: str, folder: Path | None = None) -> Calibration:
         file = place / f"{model_id}.json"
         if model_id.replace("-", "").isalnum() and file.is_file():
             return _of_model(parse_calibration(file.read_bytes()), model_id)
+    setting = f"is {folder}" if folder else "is not set"
     raise CalibrationError(
-        f"no calibration of this model is there: make one with `{MAKE_ONE}`", model_id=model_id
+        f"no calibration of {model_id} is there: want {model_id}.json in the folder that the setting `calibrations` "
+        f"names (it {setting}); make the file with `{calibrating(model_id, 'onnx')}`",
+        model_id=model_id,
     )
 
 
@@ -219,6 +245,7 @@ def parse_calibration(data: bytes) -> Calibration:
         calibration = Calibration(
             id=hashlib.sha256(data).hexdigest(),
             model_id=str(content["model_id"]),
+            card_sha256=str(content["card_sha256"]),
             metric=str(content["metric"]),
             data=str(content["data"]),
             method=str(content["method"]),

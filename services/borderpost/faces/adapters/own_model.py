@@ -151,8 +151,8 @@ class OwnEmbedder:
             holder=own.holder,
             provenance=own.provenance,
             training_data=own.training_data,
-            input=f"{kind.side} × {kind.side} pixels {kind.colour}, (x − {kind.mean:g}) / {kind.scale:g}",
-            alignment="least-squares similarity of five of 68 points onto the card's",
+            input=f"{kind.side} × {kind.side} {kind.colour}, {kind.layout}, (x − {kind.mean:g}) / {kind.scale:g}",
+            alignment=f"least-squares similarity of five of 68 points onto {_onto(own.alignment.points)}",
             views=views_of(mirrored=own.mirrored),
             dimension=own.dimension,
             metric="cosine",
@@ -188,6 +188,10 @@ def read_card(path: Path) -> CardFile:
     if card.id.startswith(OWN_IDS):
         raise ModelCardError(f"{path}: id: {card.id} is an engine's that ships: name yours otherwise")
     return card
+
+
+def _onto(points: tuple[Point, ...]) -> str:
+    return "ArcFace's template" if points == TARGET else ", ".join(f"({x:g}, {y:g})" for x, y in points)
 
 
 def _quick(data: bytes) -> bytes:

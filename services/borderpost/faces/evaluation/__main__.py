@@ -30,7 +30,7 @@ from borderpost.faces.evaluation.protocols import (
 )
 from borderpost.faces.evaluation.report import write_card
 from borderpost.faces.evaluation.study import Way, study
-from borderpost.faces.evaluation.templates import acquire, card_hash, templates
+from borderpost.faces.evaluation.templates import acquire, templates
 from borderpost.faces.ports import Engine
 from borderpost.runtime.calibration import parse_calibration
 from borderpost.runtime.errors import BorderpostError
@@ -123,7 +123,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     acquired = acquire(engine, protocol.labelled.pictures, options.cache)
     halves = split(protocol, acquired, templates(acquired))
     data = encoded(
-        calibrate(card.id, card_hash(card), protocol.data, halves.few_a, halves.few_b, protocol.groups)
+        calibrate(card.id, card.fingerprint, protocol.data, halves.few_a, halves.few_b, protocol.groups)
     )
     calibration = parse_calibration(data)
     options.out.write_bytes(data)

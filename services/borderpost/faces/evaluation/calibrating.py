@@ -45,7 +45,7 @@ class Factor:
 
 
 def calibrate(
-    model_id: str, card_hash: str, data: str, first: Sample, second: Sample, groups: Groups
+    model_id: str, fingerprint: str, data: str, first: Sample, second: Sample, groups: Groups
 ) -> dict[str, Any]:
     """The content of a calibration file; both samples hold a few templates of each person."""
     score_rows = cosines(first.vectors)
@@ -58,7 +58,7 @@ def calibrate(
     factor = safety_factor(rows, tuple(by_group))
     return {
         "model_id": model_id,
-        "card_sha256": card_hash,
+        "card_sha256": fingerprint,
         "metric": METRIC,
         "data": data,
         "method": f"people split in halves by a hash of the name, up to {MAX_PER_PERSON} pictures each; thresholds "

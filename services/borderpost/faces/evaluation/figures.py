@@ -44,7 +44,7 @@ from borderpost.faces.evaluation.protocols import (
     in_first_half,
     sample_of,
 )
-from borderpost.faces.evaluation.templates import Acquired, Vectors, card_hash, templates
+from borderpost.faces.evaluation.templates import Acquired, Vectors, templates
 from borderpost.faces.ports import ModelCard
 from borderpost.runtime.calibration import (
     MAX_FMR_TARGET,
@@ -217,13 +217,13 @@ def measure(protocol: Protocol, card: ModelCard, acquired: Acquired) -> Figures:
     searched = {size: searches(halves, size) for size in _sizes(halves)}
     larger = {size: _large(halves.everybody, size) for size in LARGE_SIZES if protocol.pairs}
     official_scores = _pair_scores(protocol, vectors, official)
-    content = calibrate(card.id, card_hash(card), protocol.data, halves.few_a, halves.few_b, protocol.groups)
+    content = calibrate(card.id, card.fingerprint, protocol.data, halves.few_a, halves.few_b, protocol.groups)
     calibration = parse_calibration(encoded(content))
     without_a, without_b = (_without(half, protocol.known_errors) for half in (halves.few_a, halves.few_b))
     genuine = genuine_scores(cosines(halves.few_b.vectors), halves.few_b.people)
     return Figures(
         card=card,
-        card_sha256=card_hash(card),
+        card_sha256=card.fingerprint,
         acquisition=Acquisition(len(acquired.found), int((~acquired.found).sum())),
         acquisition_by_group={
             label: _acquisition(protocol, acquired, protocol.groups.members[label])

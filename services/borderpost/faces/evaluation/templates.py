@@ -1,16 +1,15 @@
 """Templates of many pictures, kept between runs: the engine's own detection, alignment and embedding.
 
-A kept embedding is found again by the model's id, the hash of its card, and the hash of the picture's bytes.
+A kept embedding is found again by the model's id, the card's fingerprint, and the hash of the picture's bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -47,11 +46,6 @@ class Acquired:
     views: Vectors
 
 
-def card_hash(card: ModelCard) -> str:
-    """The SHA-256 of a card's content."""
-    return hashlib.sha256(json.dumps(asdict(card), sort_keys=True).encode()).hexdigest()
-
-
 def templates(acquired: Acquired, views: int | None = None) -> Vectors:
     """Rows of length 1, as the service makes them: the mean of all views, or of the first ones. Zeros stay."""
     of_views = np.moveaxis(acquired.views, 1, 0)[:views]
@@ -72,7 +66,7 @@ def acquire(engine: Engine, pictures: Sequence[Path], cache: Path | None, thread
     A picture that can't be decoded, or shows no face, is a failure to acquire.
     """
     card = engine.embedder.card
-    file = cache / f"{card.id}-{card_hash(card)[:12]}.npz" if cache else None
+    file = cache / f"{card.id}-{card.fingerprint[:12]}.npz" if cache else None
     keys = [hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures]
     kept = _read(file)
     if not _still_holds(engine, kept, zip(keys, pictures, strict=True)):
