@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -25,6 +26,9 @@ ID_WIDTH: Final = 36
 
 COMMON_RATE: Final = 0.1
 """A score that more pairs of different people reach says nothing that a number could make clearer."""
+
+ROUNDING: Final = 1e-6
+"""Of a division: 1 / 1e-5 is a little less than 100,000."""
 
 console = Console(highlight=False, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -290,19 +294,25 @@ def liveness_words(liveness: faces_pb2.Liveness) -> str:
 
 
 def score_words(score: types_pb2.Score, threshold: float) -> str:
-    """Say what a score means."""
-    bound = "at most " if score.fmr_is_upper_bound else ""
+    """Say what a score means: by the upper end of the rate's 95 % interval, and in the worst measured group."""
+    said = f"score {score.value:.3f} (asked {threshold:.3f})"
+    if score.fmr > COMMON_RATE:
+        return f"{said}: more than 1 in 10 pairs of different people look this alike"
+    if not score.fmr_upper_95:
+        return f"{said}; how many pairs of different people look this alike was not recorded"
+    said += f": at most {one_in(score.fmr_upper_95)} pairs of different people look this alike (95 % bound)"
+    if not score.fmr_worst_group:
+        return f"{said}; no group of people was measured"
+    # The group's rate is an estimate, or a bound where its data end below the score.
     return (
-        f"score {score.value:.3f} (asked {threshold:.3f}): {bound}{one_in(score.fmr)} pairs of different people "
-        f"look this alike"
+        f"{said}; in the worst measured group about {one_in(score.fmr_worst_group)} or fewer, in groups that nobody "
+        "measured perhaps more"
     )
 
 
 def one_in(rate: float) -> str:
-    """Say a rate in words."""
-    if rate > COMMON_RATE:
-        return "more than 1 in 10"
-    return f"1 in {round(1 / rate):,}" if rate > 0 else "none of the"
+    """Say a rate above 0 in words, never as a smaller one."""
+    return f"1 in {math.floor(1 / rate + ROUNDING):,}"
 
 
 def count(number: int, thing: str) -> str:
