@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from borderpost.cli.show import one_in, score_words
-from borderpost.v1 import types_pb2
+from borderpost.cli.show import comparison_words, one_in, score_words
+from borderpost.v1 import faces_pb2, types_pb2
 
 
 def test_the_odds_are_the_bounds_and_the_worst_groups():
@@ -37,3 +37,10 @@ def test_a_score_without_a_bound_is_shown_without_odds():
 @pytest.mark.parametrize(("rate", "words"), [(1e-5, "1 in 100,000"), (0.0015, "1 in 666"), (0.9, "1 in 1")])
 def test_odds_are_never_rounded_to_rarer_ones(rate, words):
     assert one_in(rate) == words
+
+
+def test_a_comparison_without_a_face_has_no_score():
+    assert (
+        comparison_words(faces_pb2.CompareResponse(threshold=0.4))
+        == "no score: one of the pictures has no face"
+    )

@@ -278,7 +278,7 @@ def _add_payload(rows: Table, payload: decisions_pb2.ScreeningPayload) -> None:
     if payload.HasField("liveness"):
         rows.add_row("liveness", liveness_words(payload.liveness))
     if payload.HasField("comparison"):
-        rows.add_row("live and portrait", score_words(payload.comparison.score, payload.comparison.threshold))
+        rows.add_row("live and portrait", comparison_words(payload.comparison))
     for result in payload.watchlists:
         for candidate in result.candidates:
             rows.add_row("candidate", candidate_words(candidate, result))
@@ -291,6 +291,13 @@ def liveness_words(liveness: faces_pb2.Liveness) -> str:
         return status
     worth = "" if liveness.measured else ": unmeasured, nobody knows how often it errs"
     return f"{status} by {liveness.method}{worth}"
+
+
+def comparison_words(comparison: faces_pb2.CompareResponse) -> str:
+    """Say what a comparison gave."""
+    if not comparison.HasField("score"):
+        return "no score: one of the pictures has no face"
+    return score_words(comparison.score, comparison.threshold)
 
 
 def score_words(score: types_pb2.Score, threshold: float) -> str:
