@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,14 @@ import pytest
 from PIL import Image
 
 from borderpost.faces.evaluation import __main__ as command
-from borderpost.faces.evaluation.calibrating import UNMEASURED_FACTOR, calibrate, safety_factor
+from borderpost.faces.evaluation.calibrating import (
+    UNMEASURED_FACTOR,
+    Factor,
+    calibrate,
+    people_needed,
+    safety_factor,
+    unlabelled,
+)
 from borderpost.faces.evaluation.plots import PlotsMissingError, draw_plots
 from borderpost.faces.evaluation.protocols import NO_GROUPS, Groups, Sample
 from borderpost.faces.evaluation.templates import acquire, templates
@@ -141,9 +149,37 @@ def test_the_safety_factor_is_the_worst_groups_ratio_rounded_up():
         row(1e-3, a=2e-3, b=3.4e-3),
         row(1e-4, b=9e-4),
     ]
-    assert safety_factor(rows, ("a", "b")).value == 4.0
-    assert "(b)" in safety_factor(rows, ("a", "b")).reason
-    assert safety_factor(rows, ("c", "d", "e")).value == UNMEASURED_FACTOR
+    found = safety_factor(rows, ("a", "b"), {"a": 300, "b": 100})
+    assert (found.value, "(b)" in found.reason, "assumption" in found.reason) == (4.0, True, False)
+
+
+def test_without_groups_the_safety_factor_is_an_assumption():
+    assert safety_factor([], (), {}) == Factor(UNMEASURED_FACTOR, "no group was measured: an assumption")
+
+
+def test_groups_with_too_few_false_matches_are_told_with_their_counts():
+    rows = [{"fmr": 1.0, "groups": {"sex: f": 1.0, "sex: m": 1.0}}, {"fmr": 1e-2, "groups": {"sex: m": 0.06}}]
+    found = safety_factor(rows, ("sex: f", "sex: m"), {"sex: f": 12, "sex: m": 90})
+    assert found.value == 6.0  # not less than what was measured
+    assert "sex: f 12" in found.reason
+    assert "30 are needed" in found.reason
+    assert "sex: m 90" not in found.reason
+    few = safety_factor(rows[:1], ("sex: f", "sex: m"), {"sex: f": 12, "sex: m": 0})
+    assert few.value == UNMEASURED_FACTOR
+    assert "sex: f 12, sex: m 0" in few.reason
+    assert "assumption" in few.reason
+
+
+def test_only_attributes_that_nobody_labelled_are_called_so():
+    assert unlabelled(["sex: f", "sex: m"]) == " (origin, age)"
+    assert unlabelled(["Origin: north", "sex: f", "age: old"]) == ""
+
+
+def test_the_people_needed_make_the_pairs_that_30_false_matches_need():
+    people = people_needed(1e-3, 4, 2)  # the table's row is 2e-4: 150,000 pairs, 548 pictures in a half
+    assert people == 550
+    assert math.comb(people, 2) * 2e-4 == pytest.approx(MIN_FALSE_MATCHES, rel=0.02)
+    assert people_needed(1e-3, 4, 1) == 1_100
 
 
 def test_a_calibration_stops_where_too_few_false_matches_stand_behind_it():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,6 +35,12 @@ FACTOR_RATES: Final = (1e-2, 1e-4)
 UNMEASURED_FACTOR: Final = 4.0
 """The safety factor where no group was measured: about what sex alone made on LFW, for either engine."""
 
+POLICY_FMR: Final = 1e-3
+"""The rate that the default policy asks Compare for."""
+
+USUAL_ATTRIBUTES: Final = ("sex", "origin", "age")
+"""Those by which error rates are known to differ most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Factor:
@@ -55,7 +61,9 @@ def calibrate(
     found = false_matches(score_rows, first.people, scores)
     by_group = {label: _within(first, groups, label, scores) for label in groups.members}
     rows = _rows(scores, found, by_group)
-    factor = safety_factor(rows, tuple(by_group))
+    measured = tuple(label for label, group in by_group.items() if label in rows[0]["groups"])
+    counts = {label: int(group.counts[RATES.index(FACTOR_RATES[0])]) for label, group in by_group.items()}
+    factor = safety_factor(rows, measured, counts)
     return {
         "model_id": model_id,
         "card_sha256": fingerprint,
@@ -66,7 +74,7 @@ def calibrate(
         f"95 %, upper end); a group's rate is that of pairs within it; rows need {MIN_FALSE_MATCHES} false matches",
         "impostor_comparisons": found.total,
         "people": len(first.names),
-        "groups": list(by_group),
+        "groups": list(measured),
         "safety_factor": factor.value,
         "safety_reason": factor.reason,
         "rows": rows,
@@ -74,22 +82,57 @@ def calibrate(
     }
 
 
-def safety_factor(rows: Sequence[Mapping[str, Any]], groups: tuple[str, ...]) -> Factor:
-    """The worst measured group's rate by the mean, the largest between FACTOR_RATES, rounded up to a whole number."""
-    ratios = [
-        (rate / row["fmr"], label)
-        for row in rows
-        if FACTOR_RATES[1] <= row["fmr"] <= FACTOR_RATES[0] and len(row["groups"]) == len(groups)
-        for label, rate in row["groups"].items()
-    ]
-    if not ratios:
+def safety_factor(
+    rows: Sequence[Mapping[str, Any]], measured: tuple[str, ...], counts: Mapping[str, int]
+) -> Factor:
+    """The worst measured group's rate by the mean, the largest between FACTOR_RATES, rounded up to a whole number.
+
+    `counts` has the false matches of every labelled group at the first of FACTOR_RATES. Where one of the `measured`
+    groups has too few in every row, the factor is at least UNMEASURED_FACTOR.
+    """
+    if not counts:
         return Factor(UNMEASURED_FACTOR, "no group was measured: an assumption")
-    worst, label = max(ratios)
-    return Factor(
-        float(max(1, math.ceil(worst))),
-        f"worst measured group ({label}): {worst:.2g} times the mean, rounded up; groups that nobody labelled in "
-        "these pictures (origin, age) are not measured and can be many times worse",
+    used = [row for row in rows if FACTOR_RATES[1] <= row["fmr"] <= FACTOR_RATES[0]]
+    complete = [row for row in used if measured and len(row["groups"]) == len(measured)]
+    ratios = [(rate / row["fmr"], label) for row in complete or used for label, rate in row["groups"].items()]
+    few = ", ".join(f"{label} {count}" for label, count in counts.items() if count < MIN_FALSE_MATCHES)
+    reasons = []
+    if ratios:
+        worst, label = max(ratios)
+        reasons.append(f"worst measured group ({label}): {worst:.2g} times the mean, rounded up")
+    if few:
+        reasons.append(
+            f"not measured because of too few false matches at FMR {FACTOR_RATES[0]:g} ({MIN_FALSE_MATCHES} are "
+            f"needed in each group): {few}"
+        )
+    if not complete:
+        reasons.append(f"at least {UNMEASURED_FACTOR:g} is an assumption")
+    reasons.append(
+        f"groups that nobody labelled in these pictures{unlabelled(counts)} are not measured and can be many times "
+        "worse"
     )
+    least = 1.0 if complete else UNMEASURED_FACTOR
+    return Factor(
+        max([least, *(float(math.ceil(ratio)) for ratio, _ in ratios)]),
+        "; ".join(reasons),
+    )
+
+
+def unlabelled(labels: Iterable[str]) -> str:
+    """The usual attributes that none of the groups is of, in brackets after a space; nothing if all are there."""
+    there = {label.partition(":")[0].strip().lower() for label in labels}
+    missing = ", ".join(attribute for attribute in USUAL_ATTRIBUTES if attribute not in there)
+    return f" ({missing})" if missing else ""
+
+
+def people_needed(fmr: float, factor: float, pictures_each: float) -> int:
+    """About how many people a calibration needs to support an FMR of 1:1 with this safety factor.
+
+    MIN_FALSE_MATCHES by the table's rate gives the impostor pairs of half A, and they its pictures; rounded up to tens.
+    """
+    rate = max(rate for rate in RATES if rate <= fmr / factor * (1 + 1e-9))
+    pictures = math.sqrt(2 * MIN_FALSE_MATCHES / rate)
+    return math.ceil(2 * pictures / pictures_each / 10) * 10
 
 
 def _rows(
