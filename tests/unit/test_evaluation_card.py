@@ -25,12 +25,14 @@ from borderpost.faces.evaluation.templates import acquire, templates
 from borderpost.runtime.calibration import MIN_FALSE_MATCHES, parse_calibration
 from fakes.faces import fake_engine
 
-PEOPLE = 90
+PEOPLE = 150
+FEW = 90
+"""Too few for a gallery of 30 in each half."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three pictures of each of 90 people: their own colour, a little noise."""
+    """Three pictures of each of 150 people: their own colour, a little noise."""
     rng = np.random.default_rng(7)
     root = tmp_path_factory.mktemp("people")
     for person in range(PEOPLE):
@@ -42,6 +44,16 @@ def folder(tmp_path_factory):
     Image.new("RGB", (16, 16)).save(root / "p0" / "nobody.png")
     (root / "p1" / "broken.png").write_bytes(b"no picture")
     return root
+
+
+@pytest.fixture
+def few(folder, tmp_path):
+    """The pictures of the first 90 people."""
+    for person in range(FEW):
+        (tmp_path / "few" / f"p{person}").mkdir(parents=True)
+        for picture in (folder / f"p{person}").iterdir():
+            (tmp_path / "few" / f"p{person}" / picture.name).symlink_to(picture)
+    return tmp_path / "few"
 
 
 @pytest.fixture
@@ -61,10 +73,11 @@ def test_a_folder_becomes_an_accuracy_card(folder, groups, capsys):
     arguments = ["evaluate", "--folder", str(folder), "--groups", str(groups), "--engine", "dlib"]
     assert command.main(arguments) == 0
     card = capsys.readouterr().out
-    assert "272 pictures of 90 people" in card
-    assert "| failure to acquire | 2 of 272 (0.74%) |" in card
+    assert "452 pictures of 150 people" in card
+    assert "| failure to acquire | 2 of 452 (0.44%) |" in card
+    assert "| FNIR at FPIR 1 %, N = 30 |" in card
     assert "FNMR at FMR 1e-05" in card
-    assert "*" in card.split("1e-05")[1].splitlines()[0]  # 90 people can't show that rate
+    assert "*" in card.split("1e-05")[1].splitlines()[0]  # so few people can't show that rate
     assert "sex: female" in card
     assert "official" not in card.split("## Side by side")[1].split("## 1:1")[0]
 
@@ -83,9 +96,88 @@ def test_a_folder_becomes_a_calibration_that_the_services_read(folder, groups, t
 
 
 @pytest.mark.usefixtures("by_fake")
+def test_the_card_of_ones_own_pictures_says_nothing_of_lfws(few, tmp_path, capsys):
+    names = [
+        f"p{number},{'fm'[number % 2]},{'old' if number % 5 else 'young'},north" for number in range(FEW)
+    ]
+    (tmp_path / "groups.csv").write_text("\n".join(["person,sex,age,origin", *names]) + "\n")
+    arguments = [
+        "evaluate",
+        "--folder",
+        str(few),
+        "--groups",
+        str(tmp_path / "groups.csv"),
+        "--engine",
+        "dlib",
+    ]
+    assert command.main(arguments) == 0
+    card = capsys.readouterr().out
+    for of_lfw in (
+        "Press photographs",
+        "official",
+        "N = 1,000",
+        "borderpost faces calibrate",
+        "(origin, age)",
+        "LFW",
+    ):
+        assert of_lfw not in card, of_lfw
+    assert "Identification (1:N) is left out" in card
+    assert "## 1:N" not in card
+    assert "0.0e+00" not in card
+
+
+@pytest.mark.usefixtures("by_fake")
+def test_too_few_people_are_told_how_many_it_takes(few, tmp_path, capsys):
+    assert command.main(["calibrate", "--folder", str(few), "--out", str(tmp_path / "fake-1.json")]) == 0
+    assert (
+        "can't support FMR 1e-03 with the safety factor 4: at that rate everybody is referred. About 370 people"
+        in (capsys.readouterr().err)
+    )
+    assert command.main(["evaluate", "--folder", str(few), "--engine", "dlib"]) == 0
+    told = capsys.readouterr()
+    assert "everybody is referred" in told.err
+    assert "90 people are too few for so small a rate: FMR 1e-03 takes about 170" in told.out
+
+
+@pytest.mark.usefixtures("by_fake")
+def test_names_that_do_not_meet_are_counted_and_not_named(few, tmp_path, capsys):
+    (tmp_path / "groups.csv").write_text("person,sex\np0,female\np1,male\nsomebody,male\n")
+    out = tmp_path / "absent" / "fake-1.json"
+    groups = ["--groups", str(tmp_path / "groups.csv")]
+    assert command.main(["calibrate", "--folder", str(few), *groups, "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    assert (
+        "groups: 1 of 3 people have no folder\ngroups: 88 of 90 people of the folder have no label\n"
+        in told.err
+    )
+    assert "somebody" not in told.err + told.out
+    calibration = parse_calibration(out.read_bytes())  # its folder was made
+    assert calibration.groups == ()
+    assert "sex: female 0, sex: male 0" in calibration.safety_reason
+
+
+@pytest.mark.usefixtures("by_fake")
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_embedded(
+    few, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(command, "load_engine", lambda *_: pytest.fail("an engine was loaded"))
+    for name in ("calibrate", "evaluate"):
+        assert command.main([name, "--folder", str(few), "--out", str(tmp_path)]) == 1
+        assert "is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("by_fake")
+def test_a_calibration_under_another_name_is_told(few, tmp_path, capsys):
+    assert command.main(["calibrate", "--folder", str(few), "--out", str(tmp_path / "mine.json")]) == 0
+    assert "fake-1.json" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("by_fake")
 def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, capsys):
     assert command.main(["evaluate", "--folder", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "folder: got no pictures, want a folder of pictures for every person\n"
+    assert command.main(["evaluate", "--folder", str(tmp_path / "absent")]) == 1
+    assert "absent is not there" in capsys.readouterr().err
     missing = str(tmp_path / "absent.csv")
     assert command.main(["evaluate", "--folder", str(folder), "--groups", missing]) == 1
     assert "No such file" in capsys.readouterr().err
@@ -93,16 +185,21 @@ def test_what_is_wrong_is_said_in_a_line(folder, tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("by_fake")
-def test_plots_stand_beside_the_card_and_are_the_same_each_time(folder, tmp_path, monkeypatch):
+def test_plots_stand_beside_the_card_and_are_the_same_each_time(folder, tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib", reason="plots need the extra `evaluate`")
     drawn = []
     monkeypatch.setattr(
-        command, "draw_plots", lambda figures, into: drawn.extend(figures) or draw_plots(figures, into)
+        command, "draw_plots", lambda data, each, into: drawn.extend(each) or draw_plots(data, each, into)
     )
     out = tmp_path / "card.md"
     assert command.main(["evaluate", "--folder", str(folder), "--engine", "dlib", "--out", str(out)]) == 0
     assert "](card/det.svg)" in out.read_text()
-    again = draw_plots(drawn, tmp_path / "again")
+    assert f"wrote {out} and 3 plots" in capsys.readouterr().out
+    drawing = (tmp_path / "card" / "fnir.svg").read_text()
+    assert 'width="614" height="403"' in drawing
+    assert "half B, N = 30" in drawing
+    assert "10 %" in drawing
+    again = draw_plots(f"the folder {folder.name}", drawn, tmp_path / "again")
     assert [file.name for file in again] == ["det.svg", "fnir.svg", "cmc.svg"]
     assert all(file.read_bytes() == (tmp_path / "card" / file.name).read_bytes() for file in again)
 
@@ -110,7 +207,7 @@ def test_plots_stand_beside_the_card_and_are_the_same_each_time(folder, tmp_path
 def test_without_matplotlib_the_error_names_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(PlotsMissingError, match="extra"):
-        command.draw_plots([], tmp_path)
+        command.draw_plots("made up", [], tmp_path)
 
 
 def test_embeddings_are_kept_and_made_anew_where_the_engine_changed(folder, tmp_path, capsys):

@@ -25,7 +25,10 @@ def evaluate(
     folder: Folder,
     groups: Groups = None,
     engine: Annotated[
-        list[str] | None, typer.Option(help="mobilefacenet, dlib, onnx; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="mobilefacenet, dlib, onnx; may be repeated. When left out, all that ship: mobilefacenet and dlib."
+        ),
     ] = None,
     card: Card = None,
     out: Annotated[
@@ -45,7 +48,7 @@ def calibrate(
     folder: Folder,
     out: Annotated[Path, typer.Option(help="The calibration to write: MODEL_ID.json.")],
     groups: Groups = None,
-    engine: Annotated[str | None, typer.Option(help="mobilefacenet, dlib or onnx.")] = None,
+    engine: Annotated[str | None, typer.Option(help="mobilefacenet (when left out), dlib or onnx.")] = None,
     card: Card = None,
     data: Annotated[
         str | None, typer.Option(help="What the pictures are, for the calibration's file.")

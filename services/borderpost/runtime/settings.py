@@ -95,7 +95,8 @@ class FacesSettings(ServiceSettings):
     address: Address = Field(default="127.0.0.1:7402", description="Where the others reach it: host:port.")
     engine: EngineName = Field(
         default="mobilefacenet",
-        description="The face engine: mobilefacenet (lower error), dlib (public domain), onnx (a model of your own).",
+        description="The face engine: mobilefacenet (lower error at FMR 1e-3 and below), dlib (public domain), "
+        "onnx (a model of your own).",
     )
     card: Path | None = Field(
         default=None, description="The card file of a model of your own (TOML), for the engine onnx."

@@ -16,23 +16,26 @@ from pathlib import Path
 from typing import Final, get_args
 
 from borderpost.faces.adapters.engines import load_engine
-from borderpost.faces.evaluation.calibrating import calibrate
+from borderpost.faces.evaluation.calibrating import POLICY_FMR, calibrate, people_needed
+from borderpost.faces.evaluation.errors import EvaluationDataError
 from borderpost.faces.evaluation.figures import Figures, Protocol, encoded, measure, split
-from borderpost.faces.evaluation.plots import draw_plots
+from borderpost.faces.evaluation.plots import check_plots, draw_plots
 from borderpost.faces.evaluation.protocols import (
     KNOWN_ERRORS,
     NO_GROUPS,
     Groups,
+    Labelled,
+    Sample,
     read_folder,
     read_groups,
     read_lfw_pairs,
     read_lfw_sex,
 )
-from borderpost.faces.evaluation.report import write_card
+from borderpost.faces.evaluation.report import needed, write_card
 from borderpost.faces.evaluation.study import Way, study
 from borderpost.faces.evaluation.templates import acquire, templates
 from borderpost.faces.ports import Engine
-from borderpost.runtime.calibration import parse_calibration
+from borderpost.runtime.calibration import Calibration, parse_calibration
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.settings import EngineName
 
@@ -90,7 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     for command in (evaluate, lfw):
         command.add_argument(
-            "--engine", choices=get_args(EngineName), action="append", help="one or more; else all that ship"
+            "--engine",
+            choices=get_args(EngineName),
+            action="append",
+            help=f"may be repeated (when left out, all that ship: {', '.join(SHIPPED)})",
         )
     for command in (evaluate, making, lfw):
         command.add_argument("--cache", type=Path, metavar="DIR", help="keep embeddings here between runs")
@@ -98,9 +104,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    protocol = Protocol(
-        f"the folder {options.folder.name}", read_folder(options.folder), _groups(options.groups)
-    )
+    labelled = read_folder(options.folder)
+    protocol = Protocol(f"the folder {options.folder.name}", labelled, _groups(options.groups, labelled))
+    if options.out:
+        check_plots()
+        _check_place(options.out)
     figures = [
         _measured(protocol, load_engine(name, options.card), options.cache)
         for name in options.engine or SHIPPED
@@ -108,16 +116,23 @@ def _evaluate(options: argparse.Namespace) -> None:
     plots: list[str] = []
     if options.out:
         folder = options.out.with_suffix("")
-        plots = [f"{folder.name}/{file.name}" for file in draw_plots(figures, folder)]
+        plots = [f"{folder.name}/{file.name}" for file in draw_plots(protocol.data, figures, folder)]
     card = write_card("borderpost faces evaluate --folder …", protocol, figures, {}, plots)
     if options.out:
         options.out.write_text(card, encoding="utf-8")
+        sys.stdout.write(f"wrote {options.out} and {len(plots)} plots in {options.out.with_suffix('')}\n")
     else:
         sys.stdout.write(card)
+    for each in figures:
+        if said := needed(each, each.points, 1.0):
+            sys.stderr.write(f"{each.card.id}: {said}\n")
+        _say_if_unsupported(parse_calibration(encoded(each.calibration)), each.half_a)
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    protocol = Protocol(options.data, read_folder(options.folder), _groups(options.groups))
+    labelled = read_folder(options.folder)
+    protocol = Protocol(options.data, labelled, _groups(options.groups, labelled))
+    _check_place(options.out)
     engine = load_engine(options.engine, options.card)
     card = engine.embedder.card
     acquired = acquire(engine, protocol.labelled.pictures, options.cache)
@@ -129,10 +144,34 @@ def _calibrate(options: argparse.Namespace) -> None:
     options.out.write_bytes(data)
     smallest = calibration.rows[-1]
     sys.stdout.write(
-        f"wrote {options.out.name}: model {calibration.model_id}, calibration id {calibration.id}\n"
+        f"wrote {options.out}: model {calibration.model_id}, calibration id {calibration.id}\n"
         f"smallest FMR with enough false matches behind it: {smallest.fmr:g} at the score {smallest.score:g}\n"
         f"safety factor {calibration.safety_factor:g}: {calibration.safety_reason}\n"
     )
+    _say_if_unsupported(calibration, halves.few_a)
+    if options.out.stem != calibration.model_id:
+        sys.stderr.write(f"the services look for it as {calibration.model_id}.json: rename it\n")
+
+
+def _say_if_unsupported(calibration: Calibration, half_a: Sample) -> None:
+    """Say on stderr when the table is too short for what policies ask for."""
+    if calibration.threshold_at(POLICY_FMR).supported:
+        return
+    factor = calibration.safety_factor
+    pictures = len(half_a.vectors) / len(half_a.names)
+    people = people_needed(POLICY_FMR, factor, pictures)
+    sys.stderr.write(
+        f"{calibration.model_id}: these pictures can't support FMR {POLICY_FMR:.0e} with the safety factor "
+        f"{factor:g}: at that rate everybody is referred. About {people:,} people with {pictures:.1f} pictures of each "
+        "are needed\n"
+    )
+
+
+def _check_place(out: Path) -> None:
+    """Make the folder that a file goes into, before anything takes long. Raises EvaluationDataError."""
+    if out.is_dir():
+        raise EvaluationDataError(f"out: {out} is a folder, want the file to write")
+    out.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _lfw(options: argparse.Namespace) -> None:
@@ -151,7 +190,10 @@ def _lfw(options: argparse.Namespace) -> None:
     if options.calibrations:
         for each in figures:
             (options.calibrations / f"{each.card.id}.json").write_bytes(encoded(each.calibration))
-    plots = [f"accuracy/{file.name}" for file in draw_plots(figures, options.docs / "accuracy")]
+    plots = [
+        f"accuracy/{file.name}"
+        for file in draw_plots(LFW.partition(":")[0], figures, options.docs / "accuracy")
+    ]
     card = write_card("make evaluate-faces", protocol, figures, ways, plots)
     (options.docs / "accuracy.md").write_text(card, encoding="utf-8")
 
@@ -165,8 +207,17 @@ def _studied(protocol: Protocol, engine: Engine, cache: Path | None) -> list[Way
     return study(protocol, acquire(engine, protocol.labelled.pictures, cache))
 
 
-def _groups(file: Path | None) -> Groups:
-    return NO_GROUPS if file is None else read_groups(file)
+def _groups(file: Path | None, labelled: Labelled) -> Groups:
+    """The groups, and on stderr how many names of the file and of the folder don't meet."""
+    if file is None:
+        return NO_GROUPS
+    groups = read_groups(file)
+    named, there = frozenset().union(*groups.members.values()), set(labelled.names)
+    if strangers := len(named - there):
+        sys.stderr.write(f"groups: {strangers:,} of {len(named):,} people have no folder\n")
+    if unlabelled := len(there - named):
+        sys.stderr.write(f"groups: {unlabelled:,} of {len(there):,} people of the folder have no label\n")
+    return groups
 
 
 if __name__ == "__main__":

@@ -63,8 +63,8 @@ SIZES: Final = (100, 300, 1_000)
 LARGE_SIZES: Final = (3_000, 5_000)
 """Of the galleries over all people: no half has so many."""
 
-BY_GROUP_SIZE: Final = 1_000
-"""Of the gallery for which identification is shown by group and by rank."""
+MIN_GALLERY: Final = 30
+"""People in the smallest gallery for which error rates are shown: one search in 30 is 3 %."""
 
 DRAWS: Final = 20
 """Random galleries of each size."""
@@ -141,10 +141,15 @@ class Official:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """For plots: FNMR over FMR, FNIR over FPIR, and the cumulative match characteristic, all of half B."""
+    """For plots: FNMR over FMR, FNIR over FPIR, and the cumulative match characteristic, all of half B.
+
+    They end where fewer than MIN_FALSE_MATCHES false matches, or people with a false alarm, stand behind. `size` is the
+    gallery's; None, and nothing of identification, where none was large enough.
+    """
 
     fmr: Rates
     fnmr: Rates
+    size: int | None
     fpir: Rates
     fnir: Rates
     cmc: Rates
@@ -258,7 +263,7 @@ def measure(protocol: Protocol, card: ModelCard, acquired: Acquired) -> Figures:
         official=_official(protocol, vectors, acquired) if protocol.pairs else None,
         calibration=content,
         factor=calibration.safety_factor,
-        curves=_curves(impostors, genuine, list(searched.values())[-1][1]),
+        curves=_curves(impostors, genuine, {size: drawn for size, (_, drawn) in searched.items()}),
     )
 
 
@@ -346,8 +351,10 @@ def identify(
 
 
 def _sizes(halves: Halves) -> list[int]:
+    """Galleries that leave strangers, and are large enough to say something; maybe none."""
     most = min(len(halves.a.names), len(halves.b.names)) - MIN_STRANGERS
-    return [size for size in SIZES if size <= most] or [most // 2]
+    smaller = [max(MIN_GALLERY, most // 2)] if most >= MIN_GALLERY else []
+    return [size for size in SIZES if size <= most] or smaller
 
 
 def _searches(sample: Sample, size: int, count: int, seed: int) -> tuple[Searches, ...]:
@@ -465,19 +472,32 @@ def _official(protocol: Protocol, vectors: Vectors, acquired: Acquired) -> Offic
     )
 
 
-def _curves(impostors: Scores, genuine: Genuine, drawn: Sequence[Searches]) -> Curves:
-    fmrs = np.geomspace(max(1e-6, MIN_FALSE_MATCHES / len(impostors)), 0.1, 60)
-    every = joined(drawn)
+def _curves(impostors: Scores, genuine: Genuine, searched: Mapping[int, Sequence[Searches]]) -> Curves:
+    lowest = max(1e-6, MIN_FALSE_MATCHES / len(impostors))
+    fmrs = np.geomspace(lowest, max(lowest, 0.1), 60)
+    missed = fnmr_curve(genuine, [threshold_at(impostors, rate) for rate in fmrs])
+    if not searched:
+        nothing = np.empty(0)
+        return Curves(fmrs, missed, None, nothing, nothing, nothing)
+    size = max(searched)
+    every = joined(searched[size])
+    fpirs, fnirs = _fnir_curve(every)
+    return Curves(fmrs, missed, size, fpirs, fnirs, cmc(every, RANKS))
+
+
+def _fnir_curve(every: Searches) -> tuple[Rates, Rates]:
     best = np.sort(every.unmated_best)
-    fpirs = np.geomspace(max(1e-3, 1 / len(best)), 0.5, 40)
-    missed = [
-        ((every.mated_scores < np.float32(level)) | (every.mated_ranks > 1)).mean()
-        for level in (threshold_at(best, rate) for rate in fpirs)
-    ]
-    return Curves(
-        fmr=fmrs,
-        fnmr=fnmr_curve(genuine, [threshold_at(impostors, rate) for rate in fmrs]),
-        fpir=fpirs,
-        fnir=np.asarray(missed),
-        cmc=cmc(every, RANKS),
-    )
+    lowest = max(1e-3, _lowest_fpir(every))
+    fpirs = np.geomspace(lowest, max(lowest, 0.5), 40)
+    levels = [threshold_at(best, rate) for rate in fpirs]
+    missed = [((every.mated_scores < np.float32(level)) | (every.mated_ranks > 1)).mean() for level in levels]
+    return fpirs, np.asarray(missed)
+
+
+def _lowest_fpir(every: Searches) -> float:
+    """The FPIR at which MIN_FALSE_MATCHES people have a false alarm: several draws search one person several times."""
+    of_person = np.full(int(every.unmated_people.max()) + 1, -np.inf, dtype=np.float32)
+    np.maximum.at(of_person, every.unmated_people, every.unmated_best)
+    alarms = np.sort(of_person[np.isfinite(of_person)])
+    level = alarms[-min(MIN_FALSE_MATCHES, len(alarms))]
+    return float((every.unmated_best >= level).mean())

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Final
 
-from borderpost.faces.evaluation.calibrating import FACTOR_RATES
+from borderpost.faces.evaluation.calibrating import FACTOR_RATES, UNMEASURED_FACTOR, people_needed, unlabelled
 from borderpost.faces.evaluation.figures import (
-    BY_GROUP_SIZE,
     DRAWS,
     FMRS,
+    MIN_GALLERY,
     Acquisition,
     Figures,
     Identification,
@@ -24,8 +24,14 @@ from borderpost.runtime.calibration import MIN_FALSE_MATCHES
 
 LIBRARIES: Final = ("borderpost", "dlib-bin", "numpy", "onnxruntime", "pillow")
 
-SUMMARY_SIZE: Final = 1_000
 SUMMARY_FPIR: Final = 0.01
+
+SEARCHING: Final = f"""Identification: one random picture of each of N random people is
+enrolled, another one searched (FNIR: not the first candidate, or below the threshold), and one picture of everybody
+else (FPIR: any candidate at all); {DRAWS} draws."""
+
+NO_GALLERY: Final = f"""Identification (1:N) is left out: it takes a
+gallery of at least {MIN_GALLERY} people in each half, and strangers beside them."""
 
 
 def write_card(
@@ -37,7 +43,7 @@ def write_card(
 ) -> str:
     """The whole card. `ways` by model id; `plots` are links to files beside it."""
     parts = [
-        _head(command, protocol),
+        _head(command, protocol, figures),
         _engines(figures),
         _summary(figures),
         _one_to_one(figures),
@@ -48,14 +54,15 @@ def write_card(
         _known_errors(figures, protocol),
         _ways(ways),
         _pictures(plots),
-        _limits(),
+        _limits(protocol),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _head(command: str, protocol: Protocol) -> str:
+def _head(command: str, protocol: Protocol, figures: Sequence[Figures]) -> str:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
     people = len(set(protocol.labelled.names))
+    searched = SEARCHING if any(each.identification for each in figures) else NO_GALLERY
     return f"""# Accuracy of the face engines
 
 Written by `{command}`; don't edit. Versions: {versions}.
@@ -66,11 +73,10 @@ Method. People are split in halves by a hash of their name. **Thresholds are cho
 reported on half B**, unless a line says otherwise. Templates are made as the service makes them. A comparison matches
 if its score is at least the threshold. Pairs: at most {MAX_PER_PERSON} pictures of each person; FMR over all pairs of
 different people; FNMR over all pairs of one person, every person weighing the same, pictures without a face left out
-(failure to acquire stands beside it). Identification: one random picture of each of N random people is enrolled,
-another one searched (FNIR: not the first candidate, or below the threshold), and one picture of everybody else (FPIR:
-any candidate at all); {DRAWS} draws. Intervals are for 95 %: of FMR by a delete-one-person jackknife, of the others by
-bootstrap over people ({RESAMPLES:,} resamples), because comparisons that share a person are not independent. A
-threshold with fewer than {MIN_FALSE_MATCHES} false matches of half A behind it is marked *, and shows nothing."""
+(failure to acquire stands beside it). {searched}
+Intervals are for 95 %: of FMR by a delete-one-person jackknife, of the others by bootstrap over people
+({RESAMPLES:,} resamples), because comparisons that share a person are not independent. A threshold with fewer than
+{MIN_FALSE_MATCHES} false matches of half A behind it is marked *, and shows nothing."""
 
 
 def _engines(figures: Sequence[Figures]) -> str:
@@ -92,7 +98,7 @@ def _engines(figures: Sequence[Figures]) -> str:
         "licence; holder",
         "training data",
         "views, averaged",
-        "card's SHA-256",
+        "fingerprint",
         "files' SHA-256",
     )
     return "## Engines\n\n" + _table(head, rows)
@@ -115,10 +121,13 @@ def _summary(figures: Sequence[Figures]) -> str:
         (f"FNMR at FMR {asked:.0e}", *(_starred(each.points[index]) for each in figures))
         for index, asked in enumerate(FMRS)
     ]
-    if all(_at(each.identification, SUMMARY_SIZE, SUMMARY_FPIR) for each in figures):
-        found = [_at(each.identification, SUMMARY_SIZE, SUMMARY_FPIR) for each in figures]
-        lines.append(("FNIR at FPIR 1 %, N = 1,000", *(_estimate(each.fnir) for each in found if each)))
-        lines.append(("rank 1, N = 1,000", *(f"{each.rank_one:.2%}" for each in found if each)))
+    found = [_at(each.identification, _largest(each), SUMMARY_FPIR) for each in figures]
+    sizes = {each.size for each in found if each}
+    if len(sizes) == 1 and all(found):
+        size = f"N = {sizes.pop():,}"
+        fnirs = (_estimate(each.fnir) + ("" if each.supported else " *") for each in found if each)
+        lines.append((f"FNIR at FPIR 1 %, {size}", *fnirs))
+        lines.append((f"rank 1, {size}", *(f"{each.rank_one:.2%}" for each in found if each)))
     lines.append(("failure to acquire", *(_acquisition(each.acquisition) for each in figures)))
     return "## Side by side\n\n" + _table(("", *(each.card.id for each in figures)), lines)
 
@@ -126,7 +135,8 @@ def _summary(figures: Sequence[Figures]) -> str:
 def _one_to_one(figures: Sequence[Figures]) -> str:
     text = "## 1:1 at thresholds of half A"
     for each in figures:
-        text += _points_title(each) + _points(each.points)
+        text += _points_title(each) + _points(each)
+        text += _below("\n\n", needed(each, each.points, 1.0))
     if all(each.official for each in figures):
         text += (
             "\n\nFor comparison with other reports: LFW's 3,000 official genuine pairs, thresholds from all impostor "
@@ -156,36 +166,58 @@ def _points_title(each: Figures) -> str:
     )
 
 
-def _points(points: Iterable[OperatingPoint]) -> str:
+def _points(each: Figures) -> str:
     rows = [
         (
             f"{point.asked:.0e}" + ("" if point.supported else " *"),
             f"{point.threshold:.4f}",
-            f"{point.fmr.rate:.1e} ({point.fmr.low:.1e} to {point.fmr.high:.1e})",
+            _fmr_interval(point, each.impostors_b),
             f"{point.false_matches:,}",
             _estimate(point.fnmr),
-            _estimate(point.fnmr_official) if point.fnmr_official else "–",
+            *((_estimate(point.fnmr_official),) if point.fnmr_official else ()),
         )
-        for point in points
+        for point in each.points
     ]
-    head = (
-        "FMR chosen on A",
-        "threshold",
-        "FMR on B",
-        "false matches on B",
-        "FNMR on B",
-        "FNMR, B's official pairs",
+    head = ("FMR chosen on A", "threshold", "FMR on B", "false matches on B", "FNMR on B")
+    official = ("FNMR, B's official pairs",) if each.points[0].fnmr_official else ()
+    return _table((*head, *official), rows)
+
+
+def needed(each: Figures, points: Iterable[OperatingPoint], factor: float) -> str:
+    """How many people the rates with a star take, in a sentence; nothing where none has one. `factor` divides them."""
+    pictures = len(each.half_a.vectors) / len(each.half_a.names)
+    wanted = [
+        f"FMR {point.asked:.0e} takes about {people_needed(point.asked, factor, pictures):,}"
+        for point in points
+        if not point.supported
+    ]
+    if not wanted:
+        return ""
+    people = len(each.half_a.names) + len(each.half_b.names)
+    return (
+        f"\\* {people:,} people are too few for so small a rate: {', '.join(wanted)} people, with "
+        f"{pictures:.1f} pictures of each as here."
     )
-    return _table(head, rows)
+
+
+def _below(gap: str, text: str) -> str:
+    return gap + text if text else ""
+
+
+def _fmr_interval(point: OperatingPoint, pairs: int) -> str:
+    if not point.false_matches:
+        return f"none in {pairs:,}"
+    return f"{point.fmr.rate:.1e} ({point.fmr.low:.1e} to {point.fmr.high:.1e})"
 
 
 def _compared(figures: Sequence[Figures]) -> str:
     text = (
         "## What Compare does when asked for an FMR\n\nIts threshold is set where the mean FMR of half A is the asked "
         "one divided by the calibration's safety factor: the worst measured group's FMR by the mean, the largest "
-        f"between {FACTOR_RATES[0]:g} and {FACTOR_RATES[1]:g}, rounded up to a whole number. So the worst measured "
-        "group stays near the asked rate, where the mean over all pairs would hide it. With * the answer is "
-        "UNDETERMINED from the threshold on, because the calibration can't show so small a rate."
+        f"between {FACTOR_RATES[0]:g} and {FACTOR_RATES[1]:g}, rounded up to a whole number; {UNMEASURED_FACTOR:g} at "
+        "least where groups are not measured. So the worst measured group stays near the asked rate, where the mean "
+        "over all pairs would hide it. With * the answer is UNDETERMINED from the threshold on, because the "
+        "calibration can't show so small a rate."
     )
     for each in figures:
         text += (
@@ -196,7 +228,7 @@ def _compared(figures: Sequence[Figures]) -> str:
             (
                 f"{point.asked:.0e}" + ("" if point.supported else " *"),
                 f"{point.threshold:.4f}",
-                f"{point.fmr.rate:.1e}",
+                f"{point.fmr.rate:.1e}" if point.false_matches else f"none in {each.impostors_b:,}",
                 *(_fmr(point, label) for label in labels),
                 _estimate(point.fnmr),
             )
@@ -209,11 +241,13 @@ def _compared(figures: Sequence[Figures]) -> str:
             *(f"FMR on B, {label}" for label in labels),
             "FNMR on B",
         )
-        text += _table(head, rows)
+        text += _table(head, rows) + _below("\n\n", needed(each, each.compared, each.factor))
     return text
 
 
 def _identification(figures: Sequence[Figures]) -> str:
+    if not any(each.identification for each in figures):
+        return ""
     text = "## 1:N, open set\n\n" + _searches(
         (each.card.id, found) for each in figures for found in each.identification
     )
@@ -244,6 +278,8 @@ def _searches(found: Iterable[tuple[str, Identification]]) -> str:
 
 
 def _listed(figures: Sequence[Figures]) -> str:
+    if not any(each.listed for each in figures):
+        return ""
     return (
         "## What a watchlist does when asked for an FPIR\n\nIts threshold is where the calibration's mean FMR is "
         "1 − (1 − FPIR)^(1/N). This assumes that the comparisons of one search are independent, and the safety factor "
@@ -258,9 +294,14 @@ def _groups(figures: Sequence[Figures], protocol: Protocol) -> str:
         return "## By group\n\nNot measured: no groups were given."
     text = (
         "## By group\n\nAt the same thresholds (chosen on all of half A). FMR of a group: pairs of different people "
-        "within it; the mean over all pairs is lower, because most of them are of unlike people. FNIR and FPIR: by "
-        f"the group of the person searched for, N = {BY_GROUP_SIZE:,}. Other groups (origin, age) are not labelled in "
-        "this data: **not measured**."
+        "within it; the mean over all pairs is lower, because most of them are of unlike people. "
+    )
+    sizes = {_largest(each) for each in figures} - {None}
+    if sizes:
+        shown = " and ".join(f"{size:,}" for size in sizes if size)
+        text += f"FNIR and FPIR: by the group of the person searched for, N = {shown}. "
+    text += (
+        f"Other groups{unlabelled(protocol.groups.members)} are not labelled in this data: **not measured**."
     )
     for each in figures:
         text += f"\n\n**{each.card.id}**\n\n" + _group_table(each)
@@ -278,7 +319,7 @@ def _group_table(each: Figures) -> str:
             (f"FNMR there ({point.asked:.0e})", *(_estimate(rate) if rate else "–" for rate in missed))
         )
     for found in each.identification:
-        if found.size == BY_GROUP_SIZE:
+        if found.size == _largest(each):
             measured = [found.groups.get(label) for label in labels]
             rows.append(
                 (f"FPIR where all have {found.asked:.0%}", *(_estimate(m[0]) if m else "–" for m in measured))
@@ -332,18 +373,42 @@ def _pictures(plots: Sequence[str]) -> str:
     return "## Plots of half B\n\n" + "\n\n".join(f"![{plot}]({plot})" for plot in plots) if plots else ""
 
 
-def _limits() -> str:
-    return """## What this does not show
+def _limits(protocol: Protocol) -> str:
+    lines = []
+    is_lfw = bool(protocol.pairs)
+    if is_lfw:
+        lines.append(
+            "Press photographs are not pictures of a border crossing, and no document portraits are among them."
+        )
+    else:
+        lines.append(
+            "These figures hold for pictures taken as these were: whoever took them knows how like a border's they are."
+        )
+    missing = unlabelled(protocol.groups.members)
+    if missing:
+        lines.append(
+            f"Error rates by group are not measured where nobody labelled it{missing}. Elsewhere they were found to "
+            "differ by ten times and more at one threshold; the safety factor covers what was measured, and nothing "
+            "else."
+        )
+    if is_lfw:
+        lines.append(
+            "An agency calibrates with its own labelled pictures: "
+            "`borderpost faces calibrate --folder DIR --groups CSV --out FILE`."
+        )
+    lines += [
+        "The models' training data is not known to exclude these people.",
+        "Liveness is not measured here.",
+    ]
+    return "## What this does not show\n\n" + "\n".join(f"- {line}" for line in lines)
 
-- Press photographs are not pictures of a border crossing, and no document portraits are among them.
-- Error rates by origin and by age are not measured. Elsewhere they were found to differ by ten times and more at one
-  threshold; the safety factor covers what was measured, and nothing else. An agency calibrates with its own labelled
-  pictures: `borderpost faces calibrate --folder DIR --groups CSV --out FILE`.
-- The models' training data is not known to exclude these people.
-- Liveness is not measured here."""
+
+def _largest(each: Figures) -> int | None:
+    """People in the largest gallery within half B, for which identification is shown by group; None without any."""
+    return max((found.size for found in each.identification), default=None)
 
 
-def _at(found: Iterable[Identification], size: int, asked: float) -> Identification | None:
+def _at(found: Iterable[Identification], size: int | None, asked: float) -> Identification | None:
     return next((each for each in found if each.size == size and each.asked == asked), None)
 
 
@@ -359,6 +424,8 @@ def _fmr(point: OperatingPoint, label: str) -> str:
 
 
 def _estimate(estimate: Estimate) -> str:
+    if not estimate.rate:
+        return f"none (to {estimate.high:.2%})"
     return f"{estimate.rate:.2%} ({estimate.low:.2%} to {estimate.high:.2%})"
 
 
