@@ -66,7 +66,7 @@ def _plot(
         axes.set(xlabel=named[0], ylabel=named[1])
         axes.set_title(title, fontsize=8, loc="left")
         axes.grid(visible=True, which="both", alpha=0.3)
-        axes.legend()
+        axes.legend(fontsize=8)
         canvas.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     _in_pixels(file)
     return file

@@ -136,7 +136,7 @@ def _one_to_one(figures: Sequence[Figures]) -> str:
     text = "## 1:1 at thresholds of half A"
     for each in figures:
         text += _points_title(each) + _points(each)
-        text += _below("\n\n", needed(each, each.points, 1.0))
+        text += _below(needed(each, each.points, 1.0))
     if all(each.official for each in figures):
         text += (
             "\n\nFor comparison with other reports: LFW's 3,000 official genuine pairs, thresholds from all impostor "
@@ -195,13 +195,13 @@ def needed(each: Figures, points: Iterable[OperatingPoint], factor: float) -> st
         return ""
     people = len(each.half_a.names) + len(each.half_b.names)
     return (
-        f"\\* {people:,} people are too few for so small a rate: {', '.join(wanted)} people, with "
+        f"{people:,} people are too few for so small a rate: {', '.join(wanted)} people, with "
         f"{pictures:.1f} pictures of each as here."
     )
 
 
-def _below(gap: str, text: str) -> str:
-    return gap + text if text else ""
+def _below(note: str) -> str:
+    return f"\n\n\\* {note}" if note else ""
 
 
 def _fmr_interval(point: OperatingPoint, pairs: int) -> str:
@@ -215,10 +215,11 @@ def _compared(figures: Sequence[Figures]) -> str:
         "## What Compare does when asked for an FMR\n\nIts threshold is set where the mean FMR of half A is the asked "
         "one divided by the calibration's safety factor: the worst measured group's FMR by the mean, the largest "
         f"between {FACTOR_RATES[0]:g} and {FACTOR_RATES[1]:g}, rounded up to a whole number; {UNMEASURED_FACTOR:g} at "
-        "least where groups are not measured. So the worst measured group stays near the asked rate, where the mean "
-        "over all pairs would hide it. With * the answer is UNDETERMINED from the threshold on, because the "
-        "calibration can't show so small a rate."
+        "least where groups are not measured. "
     )
+    if any(each.calibration["groups"] for each in figures):
+        text += "So the worst measured group stays near the asked rate, where the mean over all pairs would hide it. "
+    text += "With * the answer is UNDETERMINED from the threshold on, because the calibration can't show so small a rate."
     for each in figures:
         text += (
             f"\n\n**{each.card.id}**, safety factor {each.factor:g}: {each.calibration['safety_reason']}.\n\n"
@@ -241,7 +242,7 @@ def _compared(figures: Sequence[Figures]) -> str:
             *(f"FMR on B, {label}" for label in labels),
             "FNMR on B",
         )
-        text += _table(head, rows) + _below("\n\n", needed(each, each.compared, each.factor))
+        text += _table(head, rows) + _below(needed(each, each.compared, each.factor))
     return text
 
 
