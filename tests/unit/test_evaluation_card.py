@@ -19,6 +19,8 @@ from borderpost.faces.evaluation.calibrating import (
     safety_factor,
     unlabelled,
 )
+from borderpost.faces.evaluation.figures import lowest_fpir
+from borderpost.faces.evaluation.metrics import Searches
 from borderpost.faces.evaluation.plots import PlotsMissingError, draw_plots
 from borderpost.faces.evaluation.protocols import NO_GROUPS, Groups, Sample
 from borderpost.faces.evaluation.templates import acquire, templates
@@ -199,9 +201,17 @@ def test_plots_stand_beside_the_card_and_are_the_same_each_time(folder, tmp_path
     assert 'width="614" height="403"' in drawing
     assert "half B, N = 30" in drawing
     assert "10 %" in drawing
+    assert drawn[0].curves.fmr[0] * drawn[0].impostors_b >= MIN_FALSE_MATCHES - 1e-6
     again = draw_plots(f"the folder {folder.name}", drawn, tmp_path / "again")
     assert [file.name for file in again] == ["det.svg", "fnir.svg", "cmc.svg"]
     assert all(file.read_bytes() == (tmp_path / "card" / file.name).read_bytes() for file in again)
+
+
+def test_a_line_of_false_alarms_ends_where_fewer_than_30_people_alarm():
+    people = np.repeat(np.arange(100), 10)  # ten draws search each of 100 strangers
+    best = np.where(people < 40, 0.9 - people / 100, 0.1).astype(np.float32)
+    nobody = np.empty(0, np.int64)
+    assert lowest_fpir(Searches(np.empty(0, np.float32), nobody, nobody, best, people)) == pytest.approx(0.3)
 
 
 def test_without_matplotlib_the_error_names_what_to_install(monkeypatch, tmp_path):

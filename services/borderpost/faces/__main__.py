@@ -34,7 +34,7 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     engine = _batching(await pool.run(load_engine, settings.faces.engine, settings.faces.card))
     card = engine.embedder.card
     calibration = load_calibration(card.id, settings.calibrations)
-    _log.info("model", **asdict(card), calibration=calibration.id)
+    _log.info("model", **asdict(card), fingerprint=card.fingerprint, calibration=calibration.id)
     faces = Faces(engine, calibration)
     await pool.warm_up(faces.warm_up)
     captures = _captures(settings, faces, engine)

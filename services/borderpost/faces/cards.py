@@ -41,6 +41,7 @@ def _card(card: ModelCard) -> str:
         ("Alignment", card.alignment),
         ("Template", f"{card.dimension} × float32, length 1, {card.metric}; {_sides(card)}"),
         ("Calibration", f"`services/borderpost/runtime/calibrations/{card.id}.json`"),
+        ("Fingerprint", f"`{card.fingerprint}`: a calibration holds for this one alone"),
         *((f"`{file.name}`", f"`{file.sha256}`") for file in card.files),
     )
     lines = (f"| {name} | {text} |" for name, text in rows)

@@ -487,14 +487,14 @@ def _curves(impostors: Scores, genuine: Genuine, searched: Mapping[int, Sequence
 
 def _fnir_curve(every: Searches) -> tuple[Rates, Rates]:
     best = np.sort(every.unmated_best)
-    lowest = max(1e-3, _lowest_fpir(every))
+    lowest = max(1e-3, lowest_fpir(every))
     fpirs = np.geomspace(lowest, max(lowest, 0.5), 40)
     levels = [threshold_at(best, rate) for rate in fpirs]
     missed = [((every.mated_scores < np.float32(level)) | (every.mated_ranks > 1)).mean() for level in levels]
     return fpirs, np.asarray(missed)
 
 
-def _lowest_fpir(every: Searches) -> float:
+def lowest_fpir(every: Searches) -> float:
     """The FPIR at which MIN_FALSE_MATCHES people have a false alarm: several draws search one person several times."""
     of_person = np.full(int(every.unmated_people.max()) + 1, -np.inf, dtype=np.float32)
     np.maximum.at(of_person, every.unmated_people, every.unmated_best)
