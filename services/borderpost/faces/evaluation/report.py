@@ -219,7 +219,10 @@ def _compared(figures: Sequence[Figures]) -> str:
     )
     if any(each.calibration["groups"] for each in figures):
         text += "So the worst measured group stays near the asked rate, where the mean over all pairs would hide it. "
-    text += "With * the answer is UNDETERMINED from the threshold on, because the calibration can't show so small a rate."
+    text += (
+        "With * the answer is UNDETERMINED from the threshold on, because the calibration can't show so small a "
+        "rate."
+    )
     for each in figures:
         text += (
             f"\n\n**{each.card.id}**, safety factor {each.factor:g}: {each.calibration['safety_reason']}.\n\n"
