@@ -75,7 +75,9 @@ NO_GROUPS: Final = Groups({})
 def read_folder(folder: Path) -> Labelled:
     """The pictures of a folder that holds a folder for every person. Raises EvaluationDataError if there are none."""
     if not folder.is_dir():
-        raise EvaluationDataError(f"folder: {folder} is not there, or no folder")
+        raise EvaluationDataError(
+            f"folder: {folder} is not there, want a folder of pictures for every person"
+        )
     people = sorted(path for path in folder.iterdir() if path.is_dir())
     found = [
         (picture, person.name)
