@@ -146,9 +146,13 @@ def screen(
     challenge: Annotated[
         bool,
         typer.Option(
-            "--challenge", help="With --guide: ask for movements too, which a picture can't follow."
+            "--challenge",
+            help="Guide, and ask for movements too: a still picture can come closer, not turn or blink.",
         ),
     ] = False,
+    language: Annotated[
+        str, typer.Option(help="Language of what the traveler is told (BCP 47), such as de.")
+    ] = "en",
     leaving: Annotated[bool, typer.Option("--exit", help="The traveler leaves the country.")] = False,
     kiosk: Annotated[str, typer.Option(help="The kiosk's identity.")] = DEV_KIOSK,
     kiosk_only: Annotated[
@@ -165,9 +169,9 @@ def screen(
     frames, token = [path.read_bytes() for path in live], b""
     with Kiosk(settings, kiosk) as client:
         if guide or challenge:
-            guided = _guide(client, visit, frames[0], challenge, as_json)
+            guided = _guide(client, visit, frames[0], challenge, language, as_json)
             frames, token = list(guided.frames) or frames, guided.token
-        answer = client.send(client.request(visit, document.read_bytes(), frames, token))
+        answer = client.send(client.request(visit, document.read_bytes(), frames, token, language))
     if kiosk_only:
         show.emit(as_json, answer, lambda: show.answer_view(answer))
         return
@@ -183,7 +187,9 @@ def screen(
     show.emit(as_json, {"answer": show.to_plain(answer), "record": show.to_plain(record)}, render)
 
 
-def _guide(client: Kiosk, visit: Visit, picture: bytes, challenge: bool, as_json: bool) -> Guided:
+def _guide(
+    client: Kiosk, visit: Visit, picture: bytes, challenge: bool, language: str, as_json: bool
+) -> Guided:
     """Guide a picture through a capture, and show what a traveler would be told."""
     camera = StillCamera(picture)
     told = ""
@@ -196,9 +202,11 @@ def _guide(client: Kiosk, visit: Visit, picture: bytes, challenge: bool, as_json
             show.console.print(f"{guidance.progress:3} %  {words}")
         told = words
 
-    guided = client.guide(visit, camera, tell, challenge)
     if not as_json:
-        show.console.print(show.capture_view(guided.result), "")
+        show.console.print("A guided capture; it may take up to a minute.")
+    guided = client.guide(visit, camera, tell, challenge, language)
+    if not as_json:
+        show.console.print(show.capture_view(guided.result, challenge), "")
     return guided
 
 

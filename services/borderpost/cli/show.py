@@ -116,11 +116,13 @@ def answer_view(answer: gateway_pb2.ScreenTravelerResponse) -> Table:
     return rows
 
 
-def capture_view(result: faces_pb2.CaptureResult) -> Table:
+def capture_view(result: faces_pb2.CaptureResult, challenge: bool) -> Table:
     """Show what a guided capture came to."""
     rows = _pairs()
     end = name_of(faces_pb2.CaptureEnd, result.end, "CAPTURE_END_").replace("_", " ").lower()
-    rows.add_row("capture", f"{end}, {count(len(result.frames), 'frame')} chosen")
+    if challenge and result.liveness.status != types_pb2.CHECK_STATUS_PASSED:
+        end += f", but the challenge wasn't passed: {', '.join(result.liveness.reasons)}"
+    rows.add_row("capture", f"{end}; {count(len(result.frames), 'frame')} chosen")
     rows.add_row(
         "liveness", Text("\n").join([Text(liveness_words(result.liveness)), reasons(result.liveness.reasons)])
     )

@@ -30,7 +30,7 @@ Progress = Callable[[ServiceName], None]
 class StackError(BorderpostError):
     """A service didn't start. The message ends with the last lines of its log."""
 
-    reason = "STACK"
+    reason = "SERVICE_NOT_STARTED"
 
 
 class Stack:

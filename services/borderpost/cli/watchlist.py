@@ -140,11 +140,20 @@ def approve(entry_id: str, identity: As = APPROVER, as_json: Json = False) -> No
 
 
 @app.command("list")
-def list_entries(list_name: ListName, identity: As = LIST_MANAGER, as_json: Json = False) -> None:
-    """Show the entries of a list, oldest first.
+def list_entries(
+    list_name: Annotated[
+        str, typer.Option("--list", help="The list: its name or id. Without it all lists are shown.")
+    ] = "",
+    identity: As = LIST_MANAGER,
+    as_json: Json = False,
+) -> None:
+    """Show the entries of a list, oldest first; without --list all lists, as `borderpost watchlist lists`.
 
     Example: `borderpost watchlist list --list Wanted`
     """
+    if not list_name:
+        lists(identity, as_json)
+        return
     with Person(load_settings(), identity) as someone:
         request = watchlist_pb2.ListEntriesRequest(list_id=_list_id(someone, list_name), page_size=500)
         pages = someone.pages(someone.watchlist.ListEntries, request)

@@ -47,7 +47,8 @@ def _mobilefacenet(_: Path | None) -> Engine:
 def _onnx(card_path: Path | None) -> Engine:
     if card_path is None:
         raise ModelCardError(
-            "faces.card: got none, want the card file of the model that the engine onnx runs"
+            "faces.card: got none, want the card file of the model that the engine onnx runs: set "
+            "BORDERPOST_FACES__CARD, or give --card to `borderpost faces`"
         )
     card = read_card(card_path)
     return Engine(

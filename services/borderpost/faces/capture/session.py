@@ -22,6 +22,7 @@ from borderpost.faces.domain import (
     Liveness,
     Look,
     QualityReport,
+    Status,
 )
 from borderpost.faces.quality.pose import yaw_of
 
@@ -229,7 +230,9 @@ class Capture:
         frames = min(len(self._kept), WANTED)
         if self._challenge is None:
             return round(100 * frames / WANTED)
-        steps = STEPS if self._challenge.over else len(self._challenge.key_frames)
+        steps = len(self._challenge.key_frames)
+        if self._challenge.over and self._challenge.liveness.status is not Status.PASSED:
+            steps = min(steps, STEPS - 1)  # 100 only where everything that was asked for came
         return round(100 * (frames + steps) / (WANTED + STEPS))
 
 
