@@ -64,6 +64,18 @@ def test_none_of_our_methods_is_open_to_everybody_or_to_nobody() -> None:
         assert 0 < len(ACCESS[method].actors) < len(Role), method
 
 
+def test_what_is_called_at_the_gateway_is_its_own_or_passed_on_and_the_rest_is_internal_or_direct() -> None:
+    passed_on = {
+        f"/{service}/{method}"
+        for front in (FORWARDED, STREAMED)
+        for (service, _), methods in front.items()
+        for method in methods
+    }
+    own = set(_methods((gateway_pb2.DESCRIPTOR,)))
+    at_gateway = {m for m in _methods(OURS) if not ACCESS[m].direct and not ACCESS[m].internal}
+    assert at_gateway == own | passed_on
+
+
 def test_the_gateway_passes_on_to_people_only() -> None:
     forwarded = [f"/{service}/{method}" for (service, _), methods in FORWARDED.items() for method in methods]
     assert forwarded

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from borderpost.runtime.access import ACCESS
+from borderpost.runtime.access import ACCESS, Rule
 from borderpost.runtime.calls import Role
 from borderpost.runtime.reasons import REASONS
 from borderpost.runtime.settings import describe_settings
@@ -45,9 +45,10 @@ def _reasons() -> str:
 
 def _access() -> str:
     intro = (
-        "Who may call what. A method that is not here is closed to everybody. The role is the one on whose\n"
-        "behalf the call is made: services other than the gateway take calls from the gateway alone, but for\n"
-        "those marked direct."
+        "Who may call what, and where. A method that is not here is closed to everybody. The role is the one on\n"
+        "whose behalf the call is made. Kiosks and people call the gateway: its own methods, and those that it\n"
+        "passes on. Internal methods are called by the gateway alone, while it screens or enrols for somebody;\n"
+        "nobody can call them at the gateway. Direct ones are called at the service itself."
     )
     rows = (
         (
@@ -55,11 +56,19 @@ def _access() -> str:
             "everybody with a certificate"
             if rule.actors == frozenset(Role)
             else ", ".join(sorted(rule.actors)),
-            "direct" if rule.direct else "",
+            _called(method, rule),
         )
         for method, rule in ACCESS.items()
     )
-    return _page("Access", intro, ("method", "roles", ""), rows)
+    return _page("Access", intro, ("method", "roles", "called"), rows)
+
+
+def _called(method: str, rule: Rule) -> str:
+    if rule.direct:
+        return "directly"
+    if rule.internal:
+        return "internally"
+    return "at the gateway" if "GatewayService" in method else "at the gateway, which passes it on"
 
 
 def _page(title: str, intro: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -20,15 +20,21 @@ class Rule:
 
     `actors`: the roles on whose behalf it may be called.
     `direct`: at a service other than the gateway, whether the actor calls it itself. If not, only the gateway
-    may call it, and names the actor.
+    may call it, and names the actor. `internal`: the gateway calls it while it screens or enrols for the actor;
+    nobody can call it at the gateway.
     """
 
     actors: frozenset[Role]
     direct: bool = False
+    internal: bool = False
 
 
 def _only(*roles: Role) -> Rule:
     return Rule(frozenset(roles))
+
+
+def _internal(*roles: Role) -> Rule:
+    return Rule(frozenset(roles), internal=True)
 
 
 _PACKAGE: Final = "/borderpost.v1."
@@ -36,22 +42,22 @@ _PACKAGE: Final = "/borderpost.v1."
 ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}GatewayService/ScreenTraveler": _only(Role.KIOSK),
     f"{_PACKAGE}GatewayService/EnrolEntry": _only(Role.LIST_MANAGER),
-    f"{_PACKAGE}DocumentsService/ReadDocument": _only(Role.KIOSK),
-    f"{_PACKAGE}FacesService/ExtractTemplate": _only(Role.KIOSK, Role.LIST_MANAGER),
-    f"{_PACKAGE}FacesService/Compare": _only(Role.KIOSK),
+    f"{_PACKAGE}DocumentsService/ReadDocument": _internal(Role.KIOSK),
+    f"{_PACKAGE}FacesService/ExtractTemplate": _internal(Role.KIOSK, Role.LIST_MANAGER),
+    f"{_PACKAGE}FacesService/Compare": _internal(Role.KIOSK),
     f"{_PACKAGE}FacesService/GuideCapture": _only(Role.KIOSK),
     f"{_PACKAGE}WatchlistService/CreateWatchlist": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ListWatchlists": _only(
         Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.AUDITOR
     ),
-    f"{_PACKAGE}WatchlistService/ProposeEntry": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/ProposeEntry": _internal(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ApproveEntry": _only(Role.APPROVER),
     f"{_PACKAGE}WatchlistService/GetEntry": _only(Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER),
     f"{_PACKAGE}WatchlistService/ListEntries": _only(Role.LIST_MANAGER, Role.APPROVER),
     f"{_PACKAGE}WatchlistService/RemoveEntry": _only(Role.LIST_MANAGER),
-    f"{_PACKAGE}WatchlistService/Search": _only(Role.KIOSK),
-    f"{_PACKAGE}DecisionsService/AppendScreening": _only(Role.KIOSK),
-    f"{_PACKAGE}DecisionsService/FindScreening": _only(Role.KIOSK),
+    f"{_PACKAGE}WatchlistService/Search": _internal(Role.KIOSK),
+    f"{_PACKAGE}DecisionsService/AppendScreening": _internal(Role.KIOSK),
+    f"{_PACKAGE}DecisionsService/FindScreening": _internal(Role.KIOSK),
     f"{_PACKAGE}DecisionsService/RecordEvents": Rule(frozenset({Role.WATCHLIST}), direct=True),
     f"{_PACKAGE}DecisionsService/GetScreening": _only(Role.OFFICER, Role.AUDITOR),
     f"{_PACKAGE}DecisionsService/QueryEvents": _only(Role.AUDITOR),

@@ -143,8 +143,14 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             purpose = context.read_purpose(stated if isinstance(stated, bytes) else stated.encode())
             return Call(method, peer, peer_role, peer, frozenset({peer_role}), purpose, "", trace)
         value = metadata.get(context.CONTEXT_KEY)
-        if peer_role is not Role.GATEWAY or not isinstance(value, bytes):
-            raise NotPermittedError("this method takes calls through the gateway only", method=method)
+        if peer_role is not Role.GATEWAY:
+            raise NotPermittedError(
+                "this service takes calls from the gateway only: kiosks and people call the gateway "
+                "(docs/access.md says which methods it has for them)",
+                method=method,
+            )
+        if not isinstance(value, bytes):
+            raise NotPermittedError("the gateway sent no call context", method=method)
         told = context.read_context(value)
         actor, roles = context.actor_of(told)
         return Call(method, peer, peer_role, actor, roles, told.purpose, told.request_id, trace)
