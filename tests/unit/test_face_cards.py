@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from borderpost.faces.adapters import dlib_onnx, mobilefacenet
-from borderpost.faces.cards import page
+from borderpost.faces.adapters.own_model import read_card
+from borderpost.faces.cards import EXAMPLE, page
+from borderpost.faces.errors import ModelCardError
 from borderpost.runtime.calibration import load_calibration
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -37,3 +39,14 @@ def test_a_fingerprint_is_of_the_numbers_and_of_nothing_else():
         {"metric": "other"},
     ):
         assert replace(card, **changes).fingerprint != card.fingerprint
+
+
+def test_the_example_of_a_card_is_one():
+    assert read_card(EXAMPLE).id == "agency-r100-v1"
+
+
+def test_a_hash_that_is_none_is_told_as_such(tmp_path):
+    card = tmp_path / "card.toml"
+    card.write_text(EXAMPLE.read_text(encoding="utf-8").replace("0123456789abcdef", "?"), encoding="utf-8")
+    with pytest.raises(ModelCardError, match="sha256: want the file's SHA-256, 64 hex digits"):
+        read_card(card)

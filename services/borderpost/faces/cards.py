@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 from borderpost.faces.adapters import dlib_onnx, mobilefacenet
+from borderpost.faces.adapters.weights import EYE_STATE, HEAD_POSE
 from borderpost.faces.ports import ModelCard
+
+EXAMPLE = Path(__file__).parent / "adapters" / "own_model.toml"
 
 INTRO = """# Engines
 
@@ -19,15 +22,36 @@ template carries its model's id, and templates of different models are never com
 OWN = """
 ## A model of your own
 
-The engine `onnx` runs an embedder of ArcFace's kind (five points, one vector, cosine) that a card file describes;
-`services/borderpost/faces/adapters/own_model.py` has the card's form. `faces.card` names the card, and the folder that
-`calibrations` names holds its calibration, ID.json. Faces are found and aligned by the default engine's models.
+The engine `onnx` runs an embedder of ArcFace's kind (five points, one vector, cosine) that a card file describes:
+
+```toml
+{example}```
+
+Left and right are the picture's. The hash is what `sha256sum model.onnx` prints. Faces are found and aligned by the
+default engine's models. Then:
+
+    borderpost faces calibrate --folder pictures --engine onnx --card model.toml --out calibrations/agency-r100-v1.json
+    export BORDERPOST_FACES__ENGINE=onnx BORDERPOST_FACES__CARD=model.toml BORDERPOST_CALIBRATIONS=calibrations
+
+The calibration's file is the card's id with `.json`, in the folder that the setting `calibrations` names.
+"""
+
+HELPERS = f"""
+## Files that make no template
+
+Run beside `mobilefacenet` and `onnx`, from the same package under the same licence ({mobilefacenet.CARD.licence}):
+
+| file | purpose | SHA-256 |
+| --- | --- | --- |
+| `{HEAD_POSE.name}` | head pose, for the quality of watchlist pictures and for guided captures | `{HEAD_POSE.sha256}` |
+| `{EYE_STATE.name}` | whether the eyes are open, for quality and blinks | `{EYE_STATE.sha256}` |
 """
 
 
 def page() -> str:
     """The page's whole text."""
-    return INTRO + "".join(_card(card) for card in (mobilefacenet.CARD, dlib_onnx.CARD)) + OWN
+    cards = "".join(_card(card) for card in (mobilefacenet.CARD, dlib_onnx.CARD))
+    return INTRO + cards + HELPERS + OWN.format(example=EXAMPLE.read_text(encoding="utf-8"))
 
 
 def _card(card: ModelCard) -> str:

@@ -1,28 +1,6 @@
 """An agency's own embedder: an ONNX model of ArcFace's kind, as its card file (TOML) describes it.
 
-    id = "agency-r100-v1"        # stands in every template; change it with anything that changes the numbers
-    file = "model.onnx"          # beside the card
-    sha256 = "..."               # verified before every load
-    licence = "..."
-    holder = "..."
-    provenance = "..."
-    training_data = "..."        # or "not stated"
-    dimension = 512
-    mirrored = true              # a template is the mean of the chip's and of its smaller mirror image's
-
-    [input]
-    side = 112                   # the model takes side × side pixels
-    colour = "RGB"               # or "BGR"
-    layout = "NCHW"              # or "NHWC"
-    mean = 127.5                 # (value − mean) / scale, value 0 to 255
-    scale = 127.5
-
-    [alignment]                  # where the points lie on the chip; without this table ArcFace's template is used
-    left_eye = [38.2946, 51.6963]
-    right_eye = [73.5318, 51.5014]
-    nose_tip = [56.0252, 71.7366]
-    mouth_left = [41.5493, 92.3655]
-    mouth_right = [70.7299, 92.2041]
+The file own_model.toml beside this module is an example, shown in docs/engines.md.
 
 Left and right are the picture's. Its calibration is ID.json in the folder that the setting `calibrations` names,
 made by `borderpost faces calibrate`. Faces are found and aligned by the default engine's detector and landmarks.
@@ -30,13 +8,15 @@ made by `borderpost faces calibrate`. Faces are found and aligned by the default
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import onnx
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from borderpost.faces.adapters.mobilefacenet import TARGET, views_of
 from borderpost.faces.adapters.prelu import without_prelu
@@ -82,12 +62,18 @@ class AlignmentCard(_Strict):
         return (self.left_eye, self.right_eye, self.nose_tip, self.mouth_left, self.mouth_right)
 
 
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise PydanticCustomError("sha256", "want the file's SHA-256, 64 hex digits in lower case")
+    return text
+
+
 class CardFile(_Strict):
     """The card file's content."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
     file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, AfterValidator(_sha256)]
     licence: Text
     holder: Text
     provenance: Text
