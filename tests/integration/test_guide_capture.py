@@ -40,7 +40,7 @@ from fakes.requests import spoken_for
 KIOSK = Actor("borderpost.local", "kiosk/north/1")
 SECONDS = 20
 HIDDEN = "hidden by gRPC's asyncio client, where one of its writes met the closed stream"
-AHEAD = StreamLimits(open_at_once=2, ms=6_000, silence_ms=1_000, frames=400)
+AHEAD = StreamLimits(open_at_once=3, ms=6_000, silence_ms=1_000, frames=400)
 
 
 @dataclass
@@ -89,9 +89,9 @@ class Service:
         return server
 
     @contextlib.asynccontextmanager
-    async def asked(self, way="direct"):
+    async def asked(self, way="direct", kiosk=KIOSK.subject):
         """An open call: straight to faces as the gateway would, or as a kiosk through the gateway."""
-        name, identity = ("faces", "gateway") if way == "direct" else ("gateway", KIOSK.subject)
+        name, identity = ("faces", "gateway") if way == "direct" else ("gateway", kiosk)
         metadata = spoken_for(Role.KIOSK) if way == "direct" else ()
         async with open_channel(self.settings, name, identity) as channel:
             call = faces_pb2_grpc.FacesServiceStub(channel).GuideCapture(metadata=metadata, timeout=SECONDS)
@@ -333,6 +333,7 @@ async def test_a_caller_that_takes_no_answers_is_cut_off(service, monkeypatch, w
 
 
 async def test_more_captures_than_the_service_takes_are_turned_away_with_a_time_to_try_again(service):
+    service.streams._limits = StreamLimits(open_at_once=2, per_caller=3)
     async with service.asked() as one, service.asked() as two:
         for call in (one, two):
             await call.write(start())
@@ -345,6 +346,19 @@ async def test_more_captures_than_the_service_takes_are_turned_away_with_a_time_
     async with service.asked() as call:
         await call.write(start())
         assert (await call.read()).session.session_id, "there is room again"
+
+
+async def test_one_kiosk_takes_no_more_places_than_its_own(service):
+    async with service.asked("gateway") as one, service.asked("gateway") as two:
+        for call in (one, two):
+            await call.write(start())
+            await call.read()
+        async with service.asked("gateway") as three:
+            reason, _ = await reason_of(three)
+        assert reason == "TOO_MANY_CAPTURES"
+        async with service.asked("gateway", kiosk="kiosk/south/1") as another:
+            await another.write(start())
+            assert (await another.read()).session.session_id
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ LAST_WORD_SECONDS: Final = 1.0
 """How long a caller may take to end its side after the result. What it sends is read and dropped until then: in a
 caller's gRPC a write that meets a closed stream can hide the status, and the result with it."""
 
+PER_CALLER: Final = 2
+"""Captures that one caller may have open: a kiosk has one camera, and may begin anew before it was missed. So no kiosk
+takes the places of all others."""
+
 Requests = AsyncIterator[faces_pb2.GuideCaptureRequest]
 
 
@@ -44,6 +49,7 @@ class StreamLimits:
     """When a capture ends by itself, and how many may be open at once."""
 
     open_at_once: int
+    per_caller: int = PER_CALLER
     ms: int = MAX_MS
     silence_ms: int = SILENCE_MS
     frames: int = MAX_FRAMES
@@ -56,23 +62,19 @@ class CaptureStreams:
         self._captures = captures
         self._pool = pool
         self._limits = limits
-        self._open = 0
+        self._open: Counter[Actor] = Counter()
 
     @property
     def open(self) -> int:
         """How many captures are open now."""
-        return self._open
+        return self._open.total()
 
     async def guide(
         self, requests: Requests, caller: Actor
     ) -> AsyncGenerator[faces_pb2.GuideCaptureResponse]:
         """Guide one capture, from its start to its result. Raises InvalidRequestError, TooManyCapturesError."""
-        if self._open >= self._limits.open_at_once:
-            raise TooManyCapturesError(
-                f"got {self._open} captures open already, want fewer: try again later",
-                retry_after_ms=str(RETRY_AFTER_MS),
-            )
-        self._open += 1
+        self._check_room(caller)
+        self._open[caller] += 1
         try:
             start = await self._start(requests)
             since_begin = _stopwatch()
@@ -94,7 +96,17 @@ class CaptureStreams:
             finally:
                 reader.cancel()
         finally:
-            self._open -= 1
+            self._open[caller] -= 1
+            self._open += Counter()  # forgets callers that have none
+
+    def _check_room(self, caller: Actor) -> None:
+        if self._open[caller] >= self._limits.per_caller:
+            problem = f"this caller has {self._open[caller]} captures open already, want fewer: end one"
+        elif self.open >= self._limits.open_at_once:
+            problem = f"got {self.open} captures open already, want fewer: try again later"
+        else:
+            return
+        raise TooManyCapturesError(problem, retry_after_ms=str(RETRY_AFTER_MS))
 
     async def _start(self, requests: Requests) -> faces_pb2.CaptureStart:
         try:
