@@ -110,6 +110,8 @@ def _to_rgb(image: Image.Image, field: str) -> Rgb:
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         width, height = image.size
+        if image.mode == "RGB" and width * height <= LARGE_PICTURE_PIXELS:
+            return np.asarray(image)  # the usual picture; strips keep the memory of all others low
         rgb = np.empty((height, width, 3), dtype=np.uint8)
         for top in range(0, height, STRIP_ROWS):
             strip = image.crop((0, top, width, min(height, top + STRIP_ROWS)))
