@@ -34,6 +34,9 @@ MAX_JPEG2000_PIXELS: Final = 4_000_000
 MAX_SCANNED_PIXELS: Final = 10 * MAX_PICTURE_PIXELS
 """Pixels by scans of a JPEG: encoders make about ten scans, and each passes over the whole picture."""
 
+USUAL_PICTURE_PIXELS: Final = 4_000_000
+"""Up to here a picture in RGB is copied whole, which is fastest; all others go strip by strip, to keep memory low."""
+
 LARGE_PICTURE_PIXELS: Final = 12_000_000
 """Larger pictures are decoded one at a time: a progressive JPEG of 40 million pixels takes 560 MB meanwhile."""
 
@@ -110,8 +113,8 @@ def _to_rgb(image: Image.Image, field: str) -> Rgb:
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         width, height = image.size
-        if image.mode == "RGB" and width * height <= LARGE_PICTURE_PIXELS:
-            return np.asarray(image)  # the usual picture; strips keep the memory of all others low
+        if image.mode == "RGB" and width * height <= USUAL_PICTURE_PIXELS:
+            return np.asarray(image)
         rgb = np.empty((height, width, 3), dtype=np.uint8)
         for top in range(0, height, STRIP_ROWS):
             strip = image.crop((0, top, width, min(height, top + STRIP_ROWS)))
