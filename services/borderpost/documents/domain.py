@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from borderpost.documents.mrz import DigitState, Mrz, MrzFields, Repair, refuted
 from borderpost.documents.states import SPECIMEN_STATE, is_state
+from borderpost.documents.verdict import Check, CheckName, Result, Verdict, verdict
 
 Point = tuple[float, float]
 """x to the right and y down, in pixels of the page picture."""
@@ -34,54 +34,6 @@ class Warn(Enum):
     NAMES_MAY_BE_CUT = "NAMES_MAY_BE_CUT"
     PORTRAIT_OUTSIDE_PICTURE = "PORTRAIT_OUTSIDE_PICTURE"
     SECOND_READING = "SECOND_READING"
-
-
-class Result(Enum):
-    """Outcome of one check."""
-
-    PASSED = "PASSED"
-    FAILED = "FAILED"
-    UNDETERMINED = "UNDETERMINED"
-    NOT_PERFORMED = "NOT_PERFORMED"
-
-
-class Overall(Enum):
-    """Overall verdict of one kind of check (BSI TR-03135)."""
-
-    PASS = "PASS"  # noqa: S105 a verdict, no password
-    FAIL = "FAIL"
-    UNDETERMINED = "UNDETERMINED"
-
-
-class CheckName(Enum):
-    """The named checks of the optical and of the electronic verdict."""
-
-    MRZ_FOUND = "MRZ_FOUND"
-    DOCUMENT_KIND_KNOWN = "DOCUMENT_KIND_KNOWN"
-    CHECK_DIGITS = "CHECK_DIGITS"
-    COMPOSITE = "COMPOSITE"
-    DATES_VALID = "DATES_VALID"
-    NOT_EXPIRED = "NOT_EXPIRED"
-    ISSUER_KNOWN = "ISSUER_KNOWN"
-    NATIONALITY_KNOWN = "NATIONALITY_KNOWN"
-    CHIP_READ = "CHIP_READ"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check and its outcome. `reason` is UPPER_SNAKE, and empty where it passed."""
-
-    name: CheckName
-    result: Result
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """An overall verdict and the checks that it follows from."""
-
-    overall: Overall
-    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +97,6 @@ class DocumentReading:
     stages: tuple[Stage, ...]
 
 
-def overall(checks: Iterable[Check]) -> Overall:
-    """FAIL if anything failed, PASS if everything passed, otherwise UNDETERMINED."""
-    results = {check.result for check in checks}
-    if Result.FAILED in results:
-        return Overall.FAIL
-    return Overall.PASS if results == {Result.PASSED} else Overall.UNDETERMINED
-
-
 FIRST_LETTERS: Final = {
     "TD1": frozenset("ACI"),
     "TD2": frozenset("ACI"),
@@ -175,7 +119,7 @@ def optical_verdict(document: Mrz, today: datetime.date, *, accept_specimens: bo
         _issuer_known(document.fields.issuing_state, accept_specimens=accept_specimens),
         _known(CheckName.NATIONALITY_KNOWN, document.fields.nationality, "NATIONALITY_NOT_IN_CODE_LIST"),
     )
-    return Verdict(overall(checks), checks)
+    return verdict(checks)
 
 
 def optical_verdict_of_problem(problem: Problem) -> Verdict:
@@ -193,13 +137,13 @@ def optical_verdict_of_problem(problem: Problem) -> Verdict:
         Check(CheckName.MRZ_FOUND, Result.UNDETERMINED, problem.value),
         *(Check(name, Result.NOT_PERFORMED, "MRZ_NOT_READ") for name in others),
     )
-    return Verdict(overall(checks), checks)
+    return verdict(checks)
 
 
 def electronic_verdict_without_chip() -> Verdict:
     """Say that no chip file was read."""
     checks = (Check(CheckName.CHIP_READ, Result.NOT_PERFORMED, "NO_CHIP_FILES"),)
-    return Verdict(overall(checks), checks)
+    return verdict(checks)
 
 
 def _kind_known(document: Mrz) -> Check:

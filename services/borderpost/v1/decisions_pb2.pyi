@@ -44,6 +44,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """An entry was approved."""
     EVENT_KIND_WATCHLIST_ENTRY_REMOVED: _EventKind.ValueType  # 6
     """An entry was removed."""
+    EVENT_KIND_TRUST_STORE_CHANGED: _EventKind.ValueType  # 7
+    """What the documents service trusts was changed."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """Kinds of events."""
@@ -62,6 +64,8 @@ EVENT_KIND_WATCHLIST_ENTRY_APPROVED: EventKind.ValueType  # 5
 """An entry was approved."""
 EVENT_KIND_WATCHLIST_ENTRY_REMOVED: EventKind.ValueType  # 6
 """An entry was removed."""
+EVENT_KIND_TRUST_STORE_CHANGED: EventKind.ValueType  # 7
+"""What the documents service trusts was changed."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -82,6 +86,7 @@ class Event(_message.Message):
     WATCHLIST_ENTRY_PROPOSED_FIELD_NUMBER: _builtins.int
     WATCHLIST_ENTRY_APPROVED_FIELD_NUMBER: _builtins.int
     WATCHLIST_ENTRY_REMOVED_FIELD_NUMBER: _builtins.int
+    TRUST_STORE_CHANGED_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     event_id: _builtins.str
@@ -122,6 +127,10 @@ class Event(_message.Message):
     def watchlist_entry_removed(self) -> Global___WatchlistEntryRemoved:
         """WATCHLIST_ENTRY_REMOVED."""
 
+    @_builtins.property
+    def trust_store_changed(self) -> Global___TrustStoreChanged:
+        """TRUST_STORE_CHANGED."""
+
     def __init__(
         self,
         *,
@@ -137,12 +146,13 @@ class Event(_message.Message):
         watchlist_entry_proposed: Global___WatchlistEntryProposed | None = ...,
         watchlist_entry_approved: Global___WatchlistEntryApproved | None = ...,
         watchlist_entry_removed: Global___WatchlistEntryRemoved | None = ...,
+        trust_store_changed: Global___TrustStoreChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "record_consulted", b"record_consulted", "time", b"time", "traveler_screened", b"traveler_screened", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "record_consulted", b"record_consulted", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "event_id", b"event_id", "payload_sha256", b"payload_sha256", "purpose", b"purpose", "record_consulted", b"record_consulted", "schema_version", b"schema_version", "time", b"time", "traveler_screened", b"traveler_screened", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "event_id", b"event_id", "payload_sha256", b"payload_sha256", "purpose", b"purpose", "record_consulted", b"record_consulted", "schema_version", b"schema_version", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -258,6 +268,7 @@ class Versions(_message.Message):
     CALIBRATION_ID_FIELD_NUMBER: _builtins.int
     WATCHLISTS_FIELD_NUMBER: _builtins.int
     DOCUMENT_READER_FIELD_NUMBER: _builtins.int
+    TRUST_STORE_FIELD_NUMBER: _builtins.int
     software: _builtins.str
     """Version of Borderpost."""
     policy: _builtins.str
@@ -270,6 +281,8 @@ class Versions(_message.Message):
     """Version of all watchlists together; 0 if they were not searched."""
     document_reader: _builtins.str
     """Reader of the document; empty if none was read."""
+    trust_store: _builtins.int
+    """Version of the trust store that the chip was judged with; 0 if there was none to judge."""
     def __init__(
         self,
         *,
@@ -279,10 +292,11 @@ class Versions(_message.Message):
         calibration_id: _builtins.str = ...,
         watchlists: _builtins.int = ...,
         document_reader: _builtins.str = ...,
+        trust_store: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_id", b"calibration_id", "document_reader", b"document_reader", "model_id", b"model_id", "policy", b"policy", "software", b"software", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_id", b"calibration_id", "document_reader", b"document_reader", "model_id", b"model_id", "policy", b"policy", "software", b"software", "trust_store", b"trust_store", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -303,6 +317,12 @@ class ScreeningPayload(_message.Message):
     COMPARISON_FIELD_NUMBER: _builtins.int
     WATCHLISTS_FIELD_NUMBER: _builtins.int
     LIVENESS_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    CHIP_FIELD_NUMBER: _builtins.int
+    CHIP_COMPARISON_FIELD_NUMBER: _builtins.int
+    PORTRAITS_COMPARISON_FIELD_NUMBER: _builtins.int
+    CHIP_PORTRAIT_QUALITY_FIELD_NUMBER: _builtins.int
+    COMBINED_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     @_builtins.property
@@ -337,6 +357,30 @@ class ScreeningPayload(_message.Message):
     def liveness(self) -> _faces_pb2.Liveness:
         """Whether the live face is a living person's, and by which method. Not set in records from before there was one."""
 
+    @_builtins.property
+    def consistency(self) -> _types_pb2.Verdict:
+        """Whether page and chip tell of the same document and person, as the documents service found."""
+
+    @_builtins.property
+    def chip(self) -> _documents_pb2.ChipReading:
+        """What the chip holds. Not set if none was read."""
+
+    @_builtins.property
+    def chip_comparison(self) -> _faces_pb2.CompareResponse:
+        """Live face against the chip's portrait."""
+
+    @_builtins.property
+    def portraits_comparison(self) -> _faces_pb2.CompareResponse:
+        """The page's portrait against the chip's."""
+
+    @_builtins.property
+    def chip_portrait_quality(self) -> _containers.RepeatedCompositeFieldContainer[_faces_pb2.QualityMeasure]:
+        """The quality of the chip's portrait."""
+
+    @_builtins.property
+    def combined(self) -> _types_pb2.Verdict:
+        """The combined verdict of BSI TR-03135."""
+
     def __init__(
         self,
         *,
@@ -349,10 +393,16 @@ class ScreeningPayload(_message.Message):
         comparison: _faces_pb2.CompareResponse | None = ...,
         watchlists: _abc.Iterable[_watchlist_pb2.ListResult] | None = ...,
         liveness: _faces_pb2.Liveness | None = ...,
+        consistency: _types_pb2.Verdict | None = ...,
+        chip: _documents_pb2.ChipReading | None = ...,
+        chip_comparison: _faces_pb2.CompareResponse | None = ...,
+        portraits_comparison: _faces_pb2.CompareResponse | None = ...,
+        chip_portrait_quality: _abc.Iterable[_faces_pb2.QualityMeasure] | None = ...,
+        combined: _types_pb2.Verdict | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "electronic", b"electronic", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chip", b"chip", "chip_comparison", b"chip_comparison", "combined", b"combined", "comparison", b"comparison", "consistency", b"consistency", "electronic", b"electronic", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "portraits_comparison", b"portraits_comparison"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "electronic", b"electronic", "live_quality", b"live_quality", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "portrait_quality", b"portrait_quality", "schema_version", b"schema_version", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip", b"chip", "chip_comparison", b"chip_comparison", "chip_portrait_quality", b"chip_portrait_quality", "combined", b"combined", "comparison", b"comparison", "consistency", b"consistency", "electronic", b"electronic", "live_quality", b"live_quality", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "portrait_quality", b"portrait_quality", "portraits_comparison", b"portraits_comparison", "schema_version", b"schema_version", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,6 +553,48 @@ class WatchlistEntryRemoved(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchlistEntryRemoved: _TypeAlias = WatchlistEntryRemoved  # noqa: Y015
+
+@_typing.final
+class TrustStoreChanged(_message.Message):
+    """What the documents service trusts was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    FILE_SHA256_FIELD_NUMBER: _builtins.int
+    FILE_KIND_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_ADDED_FIELD_NUMBER: _builtins.int
+    REVOCATION_LISTS_ADDED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The store's version after it."""
+    file_sha256: _builtins.bytes
+    """SHA-256 of the file that was imported."""
+    file_kind: _builtins.str
+    """What kind of file it was: "MASTER_LIST", "LDIF", "CERTIFICATE", "CRL"."""
+    certificates_added: _builtins.int
+    """Certificates that are new."""
+    revocation_lists_added: _builtins.int
+    """Revocation lists that are new or newer."""
+    refused: _builtins.int
+    """What was in the file and refused."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        file_sha256: _builtins.bytes = ...,
+        file_kind: _builtins.str = ...,
+        certificates_added: _builtins.int = ...,
+        revocation_lists_added: _builtins.int = ...,
+        refused: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates_added", b"certificates_added", "file_kind", b"file_kind", "file_sha256", b"file_sha256", "refused", b"refused", "revocation_lists_added", b"revocation_lists_added", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrustStoreChanged: _TypeAlias = TrustStoreChanged  # noqa: Y015
 
 @_typing.final
 class LogEntry(_message.Message):

@@ -26,29 +26,51 @@ from borderpost.v1 import types_pb2 as borderpost_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62orderpost/v1/documents.proto\x12\rborderpost.v1\x1a\x19\x62orderpost/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"K\n\x13ReadDocumentRequest\x12\x0c\n\x04page\x18\x01 \x01(\x0c\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x89\x02\n\x14ReadDocumentResponse\x12\x1f\n\x03mrz\x18\x01 \x01(\x0b\x32\x12.borderpost.v1.Mrz\x12\x10\n\x08portrait\x18\x02 \x01(\x0c\x12\'\n\x07optical\x18\x03 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12*\n\nelectronic\x18\x04 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12/\n\x08problems\x18\x05 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12(\n\x06stages\x18\x06 \x03(\x0b\x32\x18.borderpost.v1.StageTime\x12\x0e\n\x06reader\x18\x07 \x01(\t\"\xbf\x03\n\x03Mrz\x12(\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x18.borderpost.v1.MrzFormat\x12\r\n\x05lines\x18\x02 \x03(\t\x12,\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x1a.borderpost.v1.DocumentKey\x12\x13\n\x0bnationality\x18\x04 \x01(\t\x12\x1a\n\x12primary_identifier\x18\x05 \x01(\t\x12\x1c\n\x14secondary_identifier\x18\x06 \x01(\t\x12.\n\nbirth_date\x18\x07 \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x0b\n\x03sex\x18\x08 \x01(\t\x12/\n\x0b\x65xpiry_date\x18\t \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x15\n\roptional_data\x18\n \x01(\t\x12/\n\x0c\x63heck_digits\x18\x0b \x03(\x0b\x32\x19.borderpost.v1.CheckDigit\x12&\n\x07repairs\x18\x0c \x03(\x0b\x32\x15.borderpost.v1.Repair\x12\x12\n\nconfidence\x18\r \x01(\x01\x12\x10\n\x08warnings\x18\x0e \x03(\t\"L\n\nCheckDigit\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12/\n\x06status\x18\x02 \x01(\x0e\x32\x1f.borderpost.v1.CheckDigitStatus\"n\n\x06Repair\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\r\x12\x0c\n\x04\x66rom\x18\x03 \x01(\t\x12\n\n\x02to\x18\x04 \x01(\t\x12)\n\x05\x62\x61sis\x18\x05 \x01(\x0e\x32\x1a.borderpost.v1.RepairBasis*\x8f\x01\n\tMrzFormat\x12\x1a\n\x16MRZ_FORMAT_UNSPECIFIED\x10\x00\x12\x12\n\x0eMRZ_FORMAT_TD1\x10\x01\x12\x12\n\x0eMRZ_FORMAT_TD2\x10\x02\x12\x12\n\x0eMRZ_FORMAT_TD3\x10\x03\x12\x14\n\x10MRZ_FORMAT_MRV_A\x10\x04\x12\x14\n\x10MRZ_FORMAT_MRV_B\x10\x05*\x96\x01\n\x10\x43heckDigitStatus\x12\"\n\x1e\x43HECK_DIGIT_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43HECK_DIGIT_STATUS_VERIFIED\x10\x01\x12\x1e\n\x1a\x43HECK_DIGIT_STATUS_REFUTED\x10\x02\x12\x1d\n\x19\x43HECK_DIGIT_STATUS_ABSENT\x10\x03*f\n\x0bRepairBasis\x12\x1c\n\x18REPAIR_BASIS_UNSPECIFIED\x10\x00\x12\x1b\n\x17REPAIR_BASIS_FIELD_KIND\x10\x01\x12\x1c\n\x18REPAIR_BASIS_CHECK_DIGIT\x10\x02\x32k\n\x10\x44ocumentsService\x12W\n\x0cReadDocument\x12\".borderpost.v1.ReadDocumentRequest\x1a#.borderpost.v1.ReadDocumentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62orderpost/v1/documents.proto\x12\rborderpost.v1\x1a\x19\x62orderpost/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x01\n\x13ReadDocumentRequest\x12\x0c\n\x04page\x18\x01 \x01(\x0c\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rportrait_page\x18\x03 \x01(\x0c\x12&\n\x04\x63hip\x18\x04 \x01(\x0b\x32\x18.borderpost.v1.ChipFiles\x12\x10\n\x08visit_id\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t\"\xe0\x01\n\tChipFiles\x12\x0b\n\x03\x63om\x18\x01 \x01(\x0c\x12\x0b\n\x03sod\x18\x02 \x01(\x0c\x12\x0b\n\x03\x64g1\x18\x03 \x01(\x0c\x12\x0b\n\x03\x64g2\x18\x04 \x01(\x0c\x12\x0c\n\x04\x64g11\x18\x05 \x01(\x0c\x12\x0c\n\x04\x64g12\x18\x06 \x01(\x0c\x12\x0c\n\x04\x64g14\x18\x07 \x01(\x0c\x12\x0c\n\x04\x64g15\x18\x08 \x01(\x0c\x12\x42\n\x15\x61\x63tive_authentication\x18\t \x01(\x0b\x32#.borderpost.v1.ActiveAuthentication\x12#\n\x1b\x63hip_authentication_claimed\x18\n \x01(\x08\"B\n\x14\x41\x63tiveAuthentication\x12\x17\n\x0f\x63hallenge_token\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"-\n\x19IssueChipChallengeRequest\x12\x10\n\x08visit_id\x18\x01 \x01(\t\"t\n\x1aIssueChipChallengeResponse\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x17\n\x0f\x63hallenge_token\x18\x02 \x01(\x0c\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x01\n\x13\x43hipChallengeClaims\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12$\n\x06\x63\x61ller\x18\x03 \x01(\x0b\x32\x14.borderpost.v1.Actor\x12\x0e\n\x06key_id\x18\x04 \x01(\t\x12\x11\n\tissued_ms\x18\x05 \x01(\x03\x12\x12\n\nexpires_ms\x18\x06 \x01(\x03\"7\n\x12\x43hipChallengeToken\x12\x0e\n\x06\x63laims\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\x94\x03\n\x14ReadDocumentResponse\x12\x1f\n\x03mrz\x18\x01 \x01(\x0b\x32\x12.borderpost.v1.Mrz\x12\x10\n\x08portrait\x18\x02 \x01(\x0c\x12\'\n\x07optical\x18\x03 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12*\n\nelectronic\x18\x04 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12/\n\x08problems\x18\x05 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12(\n\x06stages\x18\x06 \x03(\x0b\x32\x18.borderpost.v1.StageTime\x12\x0e\n\x06reader\x18\x07 \x01(\t\x12+\n\x0b\x63onsistency\x18\x08 \x01(\x0b\x32\x16.borderpost.v1.Verdict\x12(\n\x04\x63hip\x18\t \x01(\x0b\x32\x1a.borderpost.v1.ChipReading\x12\x15\n\rchip_portrait\x18\n \x01(\x0c\x12\x1b\n\x13trust_store_version\x18\x0b \x01(\x04\"\x97\x02\n\x0b\x43hipReading\x12\x1f\n\x03mrz\x18\x01 \x01(\x0b\x32\x12.borderpost.v1.Mrz\x12\x38\n\x10\x63lone_protection\x18\x02 \x01(\x0e\x32\x1e.borderpost.v1.CloneProtection\x12)\n\x06signer\x18\x03 \x01(\x0b\x32\x19.borderpost.v1.ChipSigner\x12,\n\x06holder\x18\x04 \x01(\x0b\x32\x1c.borderpost.v1.HolderDetails\x12\x30\n\x08issuance\x18\x05 \x01(\x0b\x32\x1e.borderpost.v1.IssuanceDetails\x12\x13\n\x0blds_version\x18\x06 \x01(\t\x12\r\n\x05\x66iles\x18\x07 \x03(\t\"\xca\x01\n\nChipSigner\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x1a\n\x12\x63\x65rtificate_sha256\x18\x02 \x01(\x0c\x12\x13\n\x0b\x63sca_sha256\x18\x03 \x01(\x0c\x12-\n\tsigned_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\talgorithm\x18\x05 \x01(\t\x12\x38\n\x14revocation_list_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x98\x01\n\rHolderDetails\x12\x11\n\tfull_name\x18\x01 \x01(\t\x12\x13\n\x0bother_names\x18\x02 \x03(\t\x12\x17\n\x0fpersonal_number\x18\x03 \x01(\t\x12.\n\nbirth_date\x18\x04 \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x16\n\x0eplace_of_birth\x18\x05 \x03(\t\"i\n\x0fIssuanceDetails\x12\x11\n\tauthority\x18\x01 \x01(\t\x12-\n\tissued_on\x18\x02 \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x14\n\x0c\x65ndorsements\x18\x03 \x01(\t\"\xde\x03\n\x03Mrz\x12(\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x18.borderpost.v1.MrzFormat\x12\r\n\x05lines\x18\x02 \x03(\t\x12,\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x1a.borderpost.v1.DocumentKey\x12\x13\n\x0bnationality\x18\x04 \x01(\t\x12\x1a\n\x12primary_identifier\x18\x05 \x01(\t\x12\x1c\n\x14secondary_identifier\x18\x06 \x01(\t\x12.\n\nbirth_date\x18\x07 \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x0b\n\x03sex\x18\x08 \x01(\t\x12/\n\x0b\x65xpiry_date\x18\t \x01(\x0b\x32\x1a.borderpost.v1.PartialDate\x12\x15\n\roptional_data\x18\n \x01(\t\x12/\n\x0c\x63heck_digits\x18\x0b \x03(\x0b\x32\x19.borderpost.v1.CheckDigit\x12&\n\x07repairs\x18\x0c \x03(\x0b\x32\x15.borderpost.v1.Repair\x12\x12\n\nconfidence\x18\r \x01(\x01\x12\x10\n\x08warnings\x18\x0e \x03(\t\x12\x1d\n\x15\x63haracter_confidences\x18\x0f \x03(\x02\"L\n\nCheckDigit\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12/\n\x06status\x18\x02 \x01(\x0e\x32\x1f.borderpost.v1.CheckDigitStatus\"n\n\x06Repair\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\r\x12\x0c\n\x04\x66rom\x18\x03 \x01(\t\x12\n\n\x02to\x18\x04 \x01(\t\x12)\n\x05\x62\x61sis\x18\x05 \x01(\x0e\x32\x1a.borderpost.v1.RepairBasis*\xb6\x01\n\x0f\x43loneProtection\x12 \n\x1c\x43LONE_PROTECTION_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43LONE_PROTECTION_PROVEN\x10\x01\x12\x1c\n\x18\x43LONE_PROTECTION_REFUTED\x10\x02\x12\x1f\n\x1b\x43LONE_PROTECTION_UNVERIFIED\x10\x03\x12%\n!CLONE_PROTECTION_COULD_BE_A_CLONE\x10\x04*\x8f\x01\n\tMrzFormat\x12\x1a\n\x16MRZ_FORMAT_UNSPECIFIED\x10\x00\x12\x12\n\x0eMRZ_FORMAT_TD1\x10\x01\x12\x12\n\x0eMRZ_FORMAT_TD2\x10\x02\x12\x12\n\x0eMRZ_FORMAT_TD3\x10\x03\x12\x14\n\x10MRZ_FORMAT_MRV_A\x10\x04\x12\x14\n\x10MRZ_FORMAT_MRV_B\x10\x05*\x96\x01\n\x10\x43heckDigitStatus\x12\"\n\x1e\x43HECK_DIGIT_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43HECK_DIGIT_STATUS_VERIFIED\x10\x01\x12\x1e\n\x1a\x43HECK_DIGIT_STATUS_REFUTED\x10\x02\x12\x1d\n\x19\x43HECK_DIGIT_STATUS_ABSENT\x10\x03*f\n\x0bRepairBasis\x12\x1c\n\x18REPAIR_BASIS_UNSPECIFIED\x10\x00\x12\x1b\n\x17REPAIR_BASIS_FIELD_KIND\x10\x01\x12\x1c\n\x18REPAIR_BASIS_CHECK_DIGIT\x10\x02\x32\xd6\x01\n\x10\x44ocumentsService\x12W\n\x0cReadDocument\x12\".borderpost.v1.ReadDocumentRequest\x1a#.borderpost.v1.ReadDocumentResponse\x12i\n\x12IssueChipChallenge\x12(.borderpost.v1.IssueChipChallengeRequest\x1a).borderpost.v1.IssueChipChallengeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'borderpost.v1.documents_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MRZFORMAT']._serialized_start=1094
-  _globals['_MRZFORMAT']._serialized_end=1237
-  _globals['_CHECKDIGITSTATUS']._serialized_start=1240
-  _globals['_CHECKDIGITSTATUS']._serialized_end=1390
-  _globals['_REPAIRBASIS']._serialized_start=1392
-  _globals['_REPAIRBASIS']._serialized_end=1494
-  _globals['_READDOCUMENTREQUEST']._serialized_start=108
-  _globals['_READDOCUMENTREQUEST']._serialized_end=183
-  _globals['_READDOCUMENTRESPONSE']._serialized_start=186
-  _globals['_READDOCUMENTRESPONSE']._serialized_end=451
-  _globals['_MRZ']._serialized_start=454
-  _globals['_MRZ']._serialized_end=901
-  _globals['_CHECKDIGIT']._serialized_start=903
-  _globals['_CHECKDIGIT']._serialized_end=979
-  _globals['_REPAIR']._serialized_start=981
-  _globals['_REPAIR']._serialized_end=1091
-  _globals['_DOCUMENTSSERVICE']._serialized_start=1496
-  _globals['_DOCUMENTSSERVICE']._serialized_end=1603
+  _globals['_CLONEPROTECTION']._serialized_start=2780
+  _globals['_CLONEPROTECTION']._serialized_end=2962
+  _globals['_MRZFORMAT']._serialized_start=2965
+  _globals['_MRZFORMAT']._serialized_end=3108
+  _globals['_CHECKDIGITSTATUS']._serialized_start=3111
+  _globals['_CHECKDIGITSTATUS']._serialized_end=3261
+  _globals['_REPAIRBASIS']._serialized_start=3263
+  _globals['_REPAIRBASIS']._serialized_end=3365
+  _globals['_READDOCUMENTREQUEST']._serialized_start=109
+  _globals['_READDOCUMENTREQUEST']._serialized_end=283
+  _globals['_CHIPFILES']._serialized_start=286
+  _globals['_CHIPFILES']._serialized_end=510
+  _globals['_ACTIVEAUTHENTICATION']._serialized_start=512
+  _globals['_ACTIVEAUTHENTICATION']._serialized_end=578
+  _globals['_ISSUECHIPCHALLENGEREQUEST']._serialized_start=580
+  _globals['_ISSUECHIPCHALLENGEREQUEST']._serialized_end=625
+  _globals['_ISSUECHIPCHALLENGERESPONSE']._serialized_start=627
+  _globals['_ISSUECHIPCHALLENGERESPONSE']._serialized_end=743
+  _globals['_CHIPCHALLENGECLAIMS']._serialized_start=746
+  _globals['_CHIPCHALLENGECLAIMS']._serialized_end=893
+  _globals['_CHIPCHALLENGETOKEN']._serialized_start=895
+  _globals['_CHIPCHALLENGETOKEN']._serialized_end=950
+  _globals['_READDOCUMENTRESPONSE']._serialized_start=953
+  _globals['_READDOCUMENTRESPONSE']._serialized_end=1357
+  _globals['_CHIPREADING']._serialized_start=1360
+  _globals['_CHIPREADING']._serialized_end=1639
+  _globals['_CHIPSIGNER']._serialized_start=1642
+  _globals['_CHIPSIGNER']._serialized_end=1844
+  _globals['_HOLDERDETAILS']._serialized_start=1847
+  _globals['_HOLDERDETAILS']._serialized_end=1999
+  _globals['_ISSUANCEDETAILS']._serialized_start=2001
+  _globals['_ISSUANCEDETAILS']._serialized_end=2106
+  _globals['_MRZ']._serialized_start=2109
+  _globals['_MRZ']._serialized_end=2587
+  _globals['_CHECKDIGIT']._serialized_start=2589
+  _globals['_CHECKDIGIT']._serialized_end=2665
+  _globals['_REPAIR']._serialized_start=2667
+  _globals['_REPAIR']._serialized_end=2777
+  _globals['_DOCUMENTSSERVICE']._serialized_start=3368
+  _globals['_DOCUMENTSSERVICE']._serialized_end=3582
 # @@protoc_insertion_point(module_scope)

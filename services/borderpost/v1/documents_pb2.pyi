@@ -21,6 +21,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _CloneProtection:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CloneProtectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CloneProtection.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLONE_PROTECTION_UNSPECIFIED: _CloneProtection.ValueType  # 0
+    """Not set; never sent."""
+    CLONE_PROTECTION_PROVEN: _CloneProtection.ValueType  # 1
+    """It signed this service's nonce with the key of data group 15, whose hash the state has signed."""
+    CLONE_PROTECTION_REFUTED: _CloneProtection.ValueType  # 2
+    """It has the key for a proof, and its signature is wrong: it is a copy, or faulty."""
+    CLONE_PROTECTION_UNVERIFIED: _CloneProtection.ValueType  # 3
+    """It has keys for a proof and none was made; or the reader claims one that nobody here can check."""
+    CLONE_PROTECTION_COULD_BE_A_CLONE: _CloneProtection.ValueType  # 4
+    """It has neither chip nor active authentication: a copy of it would look the same."""
+
+class CloneProtection(_CloneProtection, metaclass=_CloneProtectionEnumTypeWrapper):
+    """Whether the chip could be a copy of another one (ICAO 9303-11, 6)."""
+
+CLONE_PROTECTION_UNSPECIFIED: CloneProtection.ValueType  # 0
+"""Not set; never sent."""
+CLONE_PROTECTION_PROVEN: CloneProtection.ValueType  # 1
+"""It signed this service's nonce with the key of data group 15, whose hash the state has signed."""
+CLONE_PROTECTION_REFUTED: CloneProtection.ValueType  # 2
+"""It has the key for a proof, and its signature is wrong: it is a copy, or faulty."""
+CLONE_PROTECTION_UNVERIFIED: CloneProtection.ValueType  # 3
+"""It has keys for a proof and none was made; or the reader claims one that nobody here can check."""
+CLONE_PROTECTION_COULD_BE_A_CLONE: CloneProtection.ValueType  # 4
+"""It has neither chip nor active authentication: a copy of it would look the same."""
+Global___CloneProtection: _TypeAlias = CloneProtection  # noqa: Y015
+
 class _MrzFormat:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -117,25 +149,257 @@ class ReadDocumentRequest(_message.Message):
 
     PAGE_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
+    PORTRAIT_PAGE_FIELD_NUMBER: _builtins.int
+    CHIP_FIELD_NUMBER: _builtins.int
+    VISIT_ID_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     page: _builtins.bytes
     """Picture of the data page: JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels (JPEG 2000: 4 million). Required."""
+    portrait_page: _builtins.bytes
+    """The other side of a card whose portrait is not on the page with the MRZ (TD1): as `page`. May be empty."""
+    visit_id: _builtins.str
+    """The visit that the chip's challenge was issued for. Required with `chip.active_authentication`."""
+    language: _builtins.str
+    """Language of the advice (BCP 47). English where it is empty or unknown."""
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When validity is judged. Required: the caller's time, so that a replay judges the same."""
+
+    @_builtins.property
+    def chip(self) -> Global___ChipFiles:
+        """The files of the chip. Not set if the kiosk read none."""
 
     def __init__(
         self,
         *,
         page: _builtins.bytes = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
+        portrait_page: _builtins.bytes = ...,
+        chip: Global___ChipFiles | None = ...,
+        visit_id: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "chip", b"chip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "page", b"page"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "chip", b"chip", "language", b"language", "page", b"page", "portrait_page", b"portrait_page", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadDocumentRequest: _TypeAlias = ReadDocumentRequest  # noqa: Y015
+
+@_typing.final
+class ChipFiles(_message.Message):
+    """The files of a chip as read, unchanged: each the whole elementary file with its outer tag (ICAO 9303-10, 4). A file
+    that the chip doesn't have, or that wasn't read, is empty. At most 4 MiB together.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COM_FIELD_NUMBER: _builtins.int
+    SOD_FIELD_NUMBER: _builtins.int
+    DG1_FIELD_NUMBER: _builtins.int
+    DG2_FIELD_NUMBER: _builtins.int
+    DG11_FIELD_NUMBER: _builtins.int
+    DG12_FIELD_NUMBER: _builtins.int
+    DG14_FIELD_NUMBER: _builtins.int
+    DG15_FIELD_NUMBER: _builtins.int
+    ACTIVE_AUTHENTICATION_FIELD_NUMBER: _builtins.int
+    CHIP_AUTHENTICATION_CLAIMED_FIELD_NUMBER: _builtins.int
+    com: _builtins.bytes
+    """EF.COM: which data groups there are."""
+    sod: _builtins.bytes
+    """EF.SOD: the document security object, signed by the issuing state."""
+    dg1: _builtins.bytes
+    """Data group 1: the MRZ."""
+    dg2: _builtins.bytes
+    """Data group 2: the portrait."""
+    dg11: _builtins.bytes
+    """Data group 11: details of the holder."""
+    dg12: _builtins.bytes
+    """Data group 12: details of the document."""
+    dg14: _builtins.bytes
+    """Data group 14: security options, such as keys for chip authentication."""
+    dg15: _builtins.bytes
+    """Data group 15: the public key for active authentication."""
+    chip_authentication_claimed: _builtins.bool
+    """The reader says that it did chip authentication with the chip (ICAO 9303-11, 6.2). It is recorded as a claim; nothing
+    here proves it, and no verdict passes by it.
+    """
+    @_builtins.property
+    def active_authentication(self) -> Global___ActiveAuthentication:
+        """The chip's answer to a challenge of this service. Not set if none was asked for."""
+
+    def __init__(
+        self,
+        *,
+        com: _builtins.bytes = ...,
+        sod: _builtins.bytes = ...,
+        dg1: _builtins.bytes = ...,
+        dg2: _builtins.bytes = ...,
+        dg11: _builtins.bytes = ...,
+        dg12: _builtins.bytes = ...,
+        dg14: _builtins.bytes = ...,
+        dg15: _builtins.bytes = ...,
+        active_authentication: Global___ActiveAuthentication | None = ...,
+        chip_authentication_claimed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["active_authentication", b"active_authentication"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_authentication", b"active_authentication", "chip_authentication_claimed", b"chip_authentication_claimed", "com", b"com", "dg1", b"dg1", "dg11", b"dg11", "dg12", b"dg12", "dg14", b"dg14", "dg15", b"dg15", "dg2", b"dg2", "sod", b"sod"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChipFiles: _TypeAlias = ChipFiles  # noqa: Y015
+
+@_typing.final
+class ActiveAuthentication(_message.Message):
+    """The answer of a chip to INTERNAL AUTHENTICATE (ICAO 9303-11, 6.1)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHALLENGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    challenge_token: _builtins.bytes
+    """The token that came with the nonce."""
+    signature: _builtins.bytes
+    """The chip's signature over the nonce, as it came."""
+    def __init__(
+        self,
+        *,
+        challenge_token: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge_token", b"challenge_token", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActiveAuthentication: _TypeAlias = ActiveAuthentication  # noqa: Y015
+
+@_typing.final
+class IssueChipChallengeRequest(_message.Message):
+    """For which traveler a chip is to be challenged."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VISIT_ID_FIELD_NUMBER: _builtins.int
+    visit_id: _builtins.str
+    """The visit: a UUIDv7 of the kiosk's. Required."""
+    def __init__(
+        self,
+        *,
+        visit_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["visit_id", b"visit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueChipChallengeRequest: _TypeAlias = IssueChipChallengeRequest  # noqa: Y015
+
+@_typing.final
+class IssueChipChallengeResponse(_message.Message):
+    """A challenge for a chip."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NONCE_FIELD_NUMBER: _builtins.int
+    CHALLENGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    nonce: _builtins.bytes
+    """RND.IFD: 8 bytes for the chip to sign."""
+    challenge_token: _builtins.bytes
+    """To be sent back with the signature."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """After this the token is refused (UTC)."""
+
+    def __init__(
+        self,
+        *,
+        nonce: _builtins.bytes = ...,
+        challenge_token: _builtins.bytes = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge_token", b"challenge_token", "expires_at", b"expires_at", "nonce", b"nonce"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueChipChallengeResponse: _TypeAlias = IssueChipChallengeResponse  # noqa: Y015
+
+@_typing.final
+class ChipChallengeClaims(_message.Message):
+    """What a challenge token says, signed. For this service alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NONCE_FIELD_NUMBER: _builtins.int
+    VISIT_ID_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    ISSUED_MS_FIELD_NUMBER: _builtins.int
+    EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    nonce: _builtins.bytes
+    """The nonce."""
+    visit_id: _builtins.str
+    """The visit."""
+    key_id: _builtins.str
+    """The key that signed it."""
+    issued_ms: _builtins.int
+    """When it was issued, in milliseconds since 1970 (UTC)."""
+    expires_ms: _builtins.int
+    """Until when it holds."""
+    @_builtins.property
+    def caller(self) -> _types_pb2.Actor:
+        """Whom it was issued to."""
+
+    def __init__(
+        self,
+        *,
+        nonce: _builtins.bytes = ...,
+        visit_id: _builtins.str = ...,
+        caller: _types_pb2.Actor | None = ...,
+        key_id: _builtins.str = ...,
+        issued_ms: _builtins.int = ...,
+        expires_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "expires_ms", b"expires_ms", "issued_ms", b"issued_ms", "key_id", b"key_id", "nonce", b"nonce", "visit_id", b"visit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChipChallengeClaims: _TypeAlias = ChipChallengeClaims  # noqa: Y015
+
+@_typing.final
+class ChipChallengeToken(_message.Message):
+    """A challenge token. Opaque to kiosks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    claims: _builtins.bytes
+    """A ChipChallengeClaims, serialised."""
+    signature: _builtins.bytes
+    """Ed25519 over it."""
+    def __init__(
+        self,
+        *,
+        claims: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChipChallengeToken: _TypeAlias = ChipChallengeToken  # noqa: Y015
 
 @_typing.final
 class ReadDocumentResponse(_message.Message):
@@ -150,10 +414,18 @@ class ReadDocumentResponse(_message.Message):
     PROBLEMS_FIELD_NUMBER: _builtins.int
     STAGES_FIELD_NUMBER: _builtins.int
     READER_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    CHIP_FIELD_NUMBER: _builtins.int
+    CHIP_PORTRAIT_FIELD_NUMBER: _builtins.int
+    TRUST_STORE_VERSION_FIELD_NUMBER: _builtins.int
     portrait: _builtins.bytes
     """The holder's portrait, cut from the page: JPEG. Empty if it wasn't found."""
     reader: _builtins.str
     """The reader of the zone, with its version."""
+    chip_portrait: _builtins.bytes
+    """The portrait of data group 2 as stored: JPEG or JPEG 2000. Empty if there is none that can be decoded."""
+    trust_store_version: _builtins.int
+    """Version of the trust store that the chip was judged with; 0 if none was asked."""
     @_builtins.property
     def mrz(self) -> Global___Mrz:
         """The machine readable zone. Not set if none was read."""
@@ -164,7 +436,9 @@ class ReadDocumentResponse(_message.Message):
 
     @_builtins.property
     def electronic(self) -> _types_pb2.Verdict:
-        """The chip. Until chip files are read: UNDETERMINED, its check NOT_PERFORMED."""
+        """The chip: passive authentication, then whether it is a copy (ICAO 9303-11, 5.1 and 6.1). Without chip files
+        UNDETERMINED, its check CHIP_READ NOT_PERFORMED.
+        """
 
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.CaptureProblem]:
@@ -173,6 +447,14 @@ class ReadDocumentResponse(_message.Message):
     @_builtins.property
     def stages(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.StageTime]:
         """Where the time went."""
+
+    @_builtins.property
+    def consistency(self) -> _types_pb2.Verdict:
+        """Whether page and chip tell of the same document and person. Without either of them UNDETERMINED, NOT_PERFORMED."""
+
+    @_builtins.property
+    def chip(self) -> Global___ChipReading:
+        """What the chip holds. Not set if no chip files were sent."""
 
     def __init__(
         self,
@@ -184,14 +466,196 @@ class ReadDocumentResponse(_message.Message):
         problems: _abc.Iterable[_types_pb2.CaptureProblem] | None = ...,
         stages: _abc.Iterable[_types_pb2.StageTime] | None = ...,
         reader: _builtins.str = ...,
+        consistency: _types_pb2.Verdict | None = ...,
+        chip: Global___ChipReading | None = ...,
+        chip_portrait: _builtins.bytes = ...,
+        trust_store_version: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["electronic", b"electronic", "mrz", b"mrz", "optical", b"optical"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chip", b"chip", "consistency", b"consistency", "electronic", b"electronic", "mrz", b"mrz", "optical", b"optical"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["electronic", b"electronic", "mrz", b"mrz", "optical", b"optical", "portrait", b"portrait", "problems", b"problems", "reader", b"reader", "stages", b"stages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip", b"chip", "chip_portrait", b"chip_portrait", "consistency", b"consistency", "electronic", b"electronic", "mrz", b"mrz", "optical", b"optical", "portrait", b"portrait", "problems", b"problems", "reader", b"reader", "stages", b"stages", "trust_store_version", b"trust_store_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadDocumentResponse: _TypeAlias = ReadDocumentResponse  # noqa: Y015
+
+@_typing.final
+class ChipReading(_message.Message):
+    """What a chip holds. Believe it as far as the electronic verdict goes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MRZ_FIELD_NUMBER: _builtins.int
+    CLONE_PROTECTION_FIELD_NUMBER: _builtins.int
+    SIGNER_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    ISSUANCE_FIELD_NUMBER: _builtins.int
+    LDS_VERSION_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    clone_protection: Global___CloneProtection.ValueType
+    """Whether it could be a copy."""
+    lds_version: _builtins.str
+    """LDS version, such as "1.8". Empty if unknown."""
+    @_builtins.property
+    def mrz(self) -> Global___Mrz:
+        """The MRZ of data group 1. Not set if it can't be parsed."""
+
+    @_builtins.property
+    def signer(self) -> Global___ChipSigner:
+        """Who signed it. Not set if the security object can't be parsed."""
+
+    @_builtins.property
+    def holder(self) -> Global___HolderDetails:
+        """Details of the holder from data group 11. Not set if there are none."""
+
+    @_builtins.property
+    def issuance(self) -> Global___IssuanceDetails:
+        """Details of the document from data group 12. Not set if there are none."""
+
+    @_builtins.property
+    def files(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The files that were sent: "COM", "SOD", "DG1", ..."""
+
+    def __init__(
+        self,
+        *,
+        mrz: Global___Mrz | None = ...,
+        clone_protection: Global___CloneProtection.ValueType = ...,
+        signer: Global___ChipSigner | None = ...,
+        holder: Global___HolderDetails | None = ...,
+        issuance: Global___IssuanceDetails | None = ...,
+        lds_version: _builtins.str = ...,
+        files: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "issuance", b"issuance", "mrz", b"mrz", "signer", b"signer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clone_protection", b"clone_protection", "files", b"files", "holder", b"holder", "issuance", b"issuance", "lds_version", b"lds_version", "mrz", b"mrz", "signer", b"signer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChipReading: _TypeAlias = ChipReading  # noqa: Y015
+
+@_typing.final
+class ChipSigner(_message.Message):
+    """The document signer of a chip, and the CSCA that stands behind it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_SHA256_FIELD_NUMBER: _builtins.int
+    CSCA_SHA256_FIELD_NUMBER: _builtins.int
+    SIGNED_AT_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    REVOCATION_LIST_FROM_FIELD_NUMBER: _builtins.int
+    country: _builtins.str
+    """Country in the signer's certificate, two letters."""
+    certificate_sha256: _builtins.bytes
+    """SHA-256 of the signer's certificate."""
+    csca_sha256: _builtins.bytes
+    """SHA-256 of the CSCA certificate that issued it. Empty if none is trusted."""
+    algorithm: _builtins.str
+    """Its signature's algorithm, such as "ECDSA brainpoolP256r1 SHA-256"."""
+    @_builtins.property
+    def signed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it signed, as it says itself. Not set if it doesn't say."""
+
+    @_builtins.property
+    def revocation_list_from(self) -> _timestamp_pb2.Timestamp:
+        """Age of the newest revocation list of its issuer. Not set if there is none."""
+
+    def __init__(
+        self,
+        *,
+        country: _builtins.str = ...,
+        certificate_sha256: _builtins.bytes = ...,
+        csca_sha256: _builtins.bytes = ...,
+        signed_at: _timestamp_pb2.Timestamp | None = ...,
+        algorithm: _builtins.str = ...,
+        revocation_list_from: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["revocation_list_from", b"revocation_list_from", "signed_at", b"signed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "certificate_sha256", b"certificate_sha256", "country", b"country", "csca_sha256", b"csca_sha256", "revocation_list_from", b"revocation_list_from", "signed_at", b"signed_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChipSigner: _TypeAlias = ChipSigner  # noqa: Y015
+
+@_typing.final
+class HolderDetails(_message.Message):
+    """Details of the holder (ICAO 9303-10, 4.7.11). Each as on the chip, empty if it isn't there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FULL_NAME_FIELD_NUMBER: _builtins.int
+    OTHER_NAMES_FIELD_NUMBER: _builtins.int
+    PERSONAL_NUMBER_FIELD_NUMBER: _builtins.int
+    BIRTH_DATE_FIELD_NUMBER: _builtins.int
+    PLACE_OF_BIRTH_FIELD_NUMBER: _builtins.int
+    full_name: _builtins.str
+    """Full name in national characters."""
+    personal_number: _builtins.str
+    """Personal number."""
+    @_builtins.property
+    def other_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other names."""
+
+    @_builtins.property
+    def birth_date(self) -> _types_pb2.PartialDate:
+        """Full date of birth."""
+
+    @_builtins.property
+    def place_of_birth(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Place of birth, parts apart."""
+
+    def __init__(
+        self,
+        *,
+        full_name: _builtins.str = ...,
+        other_names: _abc.Iterable[_builtins.str] | None = ...,
+        personal_number: _builtins.str = ...,
+        birth_date: _types_pb2.PartialDate | None = ...,
+        place_of_birth: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "full_name", b"full_name", "other_names", b"other_names", "personal_number", b"personal_number", "place_of_birth", b"place_of_birth"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HolderDetails: _TypeAlias = HolderDetails  # noqa: Y015
+
+@_typing.final
+class IssuanceDetails(_message.Message):
+    """Details of the document (ICAO 9303-10, 4.7.12). Each as on the chip, empty if it isn't there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHORITY_FIELD_NUMBER: _builtins.int
+    ISSUED_ON_FIELD_NUMBER: _builtins.int
+    ENDORSEMENTS_FIELD_NUMBER: _builtins.int
+    authority: _builtins.str
+    """Issuing authority."""
+    endorsements: _builtins.str
+    """Endorsements and observations."""
+    @_builtins.property
+    def issued_on(self) -> _types_pb2.PartialDate:
+        """Date of issue."""
+
+    def __init__(
+        self,
+        *,
+        authority: _builtins.str = ...,
+        issued_on: _types_pb2.PartialDate | None = ...,
+        endorsements: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["issued_on", b"issued_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "endorsements", b"endorsements", "issued_on", b"issued_on"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssuanceDetails: _TypeAlias = IssuanceDetails  # noqa: Y015
 
 @_typing.final
 class Mrz(_message.Message):
@@ -213,6 +677,7 @@ class Mrz(_message.Message):
     REPAIRS_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    CHARACTER_CONFIDENCES_FIELD_NUMBER: _builtins.int
     format: Global___MrzFormat.ValueType
     """Its format."""
     nationality: _builtins.str
@@ -253,9 +718,11 @@ class Mrz(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What an officer should know of the reading: CHARACTER_REPAIRED, FILLERS_ADJUSTED, NAMES_MAY_BE_CUT,
-        PORTRAIT_OUTSIDE_PICTURE, SECOND_READING.
-        """
+        """What an officer should know of the reading; docs/reasons.md lists them."""
+
+    @_builtins.property
+    def character_confidences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """How sure the reader is of each character, 0 to 1, line after line. Empty for a chip's MRZ."""
 
     def __init__(
         self,
@@ -274,10 +741,11 @@ class Mrz(_message.Message):
         repairs: _abc.Iterable[Global___Repair] | None = ...,
         confidence: _builtins.float = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
+        character_confidences: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "document", b"document", "expiry_date", b"expiry_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "check_digits", b"check_digits", "confidence", b"confidence", "document", b"document", "expiry_date", b"expiry_date", "format", b"format", "lines", b"lines", "nationality", b"nationality", "optional_data", b"optional_data", "primary_identifier", b"primary_identifier", "repairs", b"repairs", "secondary_identifier", b"secondary_identifier", "sex", b"sex", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "character_confidences", b"character_confidences", "check_digits", b"check_digits", "confidence", b"confidence", "document", b"document", "expiry_date", b"expiry_date", "format", b"format", "lines", b"lines", "nationality", b"nationality", "optional_data", b"optional_data", "primary_identifier", b"primary_identifier", "repairs", b"repairs", "secondary_identifier", b"secondary_identifier", "sex", b"sex", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

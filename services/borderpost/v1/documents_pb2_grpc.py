@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class DocumentsServiceStub:
-    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing.
+    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing of a document; what it
+    trusts (trust.proto) is in its database.
     """
 
     def __init__(self, channel):
@@ -40,16 +41,33 @@ class DocumentsServiceStub:
                 request_serializer=borderpost_dot_v1_dot_documents__pb2.ReadDocumentRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_documents__pb2.ReadDocumentResponse.FromString,
                 _registered_method=True)
+        self.IssueChipChallenge = channel.unary_unary(
+                '/borderpost.v1.DocumentsService/IssueChipChallenge',
+                request_serializer=borderpost_dot_v1_dot_documents__pb2.IssueChipChallengeRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_documents__pb2.IssueChipChallengeResponse.FromString,
+                _registered_method=True)
 
 
 class DocumentsServiceServicer:
-    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing.
+    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing of a document; what it
+    trusts (trust.proto) is in its database.
     """
 
     def ReadDocument(self, request, context):
-        """Reads one document. A page that can't be read is a result (problems), not an error.
+        """Reads one document: the page, and the chip's files where there are any. A page that can't be read and a chip that
+        isn't genuine are results (problems, verdicts), not errors; so are chip files that can't be parsed.
 
-        INVALID_ARGUMENT: PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED.
+        INVALID_ARGUMENT: PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED; INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueChipChallenge(self, request, context):
+        """Gives a kiosk the nonce for a chip's active authentication (ICAO 9303-11, 6.1), with a token that lets this service
+        know it again. The token is bound to the visit and the kiosk, and expires after a few minutes.
+
+        INVALID_ARGUMENT: INVALID_REQUEST.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -63,6 +81,11 @@ def add_DocumentsServiceServicer_to_server(servicer, server):
                     request_deserializer=borderpost_dot_v1_dot_documents__pb2.ReadDocumentRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_documents__pb2.ReadDocumentResponse.SerializeToString,
             ),
+            'IssueChipChallenge': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueChipChallenge,
+                    request_deserializer=borderpost_dot_v1_dot_documents__pb2.IssueChipChallengeRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_documents__pb2.IssueChipChallengeResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'borderpost.v1.DocumentsService', rpc_method_handlers)
@@ -72,7 +95,8 @@ def add_DocumentsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DocumentsService:
-    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing.
+    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing of a document; what it
+    trusts (trust.proto) is in its database.
     """
 
     @staticmethod
@@ -92,6 +116,33 @@ class DocumentsService:
             '/borderpost.v1.DocumentsService/ReadDocument',
             borderpost_dot_v1_dot_documents__pb2.ReadDocumentRequest.SerializeToString,
             borderpost_dot_v1_dot_documents__pb2.ReadDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueChipChallenge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.DocumentsService/IssueChipChallenge',
+            borderpost_dot_v1_dot_documents__pb2.IssueChipChallengeRequest.SerializeToString,
+            borderpost_dot_v1_dot_documents__pb2.IssueChipChallengeResponse.FromString,
             options,
             channel_credentials,
             insecure,

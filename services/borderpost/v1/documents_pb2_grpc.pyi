@@ -27,31 +27,51 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DocumentsServiceStub:
-    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing."""
+    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing of a document; what it
+    trusts (trust.proto) is in its database.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DocumentsServiceAsyncStub: ...
     ReadDocument: _grpc.UnaryUnaryMultiCallable[_documents_pb2.ReadDocumentRequest, _documents_pb2.ReadDocumentResponse]
-    """Reads one document. A page that can't be read is a result (problems), not an error.
+    """Reads one document: the page, and the chip's files where there are any. A page that can't be read and a chip that
+    isn't genuine are results (problems, verdicts), not errors; so are chip files that can't be parsed.
 
-    INVALID_ARGUMENT: PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED.
+    INVALID_ARGUMENT: PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED; INVALID_REQUEST.
+    """
+    IssueChipChallenge: _grpc.UnaryUnaryMultiCallable[_documents_pb2.IssueChipChallengeRequest, _documents_pb2.IssueChipChallengeResponse]
+    """Gives a kiosk the nonce for a chip's active authentication (ICAO 9303-11, 6.1), with a token that lets this service
+    know it again. The token is bound to the visit and the kiosk, and expires after a few minutes.
+
+    INVALID_ARGUMENT: INVALID_REQUEST.
     """
 
 @_typing.type_check_only
 class DocumentsServiceAsyncStub(DocumentsServiceStub):
-    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing."""
+    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing of a document; what it
+    trusts (trust.proto) is in its database.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReadDocument: _aio.UnaryUnaryMultiCallable[_documents_pb2.ReadDocumentRequest, _documents_pb2.ReadDocumentResponse]  # type: ignore[assignment]
-    """Reads one document. A page that can't be read is a result (problems), not an error.
+    """Reads one document: the page, and the chip's files where there are any. A page that can't be read and a chip that
+    isn't genuine are results (problems, verdicts), not errors; so are chip files that can't be parsed.
 
-    INVALID_ARGUMENT: PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED.
+    INVALID_ARGUMENT: PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED; INVALID_REQUEST.
+    """
+    IssueChipChallenge: _aio.UnaryUnaryMultiCallable[_documents_pb2.IssueChipChallengeRequest, _documents_pb2.IssueChipChallengeResponse]  # type: ignore[assignment]
+    """Gives a kiosk the nonce for a chip's active authentication (ICAO 9303-11, 6.1), with a token that lets this service
+    know it again. The token is bound to the visit and the kiosk, and expires after a few minutes.
+
+    INVALID_ARGUMENT: INVALID_REQUEST.
     """
 
 class DocumentsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing."""
+    """Reads travel documents after ICAO 9303 and judges them after BSI TR-03135. Keeps nothing of a document; what it
+    trusts (trust.proto) is in its database.
+    """
 
     @_abc_1.abstractmethod
     def ReadDocument(
@@ -59,9 +79,22 @@ class DocumentsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _documents_pb2.ReadDocumentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_documents_pb2.ReadDocumentResponse, _abc.Awaitable[_documents_pb2.ReadDocumentResponse]]:
-        """Reads one document. A page that can't be read is a result (problems), not an error.
+        """Reads one document: the page, and the chip's files where there are any. A page that can't be read and a chip that
+        isn't genuine are results (problems, verdicts), not errors; so are chip files that can't be parsed.
 
-        INVALID_ARGUMENT: PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED.
+        INVALID_ARGUMENT: PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED; INVALID_REQUEST.
+        """
+
+    @_abc_1.abstractmethod
+    def IssueChipChallenge(
+        self,
+        request: _documents_pb2.IssueChipChallengeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_documents_pb2.IssueChipChallengeResponse, _abc.Awaitable[_documents_pb2.IssueChipChallengeResponse]]:
+        """Gives a kiosk the nonce for a chip's active authentication (ICAO 9303-11, 6.1), with a token that lets this service
+        know it again. The token is bound to the visit and the kiosk, and expires after a few minutes.
+
+        INVALID_ARGUMENT: INVALID_REQUEST.
         """
 
 def add_DocumentsServiceServicer_to_server(servicer: DocumentsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -3,6 +3,7 @@
 isort:skip_file
 The one way in: kiosks screen travelers here, people reach lists and log through it."""
 
+from borderpost.v1 import documents_pb2 as _documents_pb2
 from borderpost.v1 import types_pb2 as _types_pb2
 from borderpost.v1 import watchlist_pb2 as _watchlist_pb2
 from collections import abc as _abc
@@ -36,6 +37,8 @@ class ScreenTravelerRequest(_message.Message):
     LIVE_FRAMES_FIELD_NUMBER: _builtins.int
     CAPTURE_TOKEN_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    PORTRAIT_PAGE_FIELD_NUMBER: _builtins.int
+    CHIP_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this attempt: a UUIDv7 of the kiosk's. Required."""
     visit_id: _builtins.str
@@ -52,6 +55,8 @@ class ScreenTravelerRequest(_message.Message):
     """
     language: _builtins.str
     """Language of the advice (BCP 47). English where it is empty or unknown."""
+    portrait_page: _builtins.bytes
+    """The other side of a card whose portrait is not beside its MRZ (TD1), with the page's limits. May be empty."""
     @_builtins.property
     def kiosk_time(self) -> _timestamp_pb2.Timestamp:
         """The kiosk's own clock. Required."""
@@ -59,6 +64,10 @@ class ScreenTravelerRequest(_message.Message):
     @_builtins.property
     def live_frames(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """One to eight live pictures of the face, the same limits. Required."""
+
+    @_builtins.property
+    def chip(self) -> _documents_pb2.ChipFiles:
+        """The files of the chip, with the answer to a challenge of IssueChipChallenge. Not set if the kiosk read none."""
 
     def __init__(
         self,
@@ -72,10 +81,12 @@ class ScreenTravelerRequest(_message.Message):
         live_frames: _abc.Iterable[_builtins.bytes] | None = ...,
         capture_token: _builtins.bytes = ...,
         language: _builtins.str = ...,
+        portrait_page: _builtins.bytes = ...,
+        chip: _documents_pb2.ChipFiles | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kiosk_time", b"kiosk_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chip", b"chip", "kiosk_time", b"kiosk_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "capture_token", b"capture_token", "direction", b"direction", "document_page", b"document_page", "kiosk_time", b"kiosk_time", "language", b"language", "live_frames", b"live_frames", "request_id", b"request_id", "visit_id", b"visit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "capture_token", b"capture_token", "chip", b"chip", "direction", b"direction", "document_page", b"document_page", "kiosk_time", b"kiosk_time", "language", b"language", "live_frames", b"live_frames", "portrait_page", b"portrait_page", "request_id", b"request_id", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

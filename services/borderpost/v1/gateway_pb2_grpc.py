@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class GatewayServiceStub:
     """Coordinates the services. Beside these methods the gateway serves to people the methods of
-    WatchlistService and DecisionsService that the access table opens to them, and to kiosks
-    FacesService.GuideCapture, and passes them on.
+    WatchlistService, DecisionsService and TrustService that the access table opens to them, and to kiosks
+    FacesService.GuideCapture and DocumentsService.IssueChipChallenge, and passes them on.
     """
 
     def __init__(self, channel):
@@ -51,8 +51,8 @@ class GatewayServiceStub:
 
 class GatewayServiceServicer:
     """Coordinates the services. Beside these methods the gateway serves to people the methods of
-    WatchlistService and DecisionsService that the access table opens to them, and to kiosks
-    FacesService.GuideCapture, and passes them on.
+    WatchlistService, DecisionsService and TrustService that the access table opens to them, and to kiosks
+    FacesService.GuideCapture and DocumentsService.IssueChipChallenge, and passes them on.
     """
 
     def ScreenTraveler(self, request, context):
@@ -103,8 +103,8 @@ def add_GatewayServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
     """Coordinates the services. Beside these methods the gateway serves to people the methods of
-    WatchlistService and DecisionsService that the access table opens to them, and to kiosks
-    FacesService.GuideCapture, and passes them on.
+    WatchlistService, DecisionsService and TrustService that the access table opens to them, and to kiosks
+    FacesService.GuideCapture and DocumentsService.IssueChipChallenge, and passes them on.
     """
 
     @staticmethod

@@ -28,8 +28,8 @@ GRPC_VERSION: str
 
 class GatewayServiceStub:
     """Coordinates the services. Beside these methods the gateway serves to people the methods of
-    WatchlistService and DecisionsService that the access table opens to them, and to kiosks
-    FacesService.GuideCapture, and passes them on.
+    WatchlistService, DecisionsService and TrustService that the access table opens to them, and to kiosks
+    FacesService.GuideCapture and DocumentsService.IssueChipChallenge, and passes them on.
     """
 
     @_typing.overload
@@ -57,8 +57,8 @@ class GatewayServiceStub:
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
     """Coordinates the services. Beside these methods the gateway serves to people the methods of
-    WatchlistService and DecisionsService that the access table opens to them, and to kiosks
-    FacesService.GuideCapture, and passes them on.
+    WatchlistService, DecisionsService and TrustService that the access table opens to them, and to kiosks
+    FacesService.GuideCapture and DocumentsService.IssueChipChallenge, and passes them on.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -82,8 +82,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """Coordinates the services. Beside these methods the gateway serves to people the methods of
-    WatchlistService and DecisionsService that the access table opens to them, and to kiosks
-    FacesService.GuideCapture, and passes them on.
+    WatchlistService, DecisionsService and TrustService that the access table opens to them, and to kiosks
+    FacesService.GuideCapture and DocumentsService.IssueChipChallenge, and passes them on.
     """
 
     @_abc_1.abstractmethod

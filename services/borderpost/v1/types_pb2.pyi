@@ -82,6 +82,14 @@ class _CheckKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CheckKind.V
     """No watchlist entry has this document."""
     CHECK_KIND_WATCHLIST_NAME: _CheckKind.ValueType  # 8
     """No watchlist entry has this name and birth date."""
+    CHECK_KIND_CHIP_DATA: _CheckKind.ValueType  # 9
+    """What the chip holds is what the issuing state signed (passive authentication, ICAO 9303-11, 5.1). Part of
+    DOCUMENT_ELECTRONIC, which wants a proof too that the chip is no copy.
+    """
+    CHECK_KIND_DOCUMENT_CONSISTENT: _CheckKind.ValueType  # 10
+    """Page, chip and live face tell of one document and one person."""
+    CHECK_KIND_DOCUMENT_COMBINED: _CheckKind.ValueType  # 11
+    """The combined verdict of BSI TR-03135: optical, electronic and consistent, all three."""
 
 class CheckKind(_CheckKind, metaclass=_CheckKindEnumTypeWrapper):
     """The checks that a policy can require."""
@@ -104,6 +112,14 @@ CHECK_KIND_WATCHLIST_DOCUMENT: CheckKind.ValueType  # 7
 """No watchlist entry has this document."""
 CHECK_KIND_WATCHLIST_NAME: CheckKind.ValueType  # 8
 """No watchlist entry has this name and birth date."""
+CHECK_KIND_CHIP_DATA: CheckKind.ValueType  # 9
+"""What the chip holds is what the issuing state signed (passive authentication, ICAO 9303-11, 5.1). Part of
+DOCUMENT_ELECTRONIC, which wants a proof too that the chip is no copy.
+"""
+CHECK_KIND_DOCUMENT_CONSISTENT: CheckKind.ValueType  # 10
+"""Page, chip and live face tell of one document and one person."""
+CHECK_KIND_DOCUMENT_COMBINED: CheckKind.ValueType  # 11
+"""The combined verdict of BSI TR-03135: optical, electronic and consistent, all three."""
 Global___CheckKind: _TypeAlias = CheckKind  # noqa: Y015
 
 class _CheckStatus:
@@ -584,7 +600,9 @@ class Step(_message.Message):
     MILLISECONDS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Its name: "read_document", "live_template", "portrait_template", "compare", "search_watchlists"."""
+    """Its name: "read_document", "live_template", "portrait_template", "chip_portrait_template", "compare",
+    "compare_chip", "compare_portraits", "search_watchlists".
+    """
     status: Global___StepStatus.ValueType
     """What became of it."""
     milliseconds: _builtins.float

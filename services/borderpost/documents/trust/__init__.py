@@ -1,0 +1,1 @@
+"""What the service trusts to sign chips: CSCA certificates and revocation lists, kept and versioned."""
