@@ -15,15 +15,16 @@ from borderpost.runtime.tls import ensure_development_certificates
 
 
 def main() -> None:
-    """Make what is missing or runs out. Copy FOLDER/SERVICE/{ca.pem,SERVICE.pem,SERVICE.key} and the capture key."""
+    """Make what is missing or runs out. Copy FOLDER/SERVICE/{ca.pem,SERVICE.pem,SERVICE.key} and the keys that services sign with."""
     settings = load_settings()
     ensure_development_certificates(settings)
     for service in SERVICES:
         folder = Path(sys.argv[1]) / service
         for name in ("ca.pem", f"{service}.pem", f"{service}.key"):
             shutil.copy(settings.certificates / name, folder / name)
-    load_signing_key(settings.capture_key, make=True)
-    shutil.copy(settings.capture_key, Path(sys.argv[1]) / "faces" / settings.capture_key.name)
+    for service, key in (("faces", settings.capture_key), ("documents", settings.challenge_key)):
+        load_signing_key(key, make=True)
+        shutil.copy(key, Path(sys.argv[1]) / service / key.name)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderpost.faces.capture.token import CLOCK_SKEW, TOKEN_LIFE, CaptureClaims, CaptureTokens
+from borderpost.faces.capture.token import TOKEN_LIFE, CaptureClaims, CaptureTokens
 from borderpost.faces.domain import Liveness, Status
 from borderpost.runtime.calls import Actor
-from borderpost.v1 import faces_pb2
+from borderpost.runtime.tokens import CLOCK_SKEW
+from borderpost.v1 import faces_pb2, types_pb2
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 KIOSK = Actor("borderpost.test", "kiosk/north/1")
@@ -28,7 +29,8 @@ CLAIMS = CaptureClaims(
     tuple(hashlib.sha256(frame).digest() for frame in FRAMES),
     LIVENESS,
 )
-TOKENS = CaptureTokens(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+TOKENS = CaptureTokens(KEY)
 TOKEN = TOKENS.make(CLAIMS, NOW)
 
 
@@ -96,17 +98,16 @@ def test_nonsense_is_never_an_error_and_never_passes(token):
 
 
 def test_claims_that_somebody_else_signed_under_our_keys_name_are_not_believed():
-    forger = CaptureTokens(Ed25519PrivateKey.generate())
-    forged = faces_pb2.CaptureToken.FromString(TOKEN)
+    forged = types_pb2.SignedToken.FromString(TOKEN)
     claims = faces_pb2.CaptureClaims.FromString(forged.claims)
     claims.visit_id = "0192b1f4-7c1e-7d3a-8f00-000000000009"
     forged.claims = claims.SerializeToString()
-    forged.signature = forger._key.sign(b"borderpost capture token 1\n" + forged.claims)
+    forged.signature = Ed25519PrivateKey.generate().sign(b"borderpost capture token 1\n" + forged.claims)
     altered = check(forged.SerializeToString(), visit_id=claims.visit_id)
     assert altered == refused("ALTERED")
 
 
 def test_a_signature_over_something_else_is_none_over_claims():
-    signed = faces_pb2.CaptureToken.FromString(TOKEN)
-    signed.signature = TOKENS._key.sign(signed.claims)
+    signed = types_pb2.SignedToken.FromString(TOKEN)
+    signed.signature = KEY.sign(signed.claims)
     assert check(signed.SerializeToString()) == refused("ALTERED")

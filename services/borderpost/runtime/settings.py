@@ -87,6 +87,12 @@ class DocumentsSettings(ServiceSettings):
     """The documents service."""
 
     address: Address = Field(default="127.0.0.1:7401", description="Where the others reach it: host:port.")
+    challenge_key: Path | None = Field(
+        default=None,
+        description="The key that challenges for chips are signed with (Ed25519, PEM). Several documents services of "
+        "one installation share it. Default: documents-challenge.key beside the certificates; made on first use in "
+        "development.",
+    )
 
 
 class FacesSettings(ServiceSettings):
@@ -216,6 +222,11 @@ class Settings(BaseSettings):
     def capture_key(self) -> Path:
         """The file of the key that capture tokens are signed with."""
         return self.faces.capture_key or self.certificates / "faces-capture.key"
+
+    @property
+    def challenge_key(self) -> Path:
+        """The file of the key that challenges for chips are signed with."""
+        return self.documents.challenge_key or self.certificates / "documents-challenge.key"
 
     @classmethod
     def settings_customise_sources(

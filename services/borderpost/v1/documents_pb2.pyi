@@ -333,7 +333,7 @@ Global___IssueChipChallengeResponse: _TypeAlias = IssueChipChallengeResponse  # 
 
 @_typing.final
 class ChipChallengeClaims(_message.Message):
-    """What a challenge token says, signed. For this service alone."""
+    """What the challenge token says, as the claims of a SignedToken. For DocumentsService alone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -346,16 +346,16 @@ class ChipChallengeClaims(_message.Message):
     nonce: _builtins.bytes
     """The nonce."""
     visit_id: _builtins.str
-    """The visit."""
+    """The visit that it is for."""
     key_id: _builtins.str
-    """The key that signed it."""
+    """The key that it is signed with: the first 16 hexadecimal digits of the public key's SHA-256."""
     issued_ms: _builtins.int
-    """When it was issued, in milliseconds since 1970 (UTC)."""
+    """When it was made: milliseconds since 1970 (UTC)."""
     expires_ms: _builtins.int
-    """Until when it holds."""
+    """Until when it holds: milliseconds since 1970 (UTC)."""
     @_builtins.property
     def caller(self) -> _types_pb2.Actor:
-        """Whom it was issued to."""
+        """The kiosk that it was made for."""
 
     def __init__(
         self,
@@ -374,32 +374,6 @@ class ChipChallengeClaims(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChipChallengeClaims: _TypeAlias = ChipChallengeClaims  # noqa: Y015
-
-@_typing.final
-class ChipChallengeToken(_message.Message):
-    """A challenge token. Opaque to kiosks."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CLAIMS_FIELD_NUMBER: _builtins.int
-    SIGNATURE_FIELD_NUMBER: _builtins.int
-    claims: _builtins.bytes
-    """A ChipChallengeClaims, serialised."""
-    signature: _builtins.bytes
-    """Ed25519 over it."""
-    def __init__(
-        self,
-        *,
-        claims: _builtins.bytes = ...,
-        signature: _builtins.bytes = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "signature", b"signature"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ChipChallengeToken: _TypeAlias = ChipChallengeToken  # noqa: Y015
 
 @_typing.final
 class ReadDocumentResponse(_message.Message):

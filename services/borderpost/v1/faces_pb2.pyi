@@ -783,36 +783,8 @@ class CaptureResult(_message.Message):
 Global___CaptureResult: _TypeAlias = CaptureResult  # noqa: Y015
 
 @_typing.final
-class CaptureToken(_message.Message):
-    """What a capture token is, serialised: its claims, and the signature over them. Callers pass it on unread; only
-    FacesService makes and checks it.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CLAIMS_FIELD_NUMBER: _builtins.int
-    SIGNATURE_FIELD_NUMBER: _builtins.int
-    claims: _builtins.bytes
-    """A CaptureClaims, serialised once: what is signed are these bytes."""
-    signature: _builtins.bytes
-    """Ed25519 (RFC 8032) over "borderpost capture token 1", a newline, and `claims`."""
-    def __init__(
-        self,
-        *,
-        claims: _builtins.bytes = ...,
-        signature: _builtins.bytes = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "signature", b"signature"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___CaptureToken: _TypeAlias = CaptureToken  # noqa: Y015
-
-@_typing.final
 class CaptureClaims(_message.Message):
-    """What a capture token says."""
+    """What a capture token says, as the claims of a SignedToken. For FacesService alone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

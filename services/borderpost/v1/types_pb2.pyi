@@ -460,6 +460,34 @@ class Score(_message.Message):
 Global___Score: _TypeAlias = Score  # noqa: Y015
 
 @_typing.final
+class SignedToken(_message.Message):
+    """What a service signs for a caller to carry back to it. Callers pass it on unread, serialised; only the service that
+    made it checks it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    claims: _builtins.bytes
+    """The claims, serialised once: what is signed are these bytes."""
+    signature: _builtins.bytes
+    """Ed25519 (RFC 8032) over what the token is for ("borderpost capture token 1"), a newline, and `claims`."""
+    def __init__(
+        self,
+        *,
+        claims: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignedToken: _TypeAlias = SignedToken  # noqa: Y015
+
+@_typing.final
 class CaptureProblem(_message.Message):
     """Something about a capture that its subject can mend by another picture."""
 
