@@ -1,0 +1,85 @@
+"""The machine readable zone: its five formats, emitted and parsed (ICAO Doc 9303, parts 3 to 7).
+
+Nothing here reads pictures or the clock.
+"""
+
+from borderpost.documents.mrz.dates import EXPIRY_AHEAD_YEARS, LEAP_YEAR, read_birth_date, read_expiry_date
+from borderpost.documents.mrz.digits import (
+    CHECK_WEIGHTS,
+    DigitEvidence,
+    DigitState,
+    check_digit,
+    digit_evidence,
+    refuted,
+)
+from borderpost.documents.mrz.emitting import emit
+from borderpost.documents.mrz.fields import Mrz, MrzFields, PartialDate, Sex
+from borderpost.documents.mrz.formats import (
+    ALPHABET,
+    DIGITS,
+    FILLER,
+    FORMATS,
+    LETTERS,
+    LONG_NUMBER_FORMATS,
+    MRV_A,
+    MRV_B,
+    TD1,
+    TD2,
+    TD3,
+    CheckRule,
+    Field,
+    Format,
+    Kind,
+    MrzShapeError,
+    Span,
+    format_of,
+)
+from borderpost.documents.mrz.kinds import DIGIT_FOR_LETTER, LETTER_FOR_DIGIT, Repair, RepairBasis, map_kinds
+from borderpost.documents.mrz.parsing import parse
+from borderpost.documents.mrz.repairing import CONFUSIONS, MAX_DOUBTFUL, proves, repair
+
+__all__ = [
+    "ALPHABET",
+    "CHECK_WEIGHTS",
+    "CONFUSIONS",
+    "DIGITS",
+    "DIGIT_FOR_LETTER",
+    "EXPIRY_AHEAD_YEARS",
+    "FILLER",
+    "FORMATS",
+    "LEAP_YEAR",
+    "LETTERS",
+    "LETTER_FOR_DIGIT",
+    "LONG_NUMBER_FORMATS",
+    "MAX_DOUBTFUL",
+    "MRV_A",
+    "MRV_B",
+    "TD1",
+    "TD2",
+    "TD3",
+    "CheckRule",
+    "DigitEvidence",
+    "DigitState",
+    "Field",
+    "Format",
+    "Kind",
+    "Mrz",
+    "MrzFields",
+    "MrzShapeError",
+    "PartialDate",
+    "Repair",
+    "RepairBasis",
+    "Sex",
+    "Span",
+    "check_digit",
+    "digit_evidence",
+    "emit",
+    "format_of",
+    "map_kinds",
+    "parse",
+    "proves",
+    "read_birth_date",
+    "read_expiry_date",
+    "refuted",
+    "repair",
+]
