@@ -18,8 +18,8 @@ from borderpost.kiosk.client import Kiosk
 from borderpost.runtime.channels import RECONNECT_MS
 from borderpost.runtime.settings import ServiceName, Settings
 from borderpost.specimens import Sex
+from borderpost.specimens.pages import Specimen, render
 from borderpost.specimens.samples import Samples, load_samples
-from borderpost.specimens.td3 import Specimen, render
 
 SAMPLES = Path(__file__).parents[2] / ".cache/samples"
 

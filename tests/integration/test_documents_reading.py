@@ -18,7 +18,7 @@ from borderpost.documents.adapters.opencv_portrait import OpenCvPortraitCropper
 from borderpost.documents.adapters.rapidocr_reader import RapidOcrReader
 from borderpost.documents.app import Documents
 from borderpost.documents.domain import CheckName, Overall, Problem, Result
-from borderpost.specimens import td3
+from borderpost.specimens import pages as specimens
 
 TODAY = datetime.date(2026, 11, 24)
 DATA = Path(os.environ.get("BORDERPOST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "documents"
@@ -33,7 +33,7 @@ def portrait() -> bytes:
     return out.getvalue()
 
 
-def specimen(**values) -> td3.Specimen:
+def specimen(**values) -> specimens.Specimen:
     base = {
         "surname": "Ørsted-Quimby",
         "given_names": "Zoë Ines",
@@ -43,7 +43,7 @@ def specimen(**values) -> td3.Specimen:
         "expiry_date": datetime.date(2031, 10, 5),
         "portrait": portrait(),
     }
-    return td3.Specimen(**{**base, **values})
+    return specimens.Specimen(**{**base, **values})
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +59,18 @@ def jpeg(picture: Image.Image) -> bytes:
 
 def test_a_specimen_is_read_exactly_and_passes(documents):
     made = specimen(optional_data="ZE184226B")
-    reading = documents.read(td3.render(made), TODAY)
-    assert reading.mrz.lines == td3.mrz_lines(made)
+    reading = documents.read(specimens.render(made), TODAY)
+    assert reading.mrz.lines == specimens.mrz_lines(made)
     assert reading.optical.overall is Overall.PASS
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 187, 270])
 def test_a_turned_page_is_read_exactly_and_its_portrait_is_upright(documents, degrees):
-    page = td3.picture(specimen()).rotate(
+    page = specimens.picture(specimen()).rotate(
         degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=(90, 80, 70)
     )
     reading = documents.read(jpeg(page), TODAY)
-    assert reading.mrz.lines == td3.mrz_lines(specimen())
+    assert reading.mrz.lines == specimens.mrz_lines(specimen())
     colours = cv2.imdecode(np.frombuffer(reading.portrait.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
     height, width = colours.shape[:2]
     top, bottom = colours[round(height * 0.25), width // 2], colours[round(height * 0.7), width // 2]
@@ -87,8 +87,8 @@ def test_a_turned_page_is_read_exactly_and_its_portrait_is_upright(documents, de
     ids=["1,000 px", "blurred by 2 px"],
 )
 def test_a_worse_picture_is_read_exactly(documents, worsen):
-    reading = documents.read(jpeg(worsen(td3.picture(specimen()))), TODAY)
-    assert reading.mrz.lines == td3.mrz_lines(specimen())
+    reading = documents.read(jpeg(worsen(specimens.picture(specimen()))), TODAY)
+    assert reading.mrz.lines == specimens.mrz_lines(specimen())
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_worse_picture_is_read_exactly(documents, worsen):
 )
 def test_a_wrongly_printed_check_digit_is_refuted_not_repaired(documents, field):
     made = specimen(optional_data="ZE184226B", wrong_digits=(field,))
-    reading = documents.read(td3.render(made), TODAY)
+    reading = documents.read(specimens.render(made), TODAY)
     assert reading.problem is None
     assert mrz.refuted(reading.mrz.digits) == (field,)
     assert reading.optical.overall is Overall.FAIL
@@ -104,25 +104,25 @@ def test_a_wrongly_printed_check_digit_is_refuted_not_repaired(documents, field)
 
 
 def test_an_expired_specimen_fails_by_that_check_only(documents):
-    reading = documents.read(td3.render(specimen(expiry_date=datetime.date(2020, 1, 31))), TODAY)
+    reading = documents.read(specimens.render(specimen(expiry_date=datetime.date(2020, 1, 31))), TODAY)
     failed = [check.name for check in reading.optical.checks if check.result is Result.FAILED]
     assert failed == [CheckName.NOT_EXPIRED]
 
 
 def test_a_picture_without_an_mrz_is_said_to_have_none(documents):
-    without = td3.picture(specimen()).crop((0, 0, 2400, 1200))
+    without = specimens.picture(specimen()).crop((0, 0, 2400, 1200))
     assert documents.read(jpeg(without), TODAY).problem is Problem.NO_MRZ
     assert documents.read(jpeg(Image.new("RGB", (800, 600), "white")), TODAY).problem is Problem.NO_MRZ
 
 
 @pytest.mark.parametrize("box", [(300, 0, 2400, 1690), (0, 0, 2000, 1690)], ids=["left", "right"])
 def test_a_page_cut_off_at_one_side_is_said_to_be_cut_off(documents, box):
-    reading = documents.read(jpeg(td3.picture(specimen()).crop(box)), TODAY)
+    reading = documents.read(jpeg(specimens.picture(specimen()).crop(box)), TODAY)
     assert reading.problem is Problem.MRZ_CUT_OFF
 
 
 def test_a_page_too_blurred_to_read_gives_no_valid_mrz(documents):
-    page = td3.picture(specimen()).filter(ImageFilter.GaussianBlur(14))
+    page = specimens.picture(specimen()).filter(ImageFilter.GaussianBlur(14))
     reading = documents.read(jpeg(page), TODAY)
     assert reading.problem is not None
     assert reading.optical.overall is Overall.UNDETERMINED
@@ -137,10 +137,10 @@ def test_noise_of_any_size_is_a_problem_and_no_crash(documents):
 
 def test_two_threads_on_one_reader_read_what_one_reads(documents):
     made = [specimen(document_number=f"X{number}A4C7KM2") for number in (3, 7)]
-    pages = [td3.render(one) for one in made]
+    pages = [specimens.render(one) for one in made]
     with ThreadPoolExecutor(2) as pool:
         read = list(pool.map(lambda page: documents.read(page, TODAY), pages * 2))
-    assert [reading.mrz.lines for reading in read] == [td3.mrz_lines(one) for one in made] * 2
+    assert [reading.mrz.lines for reading in read] == [specimens.mrz_lines(one) for one in made] * 2
 
 
 @pytest.mark.data

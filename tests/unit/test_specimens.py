@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from borderpost.documents import mrz
-from borderpost.specimens import ocrb, td3
+from borderpost.specimens import ocrb, pages
 
 TODAY = datetime.date(2026, 11, 24)
 ROUNDING = 0.05
 
 
-def specimen(**values) -> td3.Specimen:
+def specimen(**values) -> pages.Specimen:
     portrait = io.BytesIO()
     Image.new("RGB", (70, 90), "grey").save(portrait, "PNG")
     base = {
@@ -26,11 +26,11 @@ def specimen(**values) -> td3.Specimen:
         "expiry_date": datetime.date(2031, 4, 15),
         "portrait": portrait.getvalue(),
     }
-    return td3.Specimen(**{**base, **values})
+    return pages.Specimen(**{**base, **values})
 
 
 def test_a_specimen_is_a_passport_of_utopia_with_all_digits_right():
-    document = mrz.parse(td3.mrz_lines(specimen()), TODAY)
+    document = mrz.parse(pages.mrz_lines(specimen()), TODAY)
     assert document.fields.issuing_state == "UTO"
     assert document.fields.surname == "MUELLER"
     assert mrz.refuted(document.digits) == ()
@@ -38,19 +38,19 @@ def test_a_specimen_is_a_passport_of_utopia_with_all_digits_right():
 
 @pytest.mark.parametrize("field", [rule.field for rule in mrz.TD3.checks])
 def test_a_fault_refutes_the_digit_it_names_and_no_other(field):
-    lines = td3.mrz_lines(specimen(wrong_digits=(field,)))
+    lines = pages.mrz_lines(specimen(wrong_digits=(field,)))
     assert mrz.refuted(mrz.digit_evidence(lines, mrz.TD3)) == (field,)
 
 
 def test_an_unknown_fault_is_refused():
     with pytest.raises(ValueError, match="surname"):
-        td3.mrz_lines(specimen(wrong_digits=("surname",)))
+        pages.mrz_lines(specimen(wrong_digits=("surname",)))
 
 
 def test_a_page_has_the_proportions_of_a_passport():
-    with Image.open(io.BytesIO(td3.render(specimen()))) as page:
+    with Image.open(io.BytesIO(pages.render(specimen()))) as page:
         assert page.format == "JPEG"
-        assert page.width == td3.PAGE_PIXELS
+        assert page.width == 2400
         assert page.width / page.height == pytest.approx(125 / 88, abs=0.002)
 
 

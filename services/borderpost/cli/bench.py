@@ -34,8 +34,8 @@ from borderpost.runtime.clock import new_id
 from borderpost.runtime.context import new_traceparent, write_context
 from borderpost.runtime.settings import EngineName, Settings, load_settings
 from borderpost.runtime.tls import ensure_development_certificates
+from borderpost.specimens.pages import render
 from borderpost.specimens.samples import Samples, load_samples
-from borderpost.specimens.td3 import render
 from borderpost.v1 import faces_pb2, faces_pb2_grpc, gateway_pb2
 
 WIDTHS: Final = (640, 1350)

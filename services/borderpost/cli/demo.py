@@ -24,8 +24,8 @@ from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.settings import Settings, load_settings
 from borderpost.runtime.status import RemoteError
 from borderpost.specimens import Sex
+from borderpost.specimens.pages import Specimen, render
 from borderpost.specimens.samples import Samples, empty_scene, load_samples
-from borderpost.specimens.td3 import Specimen, render
 from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2, watchlist_pb2
 
 KIOSK: Final = "kiosk/north/1"

@@ -15,7 +15,7 @@ from borderpost.runtime.errors import InvalidRequestError
 from borderpost.runtime.names import to_mrz_letters
 from borderpost.runtime.pictures import decode_picture
 from borderpost.specimens import Sex
-from borderpost.specimens.td3 import CHECK_DIGITS, Specimen, render
+from borderpost.specimens.pages import CHECK_DIGITS, Specimen, render
 
 DAYS = ["%Y-%m-%d"]
 
