@@ -14,7 +14,13 @@ from borderpost.decisions.ports import StoredRow
 from borderpost.runtime.calls import Actor, Call, Role
 from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.errors import UnavailableError
-from borderpost.v1.decisions_pb2 import Event, ScreeningPayload, TravelerScreened, WatchlistCreated
+from borderpost.v1.decisions_pb2 import (
+    Event,
+    ScreeningPayload,
+    TravelerScreened,
+    TrustStoreChanged,
+    WatchlistCreated,
+)
 from borderpost.v1.types_pb2 import Actor as ActorMessage
 from borderpost.v1.types_pb2 import Direction, Outcome
 
@@ -133,6 +139,13 @@ class MemoryKeys:
         self.keys.pop(event_id, None)
 
 
+def an_outbox_call(reporter: Role) -> Call:
+    """Make a call of a service that reports its own events."""
+    actor = Actor("borderpost.local", reporter)
+    method = "/borderpost.v1.DecisionsService/RecordEvents"
+    return Call(method, actor, reporter, actor, frozenset({reporter}), "", new_id(), "")
+
+
 def a_call(
     purpose: str = "", role: Role = Role.KIOSK, method: str = "/borderpost.v1.DecisionsService/X"
 ) -> Call:
@@ -181,6 +194,19 @@ def a_list_event(list_id: str = "list-1", time: datetime = START) -> Event:
         time=to_timestamp(time),
         actor=ActorMessage(issuer="borderpost.local", subject="operator/list-manager/dev"),
         watchlist_created=WatchlistCreated(list_id=list_id, version=1),
+    )
+
+
+def a_trust_event(time: datetime = START) -> Event:
+    """Make an event as the documents service reports it."""
+    return Event(
+        schema_version=1,
+        event_id=new_id(),
+        time=to_timestamp(time),
+        actor=ActorMessage(issuer="borderpost.local", subject="operator/administrator/dev"),
+        trust_store_changed=TrustStoreChanged(
+            version=1, file_sha256=bytes(32), file_kind="MASTER_LIST", certificates_added=588
+        ),
     )
 
 

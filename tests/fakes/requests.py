@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from PIL import Image
@@ -23,16 +28,17 @@ from borderpost.v1 import (
     documents_pb2,
     faces_pb2,
     gateway_pb2,
+    trust_pb2,
     types_pb2,
     watchlist_pb2,
 )
 
-OWNERS: Final[Mapping[ServiceName, object]] = {
-    "gateway": gateway_pb2,
-    "documents": documents_pb2,
-    "faces": faces_pb2,
-    "watchlist": watchlist_pb2,
-    "decisions": decisions_pb2,
+OWNERS: Final[Mapping[ServiceName, Sequence[Any]]] = {
+    "gateway": (gateway_pb2,),
+    "documents": (documents_pb2, trust_pb2),
+    "faces": (faces_pb2,),
+    "watchlist": (watchlist_pb2,),
+    "decisions": (decisions_pb2,),
 }
 
 IDENTITIES: Final[Mapping[Role, str]] = {
@@ -42,6 +48,7 @@ IDENTITIES: Final[Mapping[Role, str]] = {
     Role.LIST_MANAGER: "operator/list-manager/dev",
     Role.APPROVER: "operator/approver/dev-second",
     Role.AUDITOR: "operator/auditor/dev",
+    Role.ADMINISTRATOR: "operator/administrator/dev",
 }
 """The development identity of each role."""
 
@@ -57,13 +64,18 @@ FORWARDED: Final = frozenset(
         "QueryEvents",
         "VerifyLog",
         "GuideCapture",
+        "IssueChipChallenge",
+        "ImportTrust",
+        "ListTrusted",
+        "GetTrusted",
     }
 )
 """What people and kiosks may call at the gateway, which passes it on."""
 
 METHODS: Final[Mapping[str, tuple[ServiceName, MethodDescriptor]]] = {
     f"/{service.full_name}/{method.name}": (owner, method)
-    for owner, module in OWNERS.items()
+    for owner, modules in OWNERS.items()
+    for module in modules
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -226,8 +238,10 @@ def _events(_: Ask) -> Message:
         schema_version=1,
         event_id=new_id(),
         time=_in(),
-        actor=types_pb2.Actor(issuer="borderpost.local", subject=IDENTITIES[Role.LIST_MANAGER]),
-        watchlist_created=decisions_pb2.WatchlistCreated(list_id=new_id(), version=1),
+        actor=types_pb2.Actor(issuer="borderpost.local", subject=IDENTITIES[Role.ADMINISTRATOR]),
+        trust_store_changed=decisions_pb2.TrustStoreChanged(
+            version=1, file_sha256=bytes(32), file_kind="MASTER_LIST"
+        ),
     )
     return decisions_pb2.RecordEventsRequest(events=[event])
 
@@ -259,6 +273,40 @@ def _screen(_: Ask) -> Message:
     )
 
 
+def csca() -> bytes:
+    """A self-signed CSCA certificate of Utopia with a key of its own: DER."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name(
+        [x509.NameAttribute(NameOID.COUNTRY_NAME, "UT"), x509.NameAttribute(NameOID.COMMON_NAME, "CSCA Test")]
+    )
+    others = "data_encipherment key_agreement encipher_only decipher_only".split()
+    usage = dict.fromkeys(["digital_signature", "content_commitment", "key_encipherment", *others], False)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.KeyUsage(**usage, key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def _trust_file() -> trust_pb2.ImportTrustRequest:
+    return trust_pb2.ImportTrustRequest(file=csca(), source="a test")
+
+
+def _trusted(ask: Ask) -> Message:
+    request = _trust_file()
+    ask("/borderpost.v1.TrustService/ImportTrust", request)
+    return trust_pb2.GetTrustedRequest(id=hashlib.sha256(request.file).hexdigest()[:16])
+
+
 def _in(days: int = 0) -> object:
     return to_timestamp(datetime.now(UTC) + timedelta(days=days))
 
@@ -269,6 +317,14 @@ _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
     "DocumentsService/ReadDocument": lambda _: documents_pb2.ReadDocumentRequest(
         page=small_picture(), at=_in()
     ),
+    "DocumentsService/IssueChipChallenge": lambda _: documents_pb2.IssueChipChallengeRequest(
+        visit_id=new_id()
+    ),
+    "TrustService/ImportTrust": lambda _: _trust_file(),
+    "TrustService/ListTrusted": lambda _: trust_pb2.ListTrustedRequest(
+        country="UT", valid_at=_in(), page_size=10
+    ),
+    "TrustService/GetTrusted": _trusted,
     "FacesService/ExtractTemplate": lambda _: faces_pb2.ExtractTemplateRequest(
         frames=[small_picture()], profile=faces_pb2.CAPTURE_PROFILE_LIVE
     ),

@@ -18,7 +18,15 @@ from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import decisions_pb2 as pb
 from borderpost.v1.types_pb2 import Outcome
-from fakes.decisions import START, TickingClock, a_call, a_list_event, a_payload, a_screening
+from fakes.decisions import (
+    START,
+    TickingClock,
+    a_call,
+    a_list_event,
+    a_payload,
+    a_screening,
+    an_outbox_call,
+)
 
 
 @pytest.fixture
@@ -58,8 +66,9 @@ async def test_a_screening_goes_in_is_found_got_listed_and_verified(servicer: De
 
 
 async def test_pages_of_a_query_join_while_every_page_is_itself_logged(servicer: DecisionsServicer) -> None:
-    enter(a_call("yearly review", Role.AUDITOR))
+    enter(an_outbox_call(Role.WATCHLIST))
     await servicer.RecordEvents(pb.RecordEventsRequest(events=[a_list_event() for _ in range(7)]), None)
+    enter(a_call("yearly review", Role.AUDITOR))
     request, seen = pb.QueryEventsRequest(page_size=3), []
     while True:
         page = await servicer.QueryEvents(request, None)
@@ -71,8 +80,9 @@ async def test_pages_of_a_query_join_while_every_page_is_itself_logged(servicer:
 
 
 async def test_time_bounds_come_through(servicer: DecisionsServicer) -> None:
-    enter(a_call("yearly review", Role.AUDITOR))
+    enter(an_outbox_call(Role.WATCHLIST))
     await servicer.RecordEvents(pb.RecordEventsRequest(events=[a_list_event()]), None)
+    enter(a_call("yearly review", Role.AUDITOR))
     start = to_timestamp(START)
     outside = await servicer.QueryEvents(pb.QueryEventsRequest(until=start), None)
     assert list(outside.entries) == []

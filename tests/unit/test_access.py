@@ -14,7 +14,15 @@ from borderpost.gateway.front import FORWARDED, STREAMED
 from borderpost.runtime.access import ACCESS, authorize, speaks_directly
 from borderpost.runtime.calls import PEOPLE, Role
 from borderpost.runtime.errors import NotPermittedError
-from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, gateway_pb2, types_pb2, watchlist_pb2
+from borderpost.v1 import (
+    decisions_pb2,
+    documents_pb2,
+    faces_pb2,
+    gateway_pb2,
+    trust_pb2,
+    types_pb2,
+    watchlist_pb2,
+)
 
 OURS: tuple[FileDescriptor, ...] = (
     gateway_pb2.DESCRIPTOR,
@@ -23,6 +31,7 @@ OURS: tuple[FileDescriptor, ...] = (
     watchlist_pb2.DESCRIPTOR,
     decisions_pb2.DESCRIPTOR,
     types_pb2.DESCRIPTOR,
+    trust_pb2.DESCRIPTOR,
 )
 SCREEN = "/borderpost.v1.GatewayService/ScreenTraveler"
 
@@ -76,11 +85,16 @@ def test_what_is_called_at_the_gateway_is_its_own_or_passed_on_and_the_rest_is_i
     assert at_gateway == own | passed_on
 
 
-def test_the_gateway_passes_on_to_people_only() -> None:
+def test_the_gateway_passes_on_to_people_only_but_a_kiosks_question_for_a_chips_challenge() -> None:
     forwarded = [f"/{service}/{method}" for (service, _), methods in FORWARDED.items() for method in methods]
-    assert forwarded
     for method in forwarded:
-        assert ACCESS[method].actors <= PEOPLE, method
+        for_kiosks = method == "/borderpost.v1.DocumentsService/IssueChipChallenge"
+        assert ACCESS[method].actors <= ({Role.KIOSK} if for_kiosks else PEOPLE), method
+    assert "/borderpost.v1.DocumentsService/IssueChipChallenge" in forwarded
+
+
+def test_only_an_administrator_may_change_what_is_trusted() -> None:
+    assert ACCESS["/borderpost.v1.TrustService/ImportTrust"].actors == {Role.ADMINISTRATOR}
 
 
 def test_the_gateway_passes_streams_on_to_kiosks_only() -> None:

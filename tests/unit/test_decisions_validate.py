@@ -14,6 +14,7 @@ from borderpost.decisions import validate
 from borderpost.decisions.domain import Page, Record
 from borderpost.decisions.messages import page_start, query_response
 from borderpost.decisions.verify import Fault, FaultCode, Verification
+from borderpost.runtime.calls import Role
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.v1.decisions_pb2 import (
@@ -25,7 +26,7 @@ from borderpost.v1.decisions_pb2 import (
     RecordEventsRequest,
 )
 from borderpost.v1.types_pb2 import Outcome
-from fakes.decisions import NAME, a_list_event, a_payload, a_screening
+from fakes.decisions import NAME, a_list_event, a_payload, a_screening, a_trust_event
 
 Spoil = Callable[[Any], object]
 
@@ -52,8 +53,9 @@ def set_field(path: str, value: object) -> Spoil:
 
 def test_good_requests_pass() -> None:
     validate.append_screening(append_request())
-    validate.record_events(events_request())
-    validate.record_events(RecordEventsRequest())
+    validate.record_events(events_request(), Role.WATCHLIST)
+    validate.record_events(RecordEventsRequest(events=[a_trust_event()]), Role.DOCUMENTS)
+    validate.record_events(RecordEventsRequest(), Role.WATCHLIST)
     validate.find_screening(FindScreeningRequest(kiosk_id="kiosk/north/7", request_id=new_id()))
     validate.get_screening(GetScreeningRequest(request_id=new_id()))
     validate.query_events(QueryEventsRequest())
@@ -122,7 +124,33 @@ def test_a_wrong_event_is_refused_by_the_name_of_its_field(field: str, spoil: Sp
     request = events_request()
     spoil(request)
     with pytest.raises(InvalidRequestError, match=f"^{re.escape(field)}: got .*, want "):
-        validate.record_events(request)
+        validate.record_events(request, Role.WATCHLIST)
+
+
+@pytest.mark.parametrize(
+    ("field", "spoil"),
+    [
+        ("version", set_field("events.0.trust_store_changed.version", 0)),
+        ("file_sha256", set_field("events.0.trust_store_changed.file_sha256", b"h" * 31)),
+        ("file_kind", set_field("events.0.trust_store_changed.file_kind", "")),
+    ],
+)
+def test_a_wrong_change_of_the_trust_store_is_refused_by_the_name_of_its_field(
+    field: str, spoil: Spoil
+) -> None:
+    request = RecordEventsRequest(events=[a_trust_event()])
+    spoil(request)
+    with pytest.raises(InvalidRequestError, match=rf"^events\[0\].trust_store_changed.{field}: got "):
+        validate.record_events(request, Role.DOCUMENTS)
+
+
+@pytest.mark.parametrize(
+    ("event", "reporter"),
+    [(a_list_event(), Role.DOCUMENTS), (a_trust_event(), Role.WATCHLIST), (a_list_event(), Role.FACES)],
+)
+def test_a_service_can_report_changes_of_its_own_alone(event: Event, reporter: Role) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"events\[0\].body: got .* from {reporter}, want "):
+        validate.record_events(RecordEventsRequest(events=[event]), reporter)
 
 
 @pytest.mark.parametrize(

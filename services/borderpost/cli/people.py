@@ -1,4 +1,4 @@
-"""What people do through the gateway: lists, approvals, audit; each as the identity that has the role."""
+"""What people do through the gateway: lists, approvals, trust, audit; each as the identity that has the role."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.context import purpose_metadata
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.status import from_rpc_error
-from borderpost.v1 import decisions_pb2_grpc, gateway_pb2_grpc, watchlist_pb2_grpc
+from borderpost.v1 import decisions_pb2_grpc, gateway_pb2_grpc, trust_pb2_grpc, watchlist_pb2_grpc
 
 LIST_MANAGER: Final = "operator/list-manager/dev"
 APPROVER: Final = "operator/approver/dev-second"
 OFFICER: Final = "operator/officer/dev"
 AUDITOR: Final = "operator/auditor/dev"
+ADMINISTRATOR: Final = "operator/administrator/dev"
 """The people of a development installation."""
 
 SECONDS: Final = 60.0
@@ -35,6 +36,7 @@ class Person:
         self.gateway = gateway_pb2_grpc.GatewayServiceStub(self._channel)
         self.watchlist = watchlist_pb2_grpc.WatchlistServiceStub(self._channel)
         self.decisions = decisions_pb2_grpc.DecisionsServiceStub(self._channel)
+        self.trust = trust_pb2_grpc.TrustServiceStub(self._channel)
 
     def ask(self, method: Callable[..., Answer], request: Any) -> Answer:
         """Call a method of one of the stubs. Raises RemoteError."""

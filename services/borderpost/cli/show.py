@@ -40,6 +40,12 @@ _STATUS_COLOURS: Final = {
     "UNDETERMINED": "yellow",
     "NOT_PERFORMED": "dim",
 }
+_TRUST_FILE_WORDS: Final = {
+    "MASTER_LIST": "a master list",
+    "LDIF": "an LDIF file",
+    "CERTIFICATE": "a certificate",
+    "CRL": "a revocation list",
+}
 _STEP_WORDS: Final = {"DONE": "", "FAILED": "not checked: ", "SKIPPED": "nothing to do"}
 
 
@@ -338,6 +344,19 @@ def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.Li
     return f"{words}\n→ {result.watchlist.handling_instruction}"
 
 
+def trust_change_words(change: decisions_pb2.TrustStoreChanged) -> str:
+    """Say what an import did to the trust store."""
+    kind = _TRUST_FILE_WORDS.get(change.file_kind, change.file_kind)
+    return "\n".join(
+        (
+            f"version {change.version}, by {kind}",
+            f"{count(change.certificates_added, 'certificate')}, "
+            f"{count(change.revocation_lists_added, 'revocation list')} new; {change.refused} refused",
+            f"file {change.file_sha256.hex()[:16]}…",
+        )
+    )
+
+
 def _what(event: decisions_pb2.Event, body: str) -> Text | str:
     if body == "traveler_screened":
         screening = event.traveler_screened
@@ -347,5 +366,7 @@ def _what(event: decisions_pb2.Event, body: str) -> Text | str:
         consulted = event.record_consulted
         parts = [consulted.method.rpartition("/")[2], consulted.request_id, f"for: {event.purpose}"]
         return "\n".join(filter(None, parts))
+    if body == "trust_store_changed":
+        return trust_change_words(event.trust_store_changed)
     inner = getattr(event, body)
     return "\n".join(getattr(inner, field) for field in ("list_id", "entry_id") if hasattr(inner, field))

@@ -7,13 +7,14 @@ serialised once (`NewEvent`), and what it is found by (`IndexRow`) can be made a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from borderpost.runtime.calls import Actor
+from borderpost.runtime.calls import Actor, Role
 from borderpost.runtime.clock import to_timestamp
 from borderpost.v1.decisions_pb2 import Event, EventKind, RecordConsulted, TravelerScreened
 from borderpost.v1.types_pb2 import Actor as ActorMessage
@@ -24,15 +25,18 @@ EVENT_SCHEMA: Final = 1
 PAYLOAD_SCHEMA: Final = 1
 """`ScreeningPayload.schema_version` that this code takes."""
 
-KINDS_BY_OUTBOX: Final = frozenset(
-    {
-        EventKind.EVENT_KIND_WATCHLIST_CREATED,
-        EventKind.EVENT_KIND_WATCHLIST_ENTRY_PROPOSED,
-        EventKind.EVENT_KIND_WATCHLIST_ENTRY_APPROVED,
-        EventKind.EVENT_KIND_WATCHLIST_ENTRY_REMOVED,
-    }
-)
-"""What other services may report. The rest is written by this service alone."""
+KINDS_BY_OUTBOX: Final[Mapping[Role, frozenset[int]]] = {
+    Role.WATCHLIST: frozenset(
+        {
+            EventKind.EVENT_KIND_WATCHLIST_CREATED,
+            EventKind.EVENT_KIND_WATCHLIST_ENTRY_PROPOSED,
+            EventKind.EVENT_KIND_WATCHLIST_ENTRY_APPROVED,
+            EventKind.EVENT_KIND_WATCHLIST_ENTRY_REMOVED,
+        }
+    ),
+    Role.DOCUMENTS: frozenset({EventKind.EVENT_KIND_TRUST_STORE_CHANGED}),
+}
+"""What each of the other services may report: changes of its own. The rest is written by this service alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class DecisionsServicer(DecisionsServiceServicer):
 
     async def RecordEvents(self, request: pb.RecordEventsRequest, context: Any) -> pb.RecordEventsResponse:
         """Take other services' events."""
-        validate.record_events(request)
+        validate.record_events(request, current().peer_role)
         appended = await self._pool.run(self._app.record_events, list(request.events))
         return pb.RecordEventsResponse(appended=appended)
 

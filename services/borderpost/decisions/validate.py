@@ -9,6 +9,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from borderpost.decisions.domain import EVENT_SCHEMA, KINDS_BY_OUTBOX, PAYLOAD_SCHEMA, kind_of
+from borderpost.runtime.calls import Role
 from borderpost.runtime.clock import is_id
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.v1.decisions_pb2 import (
@@ -20,6 +21,7 @@ from borderpost.v1.decisions_pb2 import (
     QueryEventsRequest,
     RecordEventsRequest,
     TravelerScreened,
+    TrustStoreChanged,
 )
 from borderpost.v1.types_pb2 import Direction, Outcome
 
@@ -69,12 +71,12 @@ def get_screening(request: GetScreeningRequest) -> None:
     _id("request_id", request.request_id)
 
 
-def record_events(request: RecordEventsRequest) -> None:
-    """Check events from an outbox."""
+def record_events(request: RecordEventsRequest, reporter: Role) -> None:
+    """Check events from the outbox of a service."""
     count = len(request.events)
     _want(count <= MAX_EVENTS, "events", str(count), f"at most {MAX_EVENTS}")
     for position, event in enumerate(request.events):
-        _event(f"events[{position}]", event)
+        _event(f"events[{position}]", event, reporter)
 
 
 def query_events(request: QueryEventsRequest) -> None:
@@ -113,12 +115,7 @@ def _screening(screening: TravelerScreened) -> None:
     _time("screening.kiosk_time", screening.kiosk_time)
     _want(screening.HasField("received_at"), "screening.received_at", "none", "the gateway's time")
     _time("screening.received_at", screening.received_at)
-    _want(
-        len(screening.content_sha256) == SHA256_BYTES,
-        "screening.content_sha256",
-        f"{len(screening.content_sha256)} bytes",
-        f"{SHA256_BYTES}",
-    )
+    _digest("screening.content_sha256", screening.content_sha256)
     _enum("screening.outcome", screening.outcome, Outcome.values())
     count = len(screening.reasons)
     _want(count <= MAX_REASONS, "screening.reasons", str(count), f"at most {MAX_REASONS}")
@@ -127,7 +124,7 @@ def _screening(screening: TravelerScreened) -> None:
     _want(screening.HasField("versions"), "screening.versions", "none", "what was in force")
 
 
-def _event(field: str, event: Event) -> None:
+def _event(field: str, event: Event, reporter: Role) -> None:
     _schema(f"{field}.schema_version", event.schema_version, EVENT_SCHEMA)
     _id(f"{field}.event_id", event.event_id)
     _want(event.HasField("time"), f"{field}.time", "none", "when it happened")
@@ -135,20 +132,30 @@ def _event(field: str, event: Event) -> None:
     _text(f"{field}.actor.issuer", event.actor.issuer)
     _text(f"{field}.actor.subject", event.actor.subject)
     _want(not event.payload_sha256, f"{field}.payload_sha256", f"{len(event.payload_sha256)} bytes", "none")
-    _body(field, event)
+    _body(field, event, reporter)
     _size(field, event.ByteSize(), MAX_EVENT_BYTES)
 
 
-def _body(field: str, event: Event) -> None:
+def _body(field: str, event: Event, reporter: Role) -> None:
     name = event.WhichOneof("body")
-    if name is None or kind_of(event) not in KINDS_BY_OUTBOX:
+    if name is None or kind_of(event) not in KINDS_BY_OUTBOX.get(reporter, ()):
         raise InvalidRequestError(
-            f"{field}.body: got {name or 'none'}, want a change of a watchlist", field=field
+            f"{field}.body: got {name or 'none'} from {reporter}, want a change of the reporting service's own",
+            field=field,
         )
     body = getattr(event, name)
+    if isinstance(body, TrustStoreChanged):
+        _trust_store_changed(f"{field}.{name}", body)
+        return
     _text(f"{field}.{name}.list_id", body.list_id)
     if "entry_id" in body.DESCRIPTOR.fields_by_name:
         _text(f"{field}.{name}.entry_id", body.entry_id)
+
+
+def _trust_store_changed(field: str, body: TrustStoreChanged) -> None:
+    _want(body.version >= 1, f"{field}.version", "0", "1 or more")
+    _digest(f"{field}.file_sha256", body.file_sha256)
+    _reason(f"{field}.file_kind", body.file_kind)
 
 
 def _want(holds: bool, field: str, got: str, want: str) -> None:
@@ -166,6 +173,10 @@ def _size(field: str, got: int, most: int) -> None:
 
 def _id(field: str, text: str) -> None:
     _want(is_id(text), field, f"{len(text)} characters", "a UUIDv7 in canonical text form (RFC 9562)")
+
+
+def _digest(field: str, digest: bytes) -> None:
+    _want(len(digest) == SHA256_BYTES, field, f"{len(digest)} bytes", f"{SHA256_BYTES}")
 
 
 def _text(field: str, text: str) -> None:

@@ -33,6 +33,8 @@ FORWARDED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
         "RemoveEntry",
     ),
     ("borderpost.v1.DecisionsService", "decisions"): ("GetScreening", "QueryEvents", "VerifyLog"),
+    ("borderpost.v1.TrustService", "documents"): ("ImportTrust", "ListTrusted", "GetTrusted"),
+    ("borderpost.v1.DocumentsService", "documents"): ("IssueChipChallenge",),
 }
 """What is passed on, by service. The access table says to whom."""
 

@@ -43,6 +43,10 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}GatewayService/ScreenTraveler": _only(Role.KIOSK),
     f"{_PACKAGE}GatewayService/EnrolEntry": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}DocumentsService/ReadDocument": _internal(Role.KIOSK),
+    f"{_PACKAGE}DocumentsService/IssueChipChallenge": _only(Role.KIOSK),
+    f"{_PACKAGE}TrustService/ImportTrust": _only(Role.ADMINISTRATOR),
+    f"{_PACKAGE}TrustService/ListTrusted": _only(Role.ADMINISTRATOR, Role.OFFICER, Role.AUDITOR),
+    f"{_PACKAGE}TrustService/GetTrusted": _only(Role.ADMINISTRATOR, Role.OFFICER, Role.AUDITOR),
     f"{_PACKAGE}FacesService/ExtractTemplate": _internal(Role.KIOSK, Role.LIST_MANAGER),
     f"{_PACKAGE}FacesService/Compare": _internal(Role.KIOSK),
     f"{_PACKAGE}FacesService/GuideCapture": _only(Role.KIOSK),
@@ -58,7 +62,9 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}WatchlistService/Search": _internal(Role.KIOSK),
     f"{_PACKAGE}DecisionsService/AppendScreening": _internal(Role.KIOSK),
     f"{_PACKAGE}DecisionsService/FindScreening": _internal(Role.KIOSK),
-    f"{_PACKAGE}DecisionsService/RecordEvents": Rule(frozenset({Role.WATCHLIST}), direct=True),
+    f"{_PACKAGE}DecisionsService/RecordEvents": Rule(
+        frozenset({Role.WATCHLIST, Role.DOCUMENTS}), direct=True
+    ),
     f"{_PACKAGE}DecisionsService/GetScreening": _only(Role.OFFICER, Role.AUDITOR),
     f"{_PACKAGE}DecisionsService/QueryEvents": _only(Role.AUDITOR),
     f"{_PACKAGE}DecisionsService/VerifyLog": _only(Role.AUDITOR),

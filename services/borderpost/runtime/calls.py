@@ -23,9 +23,10 @@ class Role(StrEnum):
     LIST_MANAGER = "list-manager"
     APPROVER = "approver"
     AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
 
 
-PEOPLE = frozenset({Role.OFFICER, Role.LIST_MANAGER, Role.APPROVER, Role.AUDITOR})
+PEOPLE = frozenset({Role.OFFICER, Role.LIST_MANAGER, Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR})
 """Roles that only people have."""
 
 

@@ -41,6 +41,7 @@ DEV_IDENTITIES: Final = (
     "operator/list-manager/dev",
     "operator/approver/dev-second",
     "operator/auditor/dev",
+    "operator/administrator/dev",
 )
 """The identities that a development installation gets."""
 

@@ -9,6 +9,7 @@ import grpc
 from borderpost.runtime.calibration import load_calibrations
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
+from borderpost.runtime.event_log import GrpcLog
 from borderpost.runtime.outbox import Outbox
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.server import Service, serve
@@ -16,7 +17,6 @@ from borderpost.runtime.settings import Settings
 from borderpost.runtime.sqlite import Database, held_alone
 from borderpost.v1 import watchlist_pb2_grpc
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
-from borderpost.watchlist.adapters.grpc_log import GrpcLog
 from borderpost.watchlist.adapters.sqlite_store import MIGRATIONS, SqliteStore
 from borderpost.watchlist.app import Watchlists
 from borderpost.watchlist.servicer import WatchlistServicer

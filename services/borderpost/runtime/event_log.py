@@ -1,4 +1,4 @@
-"""The decision log behind a channel, as the outbox hands events to it."""
+"""The decision log behind a channel, as the outbox of every service hands events to it."""
 
 from __future__ import annotations
 
