@@ -279,7 +279,7 @@ def csca() -> bytes:
     name = x509.Name(
         [x509.NameAttribute(NameOID.COUNTRY_NAME, "UT"), x509.NameAttribute(NameOID.COMMON_NAME, "CSCA Test")]
     )
-    others = "data_encipherment key_agreement encipher_only decipher_only".split()
+    others = ["data_encipherment", "key_agreement", "encipher_only", "decipher_only"]
     usage = dict.fromkeys(["digital_signature", "content_commitment", "key_encipherment", *others], False)
     certificate = (
         x509.CertificateBuilder()

@@ -25,33 +25,33 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62orderpost/v1/trust.proto\x12\rborderpost.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"Z\n\x12ImportTrustRequest\x12\x0c\n\x04\x66ile\x18\x01 \x01(\x0c\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x15\n\rissuer_sha256\x18\x04 \x01(\x0c\"\xec\x01\n\x13ImportTrustResponse\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.borderpost.v1.TrustFileKind\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x03 \x01(\r\x12\x12\n\nduplicates\x18\x04 \x01(\r\x12\x1e\n\x16revocation_lists_added\x18\x05 \x01(\r\x12,\n\x07refused\x18\x06 \x03(\x0b\x32\x1b.borderpost.v1.TrustRefusal\x12\x14\n\x0c\x63\x65rtificates\x18\x07 \x01(\r\x12\x11\n\tcountries\x18\x08 \x01(\r\"A\n\x0cTrustRefusal\x12\x10\n\x08position\x18\x01 \x01(\r\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xaf\x02\n\x12TrustedCertificate\x12\x0e\n\x06sha256\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63ountry\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06issuer\x18\x04 \x01(\t\x12\x0e\n\x06serial\x18\x05 \x01(\t\x12\x0e\n\x06key_id\x18\x06 \x01(\x0c\x12\x0b\n\x03key\x18\x07 \x01(\t\x12.\n\nnot_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04link\x18\n \x01(\x08\x12\x0f\n\x07sources\x18\x0b \x03(\t\x12,\n\x08\x61\x64\x64\x65\x64_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"z\n\x12ListTrustedRequest\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12,\n\x08valid_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xf0\x01\n\x13ListTrustedResponse\x12\x37\n\x0c\x63\x65rtificates\x18\x01 \x03(\x0b\x32!.borderpost.v1.TrustedCertificate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12.\n\nchanged_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05total\x18\x05 \x01(\r\x12\x37\n\x10revocation_lists\x18\x06 \x03(\x0b\x32\x1d.borderpost.v1.RevocationList\"\xa4\x01\n\x0eRevocationList\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12/\n\x0bthis_update\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bnext_update\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07revoked\x18\x05 \x01(\r\"\x1f\n\x11GetTrustedRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x8d\x01\n\x12GetTrustedResponse\x12\x36\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32!.borderpost.v1.TrustedCertificate\x12\x0b\n\x03\x64\x65r\x18\x02 \x01(\x0c\x12\x32\n\x07related\x18\x03 \x03(\x0b\x32!.borderpost.v1.TrustedCertificate*\xa5\x01\n\rTrustFileKind\x12\x1f\n\x1bTRUST_FILE_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bTRUST_FILE_KIND_MASTER_LIST\x10\x01\x12\x18\n\x14TRUST_FILE_KIND_LDIF\x10\x02\x12\x1f\n\x1bTRUST_FILE_KIND_CERTIFICATE\x10\x03\x12\x17\n\x13TRUST_FILE_KIND_CRL\x10\x04\x32\x8d\x02\n\x0cTrustService\x12T\n\x0bImportTrust\x12!.borderpost.v1.ImportTrustRequest\x1a\".borderpost.v1.ImportTrustResponse\x12T\n\x0bListTrusted\x12!.borderpost.v1.ListTrustedRequest\x1a\".borderpost.v1.ListTrustedResponse\x12Q\n\nGetTrusted\x12 .borderpost.v1.GetTrustedRequest\x1a!.borderpost.v1.GetTrustedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62orderpost/v1/trust.proto\x12\rborderpost.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"Z\n\x12ImportTrustRequest\x12\x0c\n\x04\x66ile\x18\x01 \x01(\x0c\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x15\n\rissuer_sha256\x18\x04 \x01(\x0c\"\xfd\x01\n\x13ImportTrustResponse\x12*\n\x04kind\x18\x01 \x01(\x0e\x32\x1c.borderpost.v1.TrustFileKind\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x03 \x01(\r\x12\x12\n\nduplicates\x18\x04 \x01(\r\x12\x1e\n\x16revocation_lists_added\x18\x05 \x01(\r\x12,\n\x07refused\x18\x06 \x03(\x0b\x32\x1b.borderpost.v1.TrustRefusal\x12\x14\n\x0c\x63\x65rtificates\x18\x07 \x01(\r\x12\x11\n\tcountries\x18\x08 \x01(\r\x12\x0f\n\x07skipped\x18\t \x01(\r\"A\n\x0cTrustRefusal\x12\x10\n\x08position\x18\x01 \x01(\r\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xaf\x02\n\x12TrustedCertificate\x12\x0e\n\x06sha256\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63ountry\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0e\n\x06issuer\x18\x04 \x01(\t\x12\x0e\n\x06serial\x18\x05 \x01(\t\x12\x0e\n\x06key_id\x18\x06 \x01(\x0c\x12\x0b\n\x03key\x18\x07 \x01(\t\x12.\n\nnot_before\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04link\x18\n \x01(\x08\x12\x0f\n\x07sources\x18\x0b \x03(\t\x12,\n\x08\x61\x64\x64\x65\x64_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"z\n\x12ListTrustedRequest\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12,\n\x08valid_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xf0\x01\n\x13ListTrustedResponse\x12\x37\n\x0c\x63\x65rtificates\x18\x01 \x03(\x0b\x32!.borderpost.v1.TrustedCertificate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\x12.\n\nchanged_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05total\x18\x05 \x01(\r\x12\x37\n\x10revocation_lists\x18\x06 \x03(\x0b\x32\x1d.borderpost.v1.RevocationList\"\xa4\x01\n\x0eRevocationList\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12/\n\x0bthis_update\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bnext_update\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07revoked\x18\x05 \x01(\r\"\x1f\n\x11GetTrustedRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x8d\x01\n\x12GetTrustedResponse\x12\x36\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32!.borderpost.v1.TrustedCertificate\x12\x0b\n\x03\x64\x65r\x18\x02 \x01(\x0c\x12\x32\n\x07related\x18\x03 \x03(\x0b\x32!.borderpost.v1.TrustedCertificate*\xa5\x01\n\rTrustFileKind\x12\x1f\n\x1bTRUST_FILE_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bTRUST_FILE_KIND_MASTER_LIST\x10\x01\x12\x18\n\x14TRUST_FILE_KIND_LDIF\x10\x02\x12\x1f\n\x1bTRUST_FILE_KIND_CERTIFICATE\x10\x03\x12\x17\n\x13TRUST_FILE_KIND_CRL\x10\x04\x32\x8d\x02\n\x0cTrustService\x12T\n\x0bImportTrust\x12!.borderpost.v1.ImportTrustRequest\x1a\".borderpost.v1.ImportTrustResponse\x12T\n\x0bListTrusted\x12!.borderpost.v1.ListTrustedRequest\x1a\".borderpost.v1.ListTrustedResponse\x12Q\n\nGetTrusted\x12 .borderpost.v1.GetTrustedRequest\x1a!.borderpost.v1.GetTrustedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'borderpost.v1.trust_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRUSTFILEKIND']._serialized_start=1493
-  _globals['_TRUSTFILEKIND']._serialized_end=1658
+  _globals['_TRUSTFILEKIND']._serialized_start=1510
+  _globals['_TRUSTFILEKIND']._serialized_end=1675
   _globals['_IMPORTTRUSTREQUEST']._serialized_start=77
   _globals['_IMPORTTRUSTREQUEST']._serialized_end=167
   _globals['_IMPORTTRUSTRESPONSE']._serialized_start=170
-  _globals['_IMPORTTRUSTRESPONSE']._serialized_end=406
-  _globals['_TRUSTREFUSAL']._serialized_start=408
-  _globals['_TRUSTREFUSAL']._serialized_end=473
-  _globals['_TRUSTEDCERTIFICATE']._serialized_start=476
-  _globals['_TRUSTEDCERTIFICATE']._serialized_end=779
-  _globals['_LISTTRUSTEDREQUEST']._serialized_start=781
-  _globals['_LISTTRUSTEDREQUEST']._serialized_end=903
-  _globals['_LISTTRUSTEDRESPONSE']._serialized_start=906
-  _globals['_LISTTRUSTEDRESPONSE']._serialized_end=1146
-  _globals['_REVOCATIONLIST']._serialized_start=1149
-  _globals['_REVOCATIONLIST']._serialized_end=1313
-  _globals['_GETTRUSTEDREQUEST']._serialized_start=1315
-  _globals['_GETTRUSTEDREQUEST']._serialized_end=1346
-  _globals['_GETTRUSTEDRESPONSE']._serialized_start=1349
-  _globals['_GETTRUSTEDRESPONSE']._serialized_end=1490
-  _globals['_TRUSTSERVICE']._serialized_start=1661
-  _globals['_TRUSTSERVICE']._serialized_end=1930
+  _globals['_IMPORTTRUSTRESPONSE']._serialized_end=423
+  _globals['_TRUSTREFUSAL']._serialized_start=425
+  _globals['_TRUSTREFUSAL']._serialized_end=490
+  _globals['_TRUSTEDCERTIFICATE']._serialized_start=493
+  _globals['_TRUSTEDCERTIFICATE']._serialized_end=796
+  _globals['_LISTTRUSTEDREQUEST']._serialized_start=798
+  _globals['_LISTTRUSTEDREQUEST']._serialized_end=920
+  _globals['_LISTTRUSTEDRESPONSE']._serialized_start=923
+  _globals['_LISTTRUSTEDRESPONSE']._serialized_end=1163
+  _globals['_REVOCATIONLIST']._serialized_start=1166
+  _globals['_REVOCATIONLIST']._serialized_end=1330
+  _globals['_GETTRUSTEDREQUEST']._serialized_start=1332
+  _globals['_GETTRUSTEDREQUEST']._serialized_end=1363
+  _globals['_GETTRUSTEDRESPONSE']._serialized_start=1366
+  _globals['_GETTRUSTEDRESPONSE']._serialized_end=1507
+  _globals['_TRUSTSERVICE']._serialized_start=1678
+  _globals['_TRUSTSERVICE']._serialized_end=1947
 # @@protoc_insertion_point(module_scope)

@@ -102,6 +102,7 @@ class ImportTrustResponse(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     CERTIFICATES_FIELD_NUMBER: _builtins.int
     COUNTRIES_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
     kind: Global___TrustFileKind.ValueType
     """The kind of file."""
     version: _builtins.int
@@ -116,6 +117,10 @@ class ImportTrustResponse(_message.Message):
     """Certificates in the store now, and of how many countries."""
     countries: _builtins.int
     """Countries."""
+    skipped: _builtins.int
+    """What an LDIF file has that brings no trust, and was passed over: document signers (each chip carries its own), and
+    records that take something away. Nothing is ever removed by an import.
+    """
     @_builtins.property
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrustRefusal]:
         """What was refused, and why."""
@@ -131,10 +136,11 @@ class ImportTrustResponse(_message.Message):
         refused: _abc.Iterable[Global___TrustRefusal] | None = ...,
         certificates: _builtins.int = ...,
         countries: _builtins.int = ...,
+        skipped: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "certificates", b"certificates", "countries", b"countries", "duplicates", b"duplicates", "kind", b"kind", "refused", b"refused", "revocation_lists_added", b"revocation_lists_added", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "certificates", b"certificates", "countries", b"countries", "duplicates", b"duplicates", "kind", b"kind", "refused", b"refused", "revocation_lists_added", b"revocation_lists_added", "skipped", b"skipped", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -154,7 +160,9 @@ class TrustRefusal(_message.Message):
     subject: _builtins.str
     """What it is about: the certificate's subject, or empty if it can't be parsed."""
     reason: _builtins.str
-    """Reason code: CERTIFICATE_UNREADABLE, NOT_A_CSCA, SELF_SIGNATURE_WRONG, LINK_ISSUER_UNKNOWN, KEY_NOT_SUPPORTED, ..."""
+    """Reason code; docs/trust.md lists them: CERTIFICATE_UNREADABLE, NOT_A_CSCA, SELF_SIGNATURE_WRONG,
+    LINK_ISSUER_UNKNOWN, KEY_NOT_SUPPORTED, ...
+    """
     def __init__(
         self,
         *,
