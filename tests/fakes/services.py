@@ -65,9 +65,10 @@ class FakeDocuments:
     mood: Mood = field(default_factory=Mood)
 
     async def read(
-        self, page: bytes, at: datetime, call: Call, seconds: float
+        self, request: documents_pb2.ReadDocumentRequest, call: Call, seconds: float
     ) -> documents_pb2.ReadDocumentResponse:
         await self.mood.show(seconds)
+        page = request.page
         if page == DAMAGED:
             raise PictureDamagedError("page: truncated", field="page")
         electronic = types_pb2.Verdict(status=UNDETERMINED)
@@ -83,9 +84,50 @@ class FakeDocuments:
         mrz = documents_pb2.Mrz(primary_identifier="SPECIMEN", birth_date=types_pb2.PartialDate(year=1980))
         mrz.document.document_code, mrz.document.issuing_state = "P", "UTO"
         mrz.document.number = page.decode()
-        return documents_pb2.ReadDocumentResponse(
+        answer = documents_pb2.ReadDocumentResponse(
             mrz=mrz, portrait=self.holders.get(page, b""), optical=optical, electronic=electronic
         )
+        if request.HasField("chip"):
+            _read_chip(request.chip, page, answer)
+        else:
+            answer.consistency.status = UNDETERMINED
+            answer.consistency.checks.add(
+                name="MRZ_IS_THE_CHIPS", status=NOT_PERFORMED, reasons=["NO_CHIP_FILES"]
+            )
+        return answer
+
+
+def _read_chip(
+    chip: documents_pb2.ChipFiles, page: bytes, answer: documents_pb2.ReadDocumentResponse
+) -> None:
+    """A chip's SOD says what it comes to, DG1 is the number of its page, and DG2 the person on it."""
+    signature, reasons = {
+        b"genuine": (PASSED, []),
+        b"clone": (PASSED, []),
+        b"broken": (FAILED, ["SIGNATURE_WRONG"]),
+        b"unknown": (UNDETERMINED, ["TRUST_ANCHOR_UNKNOWN"]),
+    }[chip.sod]
+    cloned = [] if chip.sod == b"genuine" else ["COULD_BE_A_CLONE"]
+    answer.electronic.CopyFrom(
+        types_pb2.Verdict(
+            status=UNDETERMINED if signature == PASSED and cloned else signature,
+            checks=[
+                types_pb2.Check(name="CHIP_READ", status=PASSED),
+                types_pb2.Check(name="SIGNATURE", status=signature, reasons=reasons),
+                types_pb2.Check(
+                    name="CLONE_PROTECTION", status=UNDETERMINED if cloned else PASSED, reasons=cloned
+                ),
+            ],
+        )
+    )
+    same = chip.dg1 == page
+    answer.consistency.status = PASSED if same else FAILED
+    answer.consistency.checks.add(
+        name="MRZ_IS_THE_CHIPS", status=answer.consistency.status, reasons=[] if same else ["MRZ_DIFFERS"]
+    )
+    answer.chip.files.extend(["SOD", "DG1", "DG2"])
+    answer.chip_portrait = chip.dg2
+    answer.trust_store_version = 5
 
 
 @dataclass

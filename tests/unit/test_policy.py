@@ -24,7 +24,13 @@ POLICY = load_policy(None).policy
 TRAVELER = Traveler("north", "ENTRY", "P", attempt=1)
 LAST = Traveler("north", "ENTRY", "P", attempt=POLICY.max_attempts)
 AGAIN = (Advice("NO_FACE", "Look into the camera."),)
-OPTIONAL = (CheckKind.DOCUMENT_ELECTRONIC, CheckKind.LIVENESS)
+OPTIONAL = (
+    CheckKind.DOCUMENT_ELECTRONIC,
+    CheckKind.LIVENESS,
+    CheckKind.CHIP_DATA,
+    CheckKind.DOCUMENT_CONSISTENT,
+    CheckKind.DOCUMENT_COMBINED,
+)
 
 
 def checks(**changes):
@@ -132,6 +138,43 @@ def test_the_first_rule_that_fits_decides_what_is_required():
     assert policy.required(Traveler("north", "EXIT", "", 1)) == (CheckKind.LIVENESS,)
 
 
+WITH_CHIP = Traveler("north", "ENTRY", "P", attempt=1, has_chip=True)
+TOLERANT = POLICY.model_copy(update={"tolerated": frozenset({"COULD_BE_A_CLONE"})})
+
+
+def combined(status, *reasons):
+    result = CheckResult(CheckKind.DOCUMENT_COMBINED, status, reasons)
+    return tuple(result if check.kind is result.kind else check for check in checks())
+
+
+def test_a_chip_that_was_sent_must_be_good_and_none_is_asked_of_a_document_without():
+    unsure = combined(Status.UNDETERMINED, "TRUST_ANCHOR_UNKNOWN")
+    decision = decide(POLICY, WITH_CHIP, unsure)
+    assert (decision.outcome, decision.reasons) == (Outcome.REFER, ("TRUST_ANCHOR_UNKNOWN",))
+    assert decide(POLICY, TRAVELER, unsure).outcome is Outcome.CLEAR
+    assert decide(POLICY, WITH_CHIP, combined(Status.PASSED)).outcome is Outcome.CLEAR
+
+
+@pytest.mark.parametrize(
+    ("status", "reasons", "outcome"),
+    [
+        (Status.UNDETERMINED, ["COULD_BE_A_CLONE"], Outcome.CLEAR),
+        (Status.UNDETERMINED, ["COULD_BE_A_CLONE", "TRUST_ANCHOR_UNKNOWN"], Outcome.REFER),
+        (Status.UNDETERMINED, [], Outcome.REFER),
+        (Status.NOT_PERFORMED, ["COULD_BE_A_CLONE"], Outcome.REFER),
+        (Status.FAILED, ["COULD_BE_A_CLONE"], Outcome.REFER),
+    ],
+)
+def test_tolerated_is_only_an_unclear_result_for_no_other_reason(status, reasons, outcome):
+    decision = decide(TOLERANT, WITH_CHIP, combined(status, *reasons))
+    assert decision.outcome is outcome
+    assert decision.tolerated == (("COULD_BE_A_CLONE",) if outcome is Outcome.CLEAR else ())
+
+
+def test_the_policy_that_comes_with_borderpost_tolerates_nothing():
+    assert not POLICY.tolerated
+
+
 @pytest.mark.parametrize("code", ["V", "VA", "XX", "<"])
 def test_what_is_no_travel_document_refers_even_if_everything_passed(code):
     decision = decide(POLICY, Traveler("north", "ENTRY", code, 1), checks())
@@ -146,7 +189,7 @@ def test_what_is_no_travel_document_refers_even_if_everything_passed(code):
         (('    "FACE_MATCH",', '    "FACE_MACH",'), "required"),
         (("[[rules]]", '[[rules]]\ncrossings = ["north"]'), "last rule"),
         (("[[rules]]", "[[rules]]\nnationalities = ['UTO']"), "nationalities"),
-        (('name = "default-1"', "name = "), "not TOML"),
+        (('name = "default-2"', "name = "), "not TOML"),
     ],
 )
 def test_a_wrong_policy_is_refused_and_says_where(tmp_path, change, says):
@@ -162,7 +205,7 @@ def test_a_policy_is_named_by_its_content(tmp_path):
     path.write_bytes(BUILT_IN.read_bytes() + b"\n# a comment\n")
     ours, other = load_policy(None).version, load_policy(path).version
     assert ours != other
-    assert {version.partition("@")[0] for version in (ours, other)} == {"default-1"}
+    assert {version.partition("@")[0] for version in (ours, other)} == {"default-2"}
 
 
 def test_reasons_come_weightiest_first_whatever_the_order_of_the_checks():

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 import pytest
 
 from borderpost.gateway.app import Gateway, Services
-from borderpost.gateway.domain import ScreenRequest
+from borderpost.gateway.domain import CHIP_FILES, ScreenRequest
 from borderpost.gateway.errors import DecisionLogUnavailableError, PictureUnusableError, RequestIdReusedError
 from borderpost.gateway.policy import load_policy
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import PictureDamagedError
-from borderpost.v1 import types_pb2, watchlist_pb2
+from borderpost.v1 import documents_pb2, types_pb2, watchlist_pb2
 from fakes.services import (
     DAMAGED,
     DOWN,
@@ -385,3 +385,98 @@ async def test_a_capture_token_can_not_pass_for_a_frame_in_the_digest():
         with_token.content_sha256()
         != replace(with_token, frames=(b"anna", b"bert"), capture_token=b"").content_sha256()
     )
+
+
+def chip(sod=b"genuine", number=b"DOC1", holder=b"anna", **more):
+    return documents_pb2.ChipFiles(sod=sod, dg1=number, dg2=holder, **more)
+
+
+@pytest.mark.parametrize(
+    ("asked", "outcome", "reasons"),
+    [
+        ({"chip": chip()}, "CLEAR", ()),
+        ({"chip": chip(b"broken")}, "REFER", ("SIGNATURE_WRONG",)),
+        ({"chip": chip(b"unknown")}, "REFER", ("TRUST_ANCHOR_UNKNOWN", "COULD_BE_A_CLONE")),
+        ({"chip": chip(b"clone")}, "REFER", ("COULD_BE_A_CLONE",)),
+        ({"chip": chip(number=b"DOC2")}, "REFER", ("MRZ_DIFFERS",)),
+        # The portrait on the page was swapped: the chip's is still the traveler's.
+        ({"page": b"DOC2", "chip": chip(number=b"DOC2")}, "REFER", ("PORTRAITS_DIFFER",)),
+        # The chip is somebody else's.
+        ({"chip": chip(holder=b"bert")}, "REFER", ("FACE_NOT_THE_DOCUMENTS", "FACE_NOT_THE_CHIPS")),
+        # A portrait that no face is found in can't be compared.
+        ({"chip": chip(holder=NOBODY)}, "REFER", ("PAGE_PORTRAIT_IS_THE_CHIPS_NOT_CHECKED",)),
+    ],
+    ids=["genuine", "broken", "unknown", "clone", "other MRZ", "page swapped", "other holder", "no face"],
+)
+async def test_page_chip_and_live_face_must_tell_of_one_genuine_document_and_one_person(
+    border, asked, outcome, reasons
+):
+    got = await border.outcome(**asked)
+    assert got[0] == outcome
+    assert set(reasons) <= set(got[1])
+    assert bool(reasons) == bool(got[1])
+
+
+async def test_without_a_chip_the_page_alone_decides(border):
+    assert await border.outcome() == ("CLEAR", ())
+    (record,) = border.decisions.records
+    statuses = {check.name: check.status for check in record.screening.checks}
+    for name in ("CHIP_DATA", "DOCUMENT_ELECTRONIC", "DOCUMENT_CONSISTENT", "DOCUMENT_COMBINED"):
+        assert statuses[name] == types_pb2.CHECK_STATUS_UNDETERMINED
+
+
+async def test_a_page_that_cant_be_read_beside_a_chip_is_a_retake_not_a_referral(border):
+    assert (await border.outcome(page=UNREADABLE))[0] == "RETAKE"
+    # ... but the chip must be good by itself.
+    border.documents.holders[UNREADABLE] = b"anna"
+    assert (await border.outcome(page=UNREADABLE, chip=chip(number=UNREADABLE)))[0] != "CLEAR"
+
+
+async def test_what_the_chip_says_and_every_comparison_is_in_the_record(border):
+    await border.screen(chip=chip())
+    (record,) = border.decisions.records
+    payload = record.payload
+    assert list(payload.chip.files) == ["SOD", "DG1", "DG2"]
+    assert [check.name for check in payload.combined.checks] == ["OPTICAL", "ELECTRONIC", "CONSISTENT"]
+    assert {check.name for check in payload.consistency.checks} == {
+        "MRZ_IS_THE_CHIPS",
+        "PAGE_PORTRAIT_IS_THE_CHIPS",
+        "LIVE_FACE_IS_THE_CHIPS",
+    }
+    for comparison in (payload.comparison, payload.chip_comparison, payload.portraits_comparison):
+        assert comparison.status == types_pb2.CHECK_STATUS_PASSED
+    assert record.screening.versions.trust_store == 5
+    assert "compare_portraits" in {step.name for step in record.screening.steps}
+
+
+async def test_the_chips_portrait_is_searched_on_the_watchlists_too(border):
+    border.watchlists.wanted.add(b"carl")
+    outcome, reasons = await border.outcome(chip=chip(holder=b"carl"))
+    assert (outcome, reasons[0]) == ("REFER", "WATCHLIST_CANDIDATE_BY_FACE")
+
+
+async def test_the_live_face_is_held_against_the_chips_portrait_where_the_state_signed_it(border):
+    border.documents.holders[b"DOC1"] = NOBODY  # the page's portrait can't be used
+    await border.screen(chip=chip())
+    await border.screen(chip=chip(b"unknown"))
+    matches = [
+        next(check.status for check in record.screening.checks if check.name == "FACE_MATCH")
+        for record in border.decisions.records
+    ]
+    assert matches == [types_pb2.CHECK_STATUS_PASSED, types_pb2.CHECK_STATUS_NOT_PERFORMED]
+
+
+def test_every_file_of_a_chip_and_the_other_side_of_a_card_are_content():
+    asked = [
+        request(),
+        request(portrait_page=b"x"),
+        *(request(chip=documents_pb2.ChipFiles(**{name: b"x"})) for name in CHIP_FILES),
+        request(chip=documents_pb2.ChipFiles(sod=b"x", chip_authentication_claimed=True)),
+        request(
+            chip=documents_pb2.ChipFiles(
+                sod=b"x", active_authentication=documents_pb2.ActiveAuthentication(signature=b"x")
+            )
+        ),
+    ]
+    same_ids = [replace(each, visit_id=asked[0].visit_id) for each in asked]
+    assert len({each.content_sha256() for each in same_ids}) == len(asked)

@@ -23,10 +23,14 @@ from borderpost.gateway.policy import PolicyVersion, Traveler, decide
 from borderpost.gateway.ports import Decisions, Documents, Faces, Watchlists
 from borderpost.gateway.record import record_of
 from borderpost.runtime.calls import Call
+from borderpost.runtime.clock import to_timestamp
 from borderpost.runtime.errors import BorderpostError
 from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, types_pb2, watchlist_pb2
 
 T = TypeVar("T")
+
+CHIP_STEPS: Final = frozenset({"chip_portrait_template", "compare_chip", "compare_portraits"})
+"""Steps that only a document with a chip has."""
 
 SOFTWARE: Final = f"borderpost {version('borderpost')}"
 
@@ -79,6 +83,7 @@ class Gateway:
             types_pb2.Direction.Name(request.direction).removeprefix("DIRECTION_"),
             findings.document.mrz.document.document_code if findings.document else "",
             request.attempt,
+            has_chip=request.chip is not None,
         )
         decision = decide(self._policy.policy, traveler, checks)
         # 4. Commit. No reply before it.
@@ -124,9 +129,7 @@ class Gateway:
         await asyncio.gather(looking.at_document(), looking.at_live_face())
         if looking.refusal:
             raise looking.refusal
-        await asyncio.gather(
-            looking.at_both_faces(self._policy.policy.face_match_fmr), looking.at_watchlists()
-        )
+        await asyncio.gather(looking.at_faces(self._policy.policy.face_match_fmr), looking.at_watchlists())
         return looking.findings
 
     async def _commit(
@@ -159,27 +162,35 @@ class _Looking:
         self.refusal: BorderpostError | None = None
 
     async def at_document(self) -> None:
-        """Read the page, then make a template of its portrait."""
-        request, services = self._request, self._services
+        """Read the page and the chip, then make templates of their portraits."""
+        request = documents_pb2.ReadDocumentRequest(
+            page=self._request.page,
+            at=to_timestamp(self._request.received_at),
+            portrait_page=self._request.portrait_page,
+            chip=self._request.chip,
+            visit_id=self._request.visit_id,
+            language=self._request.language,
+        )
         document = await self._step(
             "read_document",
-            services.documents.read(request.page, request.received_at, self._call, self._left()),
+            self._services.documents.read(request, self._call, self._left()),
             field="document_page",
         )
         self.findings.document = document
-        if document is None or not document.portrait:
-            self._skip("portrait_template")
-            return
-        self.findings.portrait = await self._step(
-            "portrait_template",
-            services.faces.extract(
-                faces_pb2.ExtractTemplateRequest(
-                    frames=[document.portrait], profile=faces_pb2.CAPTURE_PROFILE_DOCUMENT
-                ),
-                self._call,
-                self._left(),
-            ),
+        self.findings.portrait, self.findings.chip_portrait = await asyncio.gather(
+            self._portrait("portrait_template", document.portrait if document else b""),
+            self._portrait("chip_portrait_template", document.chip_portrait if document else b""),
         )
+
+    async def _portrait(self, step: str, picture: bytes) -> faces_pb2.ExtractTemplateResponse | None:
+        """Make a template of a document's portrait, if there is one."""
+        if not picture:
+            self._skip(step)
+            return None
+        request = faces_pb2.ExtractTemplateRequest(
+            frames=[picture], profile=faces_pb2.CAPTURE_PROFILE_DOCUMENT
+        )
+        return await self._step(step, self._services.faces.extract(request, self._call, self._left()))
 
     async def at_live_face(self) -> None:
         """Make a template of the live face, and learn from the capture token whether it is alive."""
@@ -196,15 +207,27 @@ class _Looking:
             field="live_frames",
         )
 
-    async def at_both_faces(self, fmr: float) -> None:
-        """Compare the live face with the portrait."""
-        live, portrait = _template(self.findings.live), _template(self.findings.portrait)
-        if live is None or portrait is None:
-            self._skip("compare")
-            return
-        self.findings.comparison = await self._step(
-            "compare", self._services.faces.compare(live, portrait, fmr, self._call, self._left())
+    async def at_faces(self, fmr: float) -> None:
+        """Compare the live face, the page's portrait and the chip's with one another, as far as they are there."""
+        live, page = _template(self.findings.live), _template(self.findings.portrait)
+        chip = _template(self.findings.chip_portrait)
+        (
+            self.findings.comparison,
+            self.findings.chip_comparison,
+            self.findings.portraits_comparison,
+        ) = await asyncio.gather(
+            self._compare("compare", live, page, fmr),
+            self._compare("compare_chip", live, chip, fmr),
+            self._compare("compare_portraits", page, chip, fmr),
         )
+
+    async def _compare(
+        self, step: str, one: types_pb2.Template | None, other: types_pb2.Template | None, fmr: float
+    ) -> faces_pb2.CompareResponse | None:
+        if one is None or other is None:
+            self._skip(step)
+            return None
+        return await self._step(step, self._services.faces.compare(one, other, fmr, self._call, self._left()))
 
     async def at_watchlists(self) -> None:
         """Search all lists by whatever there is."""
@@ -225,7 +248,7 @@ class _Looking:
         except BorderpostError as error:
             reason = error.reason
             if field and _refuses_picture(error):
-                self.refusal = self.refusal or _about(field + _index(error), error)
+                self.refusal = self.refusal or _about(_own_field(field, error), error)
             else:
                 _log.warning("step_failed", step=name, reason=reason)
         status = types_pb2.STEP_STATUS_FAILED if reason else types_pb2.STEP_STATUS_DONE
@@ -233,6 +256,8 @@ class _Looking:
         return result
 
     def _skip(self, name: str) -> None:
+        if name in CHIP_STEPS and self._request.chip is None:
+            return  # of a document without a chip nothing was skipped
         self._note(name, types_pb2.STEP_STATUS_SKIPPED)
 
     def _note(
@@ -257,7 +282,8 @@ def _template(extraction: faces_pb2.ExtractTemplateResponse | None) -> types_pb2
 
 def _search(findings: Findings) -> watchlist_pb2.SearchRequest | None:
     request = watchlist_pb2.SearchRequest()
-    request.templates.extend(filter(None, (_template(findings.live), _template(findings.portrait))))
+    faces = (findings.live, findings.portrait, findings.chip_portrait)
+    request.templates.extend(filter(None, map(_template, faces)))
     if findings.document and findings.document.HasField("mrz"):
         _add_text(request, findings.document.mrz)
     return request if request.ByteSize() else None
@@ -277,10 +303,10 @@ def _refuses_picture(error: BorderpostError) -> bool:
     return error.reason.startswith("PICTURE_")
 
 
-def _index(error: BorderpostError) -> str:
-    """Return which of several pictures an error is about: "[2]"."""
-    _, bracket, number = error.details.get("field", "").partition("[")
-    return bracket + number
+def _own_field(field: str, error: BorderpostError) -> str:
+    """Return the field of the gateway's request that an error is about: "live_frames[2]"."""
+    theirs, bracket, number = error.details.get("field", "").partition("[")
+    return theirs if theirs == "portrait_page" else field + bracket + number
 
 
 def _about(field: str, error: BorderpostError) -> BorderpostError:

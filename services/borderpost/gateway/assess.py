@@ -1,14 +1,18 @@
 """From what the services found to the checks of the policy. Pure: the same findings, the same checks.
 
+What is said of a document as a whole (BSI TR-03135, combined) is in `combined`.
+
 Nothing is passed by default: a check is PASSED only where a service said so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from borderpost.gateway import combined
 from borderpost.gateway.domain import Advice, CheckKind, CheckResult, Findings, Status
-from borderpost.v1 import types_pb2, watchlist_pb2
+from borderpost.v1 import faces_pb2, types_pb2, watchlist_pb2
 
 _STATUS = {
     types_pb2.CHECK_STATUS_PASSED: Status.PASSED,
@@ -33,6 +37,9 @@ def assess(findings: Findings) -> tuple[CheckResult, ...]:
         _watchlist_face(findings),
         _watchlist_document(findings),
         _watchlist_name(findings),
+        _chip_data(findings),
+        _of_chip(CheckKind.DOCUMENT_CONSISTENT, findings, combined.consistency(findings)),
+        _of_chip(CheckKind.DOCUMENT_COMBINED, findings, combined.combined(findings)),
     )
 
 
@@ -61,12 +68,33 @@ def _face_capture(findings: Findings) -> CheckResult:
     return CheckResult(kind, Status.PASSED)
 
 
+def _chip_data(findings: Findings) -> CheckResult:
+    kind, document = CheckKind.CHIP_DATA, findings.document
+    return _not_checked(kind) if document is None else _verdict(kind, combined.chip_data(document))
+
+
+def _of_chip(kind: CheckKind, findings: Findings, verdict: types_pb2.Verdict) -> CheckResult:
+    """Assess what page, chip and live face say together; another picture may mend what page or face lack."""
+    document, live = findings.document, findings.live
+    if document is None:
+        return _not_checked(kind)
+    problems = (*document.problems, *(live.problems if live else ()))
+    result = _verdict(kind, verdict)
+    if result.status in (Status.PASSED, Status.FAILED) or not problems:
+        return result
+    return replace(result, advice=_advice(problems))
+
+
 def _face_match(findings: Findings) -> CheckResult:
+    """Hold the live face against the chip's portrait where the state signed it, otherwise against the page's."""
     kind = CheckKind.FACE_MATCH
     if findings.live is None or findings.document is None:
         return _not_checked(kind)
     if not findings.live.HasField("template"):
         return _retake(kind, Status.NOT_PERFORMED, findings.live.problems, "NO_LIVE_TEMPLATE")
+    signed = combined.chip_data(findings.document).status == types_pb2.CHECK_STATUS_PASSED
+    if signed and findings.chip_comparison is not None:
+        return _matched(kind, findings.chip_comparison)
     if not findings.document.portrait:
         return _retake(kind, Status.NOT_PERFORMED, findings.document.problems, "PORTRAIT_NOT_FOUND")
     if findings.portrait is None:
@@ -75,7 +103,11 @@ def _face_match(findings: Findings) -> CheckResult:
         return _retake(kind, Status.NOT_PERFORMED, findings.document.problems, "PORTRAIT_NOT_USABLE")
     if findings.comparison is None:
         return _not_checked(kind)
-    status = _STATUS.get(findings.comparison.status, Status.NOT_PERFORMED)
+    return _matched(kind, findings.comparison)
+
+
+def _matched(kind: CheckKind, comparison: faces_pb2.CompareResponse) -> CheckResult:
+    status = _STATUS.get(comparison.status, Status.NOT_PERFORMED)
     reasons = {Status.FAILED: ("FACE_NOT_THE_DOCUMENTS",), Status.UNDETERMINED: ("FMR_NOT_SUPPORTED",)}
     return CheckResult(kind, status, reasons.get(status, ()))
 
@@ -176,10 +208,10 @@ def _verdict(kind: CheckKind, verdict: types_pb2.Verdict) -> CheckResult:
     status = _STATUS.get(verdict.status, Status.NOT_PERFORMED)
     if status is Status.PASSED and not _all_passed(verdict.checks):
         status = Status.UNDETERMINED  # a verdict that its own checks don't bear out
-    reasons = [reason for check in verdict.checks for reason in check.reasons]
+    reasons = combined.reasons_of(verdict)
     if status is not Status.PASSED and not reasons:
         reasons = [f"{kind}_{status}"]
-    return CheckResult(kind, status, () if status is Status.PASSED else tuple(dict.fromkeys(reasons)))
+    return CheckResult(kind, status, () if status is Status.PASSED else tuple(reasons))
 
 
 def _all_passed(checks: Sequence[types_pb2.Check]) -> bool:
@@ -189,9 +221,12 @@ def _all_passed(checks: Sequence[types_pb2.Check]) -> bool:
 def _retake(
     kind: CheckKind, status: Status, problems: Sequence[types_pb2.CaptureProblem], reason: str | None = None
 ) -> CheckResult:
-    advice = tuple(Advice(problem.code, problem.advice) for problem in problems)
     reasons = (reason,) if reason else tuple(problem.code for problem in problems)
-    return CheckResult(kind, status, reasons, advice)
+    return CheckResult(kind, status, reasons, _advice(problems))
+
+
+def _advice(problems: Sequence[types_pb2.CaptureProblem]) -> tuple[Advice, ...]:
+    return tuple(Advice(problem.code, problem.advice) for problem in problems)
 
 
 def _not_checked(kind: CheckKind) -> CheckResult:

@@ -7,10 +7,11 @@ it came, and a second set of types for the same fields would only be a place for
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from borderpost.v1 import documents_pb2, faces_pb2, types_pb2, watchlist_pb2
 
@@ -34,6 +35,9 @@ class CheckKind(StrEnum):
     WATCHLIST_FACE = "WATCHLIST_FACE"
     WATCHLIST_DOCUMENT = "WATCHLIST_DOCUMENT"
     WATCHLIST_NAME = "WATCHLIST_NAME"
+    CHIP_DATA = "CHIP_DATA"
+    DOCUMENT_CONSISTENT = "DOCUMENT_CONSISTENT"
+    DOCUMENT_COMBINED = "DOCUMENT_COMBINED"
 
 
 class Status(StrEnum):
@@ -65,12 +69,16 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome, its reasons (weightiest first), what was required, and advice where it is RETAKE."""
+    """The outcome, its reasons (weightiest first), what was required, and advice where it is RETAKE.
+
+    `tolerated` are the reasons for which a required check is UNDETERMINED and which the policy tolerates.
+    """
 
     outcome: Outcome
     reasons: tuple[str, ...]
     required: tuple[CheckKind, ...]
     advice: tuple[Advice, ...] = ()
+    tolerated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +97,54 @@ class ScreenRequest:
     frames: Sequence[bytes]
     language: str = ""
     capture_token: bytes = b""
+    portrait_page: bytes = b""
+    chip: documents_pb2.ChipFiles | None = None
 
     def content_sha256(self) -> bytes:
         """Hash what the kiosk asked, to tell the same request from another one under the same id.
 
         SHA-256 over, each ended by a newline: visit id, attempt, direction, then the SHA-256 of the page
-        and of every frame, in hexadecimal; where there is a capture token, "token" and its SHA-256 too. The
-        kiosk's clock and language are left out: a retry may carry others.
+        and of every frame, in hexadecimal; where there is a capture token, another side of the card, or a file
+        of the chip, its name and its SHA-256 too. The kiosk's clock and language are left out: a retry may carry
+        others.
         """
-        pictures = [hashlib.sha256(picture).hexdigest() for picture in (self.page, *self.frames)]
+        pictures = [_hex(picture) for picture in (self.page, *self.frames)]
         lines = [self.visit_id, str(self.attempt), str(int(self.direction)), *pictures]
-        if self.capture_token:
-            lines.append(f"token {hashlib.sha256(self.capture_token).hexdigest()}")
+        lines += [f"{name} {_hex(content)}" for name, content in self._further_content() if content]
         return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).digest()
+
+    def _further_content(self) -> Iterator[tuple[str, bytes]]:
+        yield "token", self.capture_token
+        yield "portrait_page", self.portrait_page
+        if self.chip is not None:
+            yield from ((f"chip {name}", getattr(self.chip, name)) for name in CHIP_FILES)
+            yield "chip challenge", self.chip.active_authentication.challenge_token
+            yield "chip signature", self.chip.active_authentication.signature
+            yield "chip claim", b"claimed" if self.chip.chip_authentication_claimed else b""
+
+
+CHIP_FILES: Final = ("com", "sod", "dg1", "dg2", "dg11", "dg12", "dg14", "dg15")
+"""The fields of ChipFiles that hold a file of the chip."""
+
+
+def _hex(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(slots=True)
 class Findings:
-    """What the services answered. What is None was not done; the steps say why."""
+    """What the services answered. What is None was not done; the steps say why.
+
+    `comparison` is the live face against the page's portrait, `chip_comparison` against the chip's, and
+    `portraits_comparison` the page's portrait against the chip's.
+    """
 
     document: documents_pb2.ReadDocumentResponse | None = None
     live: faces_pb2.ExtractTemplateResponse | None = None
     portrait: faces_pb2.ExtractTemplateResponse | None = None
+    chip_portrait: faces_pb2.ExtractTemplateResponse | None = None
     comparison: faces_pb2.CompareResponse | None = None
+    chip_comparison: faces_pb2.CompareResponse | None = None
+    portraits_comparison: faces_pb2.CompareResponse | None = None
     watchlists: watchlist_pb2.SearchResponse | None = None
     steps: list[types_pb2.Step] = field(default_factory=list)

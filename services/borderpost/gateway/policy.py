@@ -28,12 +28,16 @@ _WEIGHT: Final = (
     CheckKind.WATCHLIST_DOCUMENT,
     CheckKind.WATCHLIST_NAME,
     CheckKind.FACE_MATCH,
+    CheckKind.DOCUMENT_CONSISTENT,
     CheckKind.DOCUMENT_OPTICAL,
+    CheckKind.CHIP_DATA,
     CheckKind.DOCUMENT_ELECTRONIC,
+    CheckKind.DOCUMENT_COMBINED,
     CheckKind.LIVENESS,
     CheckKind.FACE_CAPTURE,
 )
 
+Reason = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.\-]{1,60}$")]
 
 
@@ -52,6 +56,7 @@ class Rule(BaseModel):
     crossings: frozenset[str] = frozenset()
     directions: frozenset[Literal["ENTRY", "EXIT"]] = frozenset()
     document_codes: frozenset[str] = frozenset()
+    chip: bool | None = None
 
     def fits(self, traveler: Traveler) -> bool:
         """Tell whether the rule is for this traveler."""
@@ -60,14 +65,16 @@ class Rule(BaseModel):
 
     def fits_apart_from_document(self, traveler: Traveler) -> bool:
         """Tell whether the rule is for this traveler, if the document is one that it is for."""
-        return (not self.crossings or traveler.crossing in self.crossings) and (
-            not self.directions or traveler.direction in self.directions
+        return (
+            (not self.crossings or traveler.crossing in self.crossings)
+            and (not self.directions or traveler.direction in self.directions)
+            and (self.chip is None or traveler.has_chip == self.chip)
         )
 
     @property
     def unconditional(self) -> bool:
         """Whether it fits everybody."""
-        return not (self.crossings or self.directions or self.document_codes)
+        return not (self.crossings or self.directions or self.document_codes or self.chip is not None)
 
 
 class Policy(BaseModel):
@@ -79,6 +86,7 @@ class Policy(BaseModel):
     max_attempts: int = Field(ge=1, le=10)
     face_match_fmr: float = Field(gt=0, le=0.01)
     travel_documents: frozenset[str] = Field(min_length=1)
+    tolerated: frozenset[Reason] = frozenset()
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -112,6 +120,7 @@ class Traveler:
     direction: str
     document_code: str
     attempt: int
+    has_chip: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,7 @@ def decide(policy: Policy, traveler: Traveler, checks: Sequence[CheckResult]) ->
 
     1. A document that is none to travel with, such as a visa alone; a check that FAILED, required or not; a
        required check that isn't PASSED and that no other picture could mend: REFER.
-    2. Every required check PASSED: CLEAR.
+    2. Every required check PASSED, or is UNDETERMINED for nothing but reasons that the policy tolerates: CLEAR.
     3. What is left another picture could mend: RETAKE with its advice, or REFER at the last attempt.
     """
     required = policy.required(traveler)
@@ -151,16 +160,23 @@ def decide(policy: Policy, traveler: Traveler, checks: Sequence[CheckResult]) ->
     # A check that nobody assessed is one that was not performed.
     wanted = [by_kind.get(kind) or CheckResult(kind, Status.NOT_PERFORMED) for kind in required]
     failed = [check for check in checks if check.status is Status.FAILED]
-    open_ = [check for check in wanted if check.status not in (Status.PASSED, Status.FAILED)]
+    unsure = [check for check in wanted if check.status not in (Status.PASSED, Status.FAILED)]
+    open_ = [check for check in unsure if not _is_tolerated(check, policy.tolerated)]
+    tolerated = _reasons([check for check in unsure if check not in open_])
     known, first = bool(traveler.document_code), traveler.document_code[:1]
     refused = (NOT_A_TRAVEL_DOCUMENT,) if known and first not in policy.travel_documents else ()
     if refused or failed or not all(check.advice for check in open_):
         return Decision(Outcome.REFER, (*refused, *_reasons(failed), *_reasons(open_)), required)
     if not open_:
-        return Decision(Outcome.CLEAR, (), required)
+        return Decision(Outcome.CLEAR, (), required, tolerated=tolerated)
     if traveler.attempt < policy.max_attempts:
         return Decision(Outcome.RETAKE, _reasons(open_), required, _advice(open_))
     return Decision(Outcome.REFER, (ATTEMPTS_EXHAUSTED, *_reasons(open_)), required)
+
+
+def _is_tolerated(check: CheckResult, tolerated: frozenset[str]) -> bool:
+    """Tell whether a check was made, came to no clear result, and for nothing but tolerated reasons."""
+    return check.status is Status.UNDETERMINED and bool(check.reasons) and tolerated.issuperset(check.reasons)
 
 
 def _reasons(checks: Sequence[CheckResult]) -> tuple[str, ...]:

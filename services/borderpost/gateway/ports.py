@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Protocol
 
 from borderpost.runtime.calls import Call
@@ -16,9 +15,9 @@ class Documents(Protocol):
     """The documents service."""
 
     async def read(
-        self, page: bytes, at: datetime, call: Call, seconds: float
+        self, request: documents_pb2.ReadDocumentRequest, call: Call, seconds: float
     ) -> documents_pb2.ReadDocumentResponse:
-        """Read a page; validity is judged at `at`."""
+        """Read a page and a chip's files, and judge them."""
 
 
 class Faces(Protocol):

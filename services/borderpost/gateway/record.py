@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from borderpost.gateway import combined
 from borderpost.gateway.domain import Advice, CheckResult, Decision, Findings, ScreenRequest
 from borderpost.runtime.clock import to_timestamp
-from borderpost.v1 import decisions_pb2, types_pb2
+from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2
 
 PAYLOAD_SCHEMA = 1
 
@@ -37,6 +38,7 @@ def record_of(
         advice=[_problem(advice) for advice in decision.advice],
         steps=findings.steps,
         versions=_versions(findings, policy, software),
+        tolerated=decision.tolerated,
     )
     return decisions_pb2.AppendScreeningRequest(screening=screening, payload=_payload(findings))
 
@@ -44,31 +46,57 @@ def record_of(
 def _payload(findings: Findings) -> decisions_pb2.ScreeningPayload:
     payload = decisions_pb2.ScreeningPayload(schema_version=PAYLOAD_SCHEMA)
     if findings.document:
-        payload.optical.CopyFrom(findings.document.optical)
-        payload.electronic.CopyFrom(findings.document.electronic)
-        if findings.document.HasField("mrz"):
-            payload.mrz.CopyFrom(findings.document.mrz)
-    if findings.live:
-        payload.live_quality.extend(findings.live.quality)
-        payload.liveness.CopyFrom(findings.live.liveness)
-    if findings.portrait:
-        payload.portrait_quality.extend(findings.portrait.quality)
-    if findings.comparison:
-        payload.comparison.CopyFrom(findings.comparison)
+        _add_document(payload, findings.document, findings)
+    _add_faces(payload, findings)
     if findings.watchlists:
         payload.watchlists.extend(findings.watchlists.results)
     return payload
 
 
+def _add_document(
+    payload: decisions_pb2.ScreeningPayload,
+    document: documents_pb2.ReadDocumentResponse,
+    findings: Findings,
+) -> None:
+    payload.optical.CopyFrom(document.optical)
+    payload.electronic.CopyFrom(document.electronic)
+    payload.consistency.CopyFrom(combined.consistency(findings))
+    payload.combined.CopyFrom(combined.combined(findings))
+    if document.HasField("mrz"):
+        payload.mrz.CopyFrom(document.mrz)
+    if document.HasField("chip"):
+        payload.chip.CopyFrom(document.chip)
+
+
+def _add_faces(payload: decisions_pb2.ScreeningPayload, findings: Findings) -> None:
+    if findings.live:
+        payload.live_quality.extend(findings.live.quality)
+        payload.liveness.CopyFrom(findings.live.liveness)
+    for quality, portrait in (
+        (payload.portrait_quality, findings.portrait),
+        (payload.chip_portrait_quality, findings.chip_portrait),
+    ):
+        quality.extend(portrait.quality if portrait else ())
+    for field, comparison in (
+        (payload.comparison, findings.comparison),
+        (payload.chip_comparison, findings.chip_comparison),
+        (payload.portraits_comparison, findings.portraits_comparison),
+    ):
+        if comparison:
+            field.CopyFrom(comparison)
+
+
 def _versions(findings: Findings, policy: str, software: str) -> decisions_pb2.Versions:
-    extraction = findings.live or findings.portrait
+    extraction = findings.live or findings.portrait or findings.chip_portrait
+    comparison = findings.comparison or findings.chip_comparison or findings.portraits_comparison
     return decisions_pb2.Versions(
         software=software,
         policy=policy,
         model_id=extraction.template.model_id if extraction else "",
-        calibration_id=findings.comparison.score.calibration_id if findings.comparison else "",
+        calibration_id=comparison.score.calibration_id if comparison else "",
         watchlists=findings.watchlists.version if findings.watchlists else 0,
         document_reader=findings.document.reader if findings.document else "",
+        trust_store=findings.document.trust_store_version if findings.document else 0,
     )
 
 

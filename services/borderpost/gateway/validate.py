@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from borderpost.gateway.domain import ScreenRequest
+from borderpost.gateway.domain import CHIP_FILES, ScreenRequest
 from borderpost.runtime.calls import Call
 from borderpost.runtime.clock import from_timestamp, is_id
 from borderpost.runtime.errors import InvalidRequestError, PictureEmptyError
 from borderpost.runtime.identity import kiosk_of
-from borderpost.v1 import gateway_pb2, types_pb2
+from borderpost.v1 import documents_pb2, gateway_pb2, types_pb2
 
 MAX_ATTEMPT: Final = 100
 MAX_FRAMES: Final = 8
 MAX_PICTURES: Final = 16
+MAX_CHIP_BYTES: Final = 4 * 1024 * 1024
+"""All files of a chip together (documents.proto); a portrait of 100 KB is a large one."""
 
 
 def screen_request(
@@ -48,6 +50,8 @@ def screen_request(
         frames=tuple(request.live_frames),
         language=request.language,
         capture_token=request.capture_token,
+        portrait_page=request.portrait_page,
+        chip=_chip(request.chip) if request.HasField("chip") else None,
     )
 
 
@@ -59,6 +63,16 @@ def enrol_request(request: gateway_pb2.EnrolEntryRequest) -> None:
         raise InvalidRequestError(
             f"pictures: got {len(request.pictures)}, want at most {MAX_PICTURES}", field="pictures"
         )
+
+
+def _chip(chip: documents_pb2.ChipFiles) -> documents_pb2.ChipFiles:
+    if chip.ByteSize() > MAX_CHIP_BYTES:
+        raise InvalidRequestError(
+            f"chip: got {chip.ByteSize():,} bytes, want at most {MAX_CHIP_BYTES:,}", field="chip"
+        )
+    if not any(getattr(chip, name) for name in CHIP_FILES):
+        raise InvalidRequestError("chip: got no file, want those that were read, or no chip", field="chip")
+    return chip
 
 
 def _kiosk_time(request: gateway_pb2.ScreenTravelerRequest) -> datetime:

@@ -180,6 +180,7 @@ class TravelerScreened(_message.Message):
     ADVICE_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
+    TOLERATED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The kiosk's own id of this attempt."""
     visit_id: _builtins.str
@@ -228,6 +229,10 @@ class TravelerScreened(_message.Message):
     def versions(self) -> Global___Versions:
         """What was in force."""
 
+    @_builtins.property
+    def tolerated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Reasons for which a required check was left UNDETERMINED and which the policy tolerates by name."""
+
     def __init__(
         self,
         *,
@@ -247,10 +252,11 @@ class TravelerScreened(_message.Message):
         advice: _abc.Iterable[_types_pb2.CaptureProblem] | None = ...,
         steps: _abc.Iterable[_types_pb2.Step] | None = ...,
         versions: Global___Versions | None = ...,
+        tolerated: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["kiosk_time", b"kiosk_time", "received_at", b"received_at", "versions", b"versions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempt", b"attempt", "checks", b"checks", "content_sha256", b"content_sha256", "crossing", b"crossing", "direction", b"direction", "kiosk_id", b"kiosk_id", "kiosk_time", b"kiosk_time", "outcome", b"outcome", "reasons", b"reasons", "received_at", b"received_at", "request_id", b"request_id", "required", b"required", "steps", b"steps", "versions", b"versions", "visit_id", b"visit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempt", b"attempt", "checks", b"checks", "content_sha256", b"content_sha256", "crossing", b"crossing", "direction", b"direction", "kiosk_id", b"kiosk_id", "kiosk_time", b"kiosk_time", "outcome", b"outcome", "reasons", b"reasons", "received_at", b"received_at", "request_id", b"request_id", "required", b"required", "steps", b"steps", "tolerated", b"tolerated", "versions", b"versions", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -359,7 +365,7 @@ class ScreeningPayload(_message.Message):
 
     @_builtins.property
     def consistency(self) -> _types_pb2.Verdict:
-        """Whether page and chip tell of the same document and person, as the documents service found."""
+        """Whether page, chip and live face tell of the same document and person."""
 
     @_builtins.property
     def chip(self) -> _documents_pb2.ChipReading:

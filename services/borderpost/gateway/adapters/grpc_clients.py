@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, TypeVar
 
 import grpc
 
 from borderpost.runtime.calls import Call
-from borderpost.runtime.clock import to_timestamp
 from borderpost.runtime.context import write_context
 from borderpost.runtime.status import from_rpc_error
 from borderpost.v1 import (
@@ -48,10 +46,9 @@ class GrpcDocuments:
         self._stub = documents_pb2_grpc.DocumentsServiceStub(channel)
 
     async def read(
-        self, page: bytes, at: datetime, call: Call, seconds: float
+        self, request: documents_pb2.ReadDocumentRequest, call: Call, seconds: float
     ) -> documents_pb2.ReadDocumentResponse:
         """See the port."""
-        request = documents_pb2.ReadDocumentRequest(page=page, at=to_timestamp(at))
         return await _ask(self._stub.ReadDocument, request, call, seconds)
 
 

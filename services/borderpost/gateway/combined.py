@@ -1,0 +1,84 @@
+"""What page, chip and live face say together: the combined verdict of BSI TR-03135. Pure.
+
+The documents service judges page and chip, and holds their texts against each other. The faces are the gateway's
+to add, because only it has the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from borderpost.gateway.domain import Findings
+from borderpost.v1 import documents_pb2, faces_pb2, types_pb2
+
+PASSED = types_pb2.CHECK_STATUS_PASSED
+FAILED = types_pb2.CHECK_STATUS_FAILED
+UNDETERMINED = types_pb2.CHECK_STATUS_UNDETERMINED
+NOT_PERFORMED = types_pb2.CHECK_STATUS_NOT_PERFORMED
+
+NOT_PASSIVE: Final = frozenset({"CLONE_PROTECTION"})
+"""Checks of the electronic verdict that say nothing about what the state signed. All others, known or not, do."""
+
+
+def chip_data(document: documents_pb2.ReadDocumentResponse) -> types_pb2.Verdict:
+    """Passive authentication alone: is what the chip holds what the state signed?"""
+    return _verdict(check for check in document.electronic.checks if check.name not in NOT_PASSIVE)
+
+
+def consistency(findings: Findings) -> types_pb2.Verdict:
+    """Whether page, chip and live face tell of one document and one person."""
+    document = findings.document
+    if document is None:
+        return _verdict(())
+    if not document.HasField("chip"):
+        return document.consistency
+    faces = (
+        _faces("PAGE_PORTRAIT_IS_THE_CHIPS", findings.portraits_comparison, "PORTRAITS_DIFFER"),
+        _faces("LIVE_FACE_IS_THE_CHIPS", findings.chip_comparison, "FACE_NOT_THE_CHIPS"),
+    )
+    return _verdict((*document.consistency.checks, *faces))
+
+
+def combined(findings: Findings) -> types_pb2.Verdict:
+    """The combined verdict: optical, electronic and consistent, each with the reasons of its own checks."""
+    document = findings.document
+    if document is None:
+        return _verdict(())
+    parts = (
+        ("OPTICAL", document.optical),
+        ("ELECTRONIC", document.electronic),
+        ("CONSISTENT", consistency(findings)),
+    )
+    return _verdict(_summed_up(name, verdict) for name, verdict in parts)
+
+
+def reasons_of(verdict: types_pb2.Verdict) -> list[str]:
+    """Return why a verdict isn't PASSED: what failed if anything did, otherwise all that is open."""
+    failed = [check for check in verdict.checks if check.status == FAILED]
+    return list(dict.fromkeys(reason for check in failed or verdict.checks for reason in check.reasons))
+
+
+def _summed_up(name: str, verdict: types_pb2.Verdict) -> types_pb2.Check:
+    own = _verdict(verdict.checks)
+    # The service's own word counts only where it is the stricter one.
+    status = own.status if verdict.status in (PASSED, own.status) else verdict.status
+    return types_pb2.Check(name=name, status=status, reasons=() if status == PASSED else reasons_of(verdict))
+
+
+def _faces(name: str, comparison: faces_pb2.CompareResponse | None, differ: str) -> types_pb2.Check:
+    if comparison is None:
+        return types_pb2.Check(name=name, status=NOT_PERFORMED, reasons=[f"{name}_NOT_CHECKED"])
+    reasons = {FAILED: [differ], UNDETERMINED: ["FMR_NOT_SUPPORTED"]}.get(comparison.status, [])
+    known = comparison.status in (PASSED, FAILED, UNDETERMINED)
+    status = comparison.status if known else NOT_PERFORMED
+    return types_pb2.Check(name=name, status=status, reasons=reasons)
+
+
+def _verdict(checks: Iterable[types_pb2.Check]) -> types_pb2.Verdict:
+    """FAILED if one failed, PASSED if all of at least one passed, otherwise UNDETERMINED."""
+    made = list(checks)
+    statuses = {check.status for check in made}
+    if FAILED in statuses:
+        return types_pb2.Verdict(status=FAILED, checks=made)
+    return types_pb2.Verdict(status=PASSED if statuses == {PASSED} else UNDETERMINED, checks=made)
