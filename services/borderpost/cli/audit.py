@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from borderpost.cli import show
+from borderpost.cli import show, show_record
 from borderpost.cli.options import Json, Purpose
 from borderpost.cli.people import AUDITOR, Person
 from borderpost.runtime.clock import to_timestamp
@@ -79,7 +79,7 @@ def show_screening(request_id: str, purpose: Purpose, identity: As = AUDITOR, as
         answer = auditor.ask(auditor.decisions.GetScreening, request)
 
     def render() -> None:
-        show.console.print(show.record_view(answer))
+        show.console.print(show_record.record_view(answer))
         show.console.print("", show.steps_view(answer.entry.event.traveler_screened.steps), sep="\n")
 
     show.emit(as_json, answer, render)

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from borderpost.cli import show
+from borderpost.cli import show, show_record
 from borderpost.cli.options import Json
 from borderpost.cli.people import APPROVER, AUDITOR, LIST_MANAGER, OFFICER, Person
 from borderpost.cli.stack import Stack, private_settings
@@ -164,7 +164,7 @@ class Demo:
         screening = record.entry.event.traveler_screened
         if screening.outcome == types_pb2.OUTCOME_REFER:
             show.console.print("officer sees", style="dim")
-            show.console.print(show.record_view(record))
+            show.console.print(show_record.record_view(record))
         show.console.print(show.steps_line(answer.steps), style="dim")
         return ", ".join(screening.reasons) or "every required check passed"
 

@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from borderpost.cli import audit, bench, demo, faces, show, specimen, watchlist
+from borderpost.cli import audit, bench, demo, faces, show, show_record, specimen, watchlist
 from borderpost.cli.options import Json
 from borderpost.cli.people import OFFICER, Person
 from borderpost.cli.stack import PROBE, Stack, StackError
@@ -182,7 +182,7 @@ def screen(
     def render() -> None:
         show.console.print(show.answer_view(answer), "")
         show.console.print("For the officer:", style="dim")
-        show.console.print(show.record_view(record), "", show.steps_view(answer.steps), sep="\n")
+        show.console.print(show_record.record_view(record), "", show.steps_view(answer.steps), sep="\n")
 
     show.emit(as_json, {"answer": show.to_plain(answer), "record": show.to_plain(record)}, render)
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.reasons import explain
-from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, gateway_pb2, types_pb2, watchlist_pb2
+from borderpost.v1 import decisions_pb2, faces_pb2, gateway_pb2, types_pb2, watchlist_pb2
 
 # Text from outside (a list's name, a purpose) is never taken for markup or emoji codes.
 ID_WIDTH: Final = 36
@@ -34,7 +34,7 @@ console = Console(highlight=False, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 _COLOURS: Final = {"CLEAR": "green", "REFER": "yellow", "RETAKE": "cyan"}
-_STATUS_COLOURS: Final = {
+STATUS_COLOURS: Final = {
     "PASSED": "green",
     "FAILED": "red",
     "UNDETERMINED": "yellow",
@@ -112,7 +112,7 @@ def reasons(codes: Iterable[str]) -> Text:
 
 def answer_view(answer: gateway_pb2.ScreenTravelerResponse) -> Table:
     """Show what the kiosk gets."""
-    rows = _pairs()
+    rows = pairs()
     rows.add_row("outcome", outcome(answer.outcome))
     rows.add_row("traveler is told", kiosk_sentence(answer))
     rows.add_row("decided", f"{when(answer.decided_at)} UTC, entry {answer.log_index} of the log")
@@ -124,7 +124,7 @@ def answer_view(answer: gateway_pb2.ScreenTravelerResponse) -> Table:
 
 def capture_view(result: faces_pb2.CaptureResult, challenge: bool) -> Table:
     """Show what a guided capture came to."""
-    rows = _pairs()
+    rows = pairs()
     end = name_of(faces_pb2.CaptureEnd, result.end, "CAPTURE_END_").replace("_", " ").lower()
     if challenge and result.liveness.status != types_pb2.CHECK_STATUS_PASSED:
         end += f", but the challenge wasn't passed: {', '.join(result.liveness.reasons)}"
@@ -155,33 +155,6 @@ def steps_line(steps: Iterable[types_pb2.Step]) -> str:
         else f"{step.name}\N{NO-BREAK SPACE}–"
         for step in steps
     )
-
-
-def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
-    """Show what an officer may see of a screening."""
-    screening = record.entry.event.traveler_screened
-    rows = _pairs()
-    rows.add_row("request", screening.request_id)
-    rows.add_row("visit", f"{screening.visit_id}, attempt {screening.attempt}")
-    where = name_of(types_pb2.Direction, screening.direction, "DIRECTION_").lower()
-    rows.add_row("where and when", f"{screening.kiosk_id}, {where}, {when(record.entry.logged_at)} UTC")
-    rows.add_row("log entry", str(record.entry.index))
-    rows.add_row("outcome", outcome(screening.outcome))
-    rows.add_row(
-        "reasons", reasons(screening.reasons) if screening.reasons else "every required check passed"
-    )
-    rows.add_row("checks", _checks(screening.checks))
-    if record.HasField("payload"):
-        _add_payload(rows, record.payload)
-    else:
-        rows.add_row("personal data", "erased, or never there")
-    versions = screening.versions
-    rows.add_row(
-        "in force",
-        f"{versions.software}, policy {versions.policy}, lists at version {versions.watchlists}, "
-        f"{versions.model_id or 'no face model'}",
-    )
-    return rows
 
 
 def events_view(entries: Iterable[decisions_pb2.LogEntry]) -> Table:
@@ -259,37 +232,12 @@ def table(*columns: str, id_column: int | None = None) -> Table:
     return made
 
 
-def _pairs() -> Table:
+def pairs() -> Table:
+    """Make an empty table of names and values."""
     made = Table(box=None, show_header=False, pad_edge=False)
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
     return made
-
-
-def _checks(checks: Iterable[types_pb2.Check]) -> Text:
-    text = Text()
-    for check in checks:
-        status = name_of(types_pb2.CheckStatus, check.status, "CHECK_STATUS_")
-        text.append("\n" if text else "")
-        text.append(f"{check.name:<20}")
-        text.append(status.replace("_", " ").lower(), style=_STATUS_COLOURS[status])
-    return text
-
-
-def _add_payload(rows: Table, payload: decisions_pb2.ScreeningPayload) -> None:
-    if payload.HasField("mrz"):
-        mrz = payload.mrz
-        rows.add_row("document", "\n".join(mrz.lines))
-        wrong = documents_pb2.CHECK_DIGIT_STATUS_REFUTED
-        refuted = [digit.field for digit in mrz.check_digits if digit.status == wrong]
-        rows.add_row("check digits", f"wrong: {', '.join(refuted)}" if refuted else "all verified")
-    if payload.HasField("liveness"):
-        rows.add_row("liveness", liveness_words(payload.liveness))
-    if payload.HasField("comparison"):
-        rows.add_row("live and portrait", comparison_words(payload.comparison))
-    for result in payload.watchlists:
-        for candidate in result.candidates:
-            rows.add_row("candidate", candidate_words(candidate, result))
 
 
 def liveness_words(liveness: faces_pb2.Liveness) -> str:

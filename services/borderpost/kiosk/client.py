@@ -10,15 +10,27 @@ from typing import Final
 
 import grpc
 
+from borderpost.kiosk.chip import AUTHENTICATION_KEY, Chip, chip_files
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.clock import Clock, SystemClock, new_id, to_timestamp
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.status import from_rpc_error
-from borderpost.v1 import faces_pb2, faces_pb2_grpc, gateway_pb2, gateway_pb2_grpc, types_pb2
+from borderpost.v1 import (
+    documents_pb2,
+    documents_pb2_grpc,
+    faces_pb2,
+    faces_pb2_grpc,
+    gateway_pb2,
+    gateway_pb2_grpc,
+    types_pb2,
+)
 
 SCREENING_SECONDS: Final = 15.0
 """How long a kiosk waits by default: the gateway's own longest time, and the way there and back."""
 
+
+CHALLENGE_SECONDS: Final = 5.0
+"""How long a kiosk waits for a challenge; it costs the service nothing."""
 
 GUIDING_SECONDS: Final = 75.0
 """How long a guided capture may take: the service's own longest time, and some more."""
@@ -59,13 +71,22 @@ class Kiosk:
         self._channel = open_sync_channel(settings, "gateway", identity)
         self._stub = gateway_pb2_grpc.GatewayServiceStub(self._channel)
         self._faces = faces_pb2_grpc.FacesServiceStub(self._channel)
+        self._documents = documents_pb2_grpc.DocumentsServiceStub(self._channel)
 
     def request(
-        self, visit: Visit, page: bytes, frames: Sequence[bytes], token: bytes = b"", language: str = ""
+        self,
+        visit: Visit,
+        page: bytes,
+        frames: Sequence[bytes],
+        token: bytes = b"",
+        language: str = "",
+        portrait_page: bytes = b"",
+        chip: documents_pb2.ChipFiles | None = None,
     ) -> gateway_pb2.ScreenTravelerRequest:
         """Make the request of the visit's next attempt. Keep it until it is answered: it may be sent again.
 
-        `token` is the one of the guided capture that `frames` are from.
+        `token` is the one of the guided capture that `frames` are from, `portrait_page` the side of a card that has
+        the portrait where `page` hasn't, and `chip` what `read_chip` gave.
         """
         visit.attempts += 1
         return gateway_pb2.ScreenTravelerRequest(
@@ -78,7 +99,25 @@ class Kiosk:
             live_frames=frames,
             capture_token=token,
             language=language,
+            portrait_page=portrait_page,
+            chip=chip,
         )
+
+    def read_chip(
+        self, visit: Visit, chip: Chip, claimed: bool = False, seconds: float = CHALLENGE_SECONDS
+    ) -> documents_pb2.ChipFiles:
+        """Challenge a chip that can prove that it is no copy, and return what `request` takes of it.
+
+        `claimed`: the reader did chip authentication with it. Raises RemoteError.
+        """
+        if AUTHENTICATION_KEY not in chip.files:
+            return chip_files(chip, claimed=claimed)
+        request = documents_pb2.IssueChipChallengeRequest(visit_id=visit.visit_id)
+        try:
+            challenge = self._documents.IssueChipChallenge(request, timeout=seconds)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None
+        return chip_files(chip, challenge, claimed)
 
     def guide(
         self,
