@@ -49,9 +49,9 @@ class Scene:
 
     `size` is the picture's width and height in pixels. `turn` is the page's rotation in degrees, clockwise as
     seen. `tilt` is the angle in degrees between the camera's axis and the page's normal, below 60; the side at
-    `tilt_towards` is the furthest (degrees; 0 is the right, 90 the lower side of the picture). `fill` is the share of the
-    picture that the page takes, in the direction in which it takes most. `shade` is how much darker the darkest
-    corner is than the brightest, 0 to 1.
+    `tilt_towards` is the furthest (degrees; 0 is the right, 90 the lower side of the picture). `fill` is the
+    share of the picture that the page takes, in the direction in which it takes most. `shade` is how much darker
+    the darkest corner is than the brightest, 0 to 1.
     """
 
     size: tuple[int, int] = (2400, 1800)
