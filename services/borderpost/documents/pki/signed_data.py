@@ -105,12 +105,21 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """How far one signature holds. `fault` is None if it holds; `certificate` is the signer's, if it was found."""
+    """How far one signature holds. `certificate` is the signer's, if it was found.
+
+    The two faults are apart: the attributes can be signed rightly and tell of another content.
+    """
 
     info: SignerInfo
     certificate: Certificate | None
     algorithm: SignatureAlgorithm | None
-    fault: Fault | None
+    attributes_fault: Fault | None
+    signature_fault: Fault | None
+
+    @property
+    def fault(self) -> Fault | None:
+        """The first fault, or None if the signature holds for the content."""
+        return self.attributes_fault or self.signature_fault
 
 
 def parse_signed_data(der: bytes) -> SignedData:
@@ -139,36 +148,34 @@ def verify_signed_data(data: SignedData, extra: tuple[Certificate, ...] = ()) ->
 def _verify(data: SignedData, info: SignerInfo, certificates: tuple[Certificate, ...]) -> Verification:
     # 2. The signer's certificate, by what the signer info says of it.
     certificate = next((found for found in certificates if info.signer.names(found)), None)
+    # 3. The attributes, if there are any, name this content's type and its hash (RFC 5652, 11.1 and 11.2).
+    attributes_fault = _attributes_fault(data, info)
     if certificate is None:
-        return Verification(info, None, None, Fault.SIGNER_CERTIFICATE_MISSING)
+        return Verification(info, None, None, attributes_fault, Fault.SIGNER_CERTIFICATE_MISSING)
     try:
         algorithm = info.algorithm()
-        hash_name = hash_of(info.digest_oid)
     except PkiError:
-        return Verification(info, certificate, None, Fault.ALGORITHM_NOT_SUPPORTED)
-    # 3. Signed attributes, where there are any, name this content's type and its hash (RFC 5652, 11.1 and 11.2).
-    fault = _attributes_fault(data, info.attributes, hash_name)
+        return Verification(info, certificate, None, attributes_fault, Fault.ALGORITHM_NOT_SUPPORTED)
     # 4. What the signature is over: the attributes, or without them the content (RFC 5652, 5.4).
     forms = info.attributes.forms if info.attributes else (data.content,)
     # 5. The signature, by the signer info's own algorithm.
-    if fault is None:
-        fault = _signature_fault(certificate, algorithm, info.signature, forms)
-    return Verification(info, certificate, algorithm, fault)
+    signature_fault = _signature_fault(certificate, algorithm, info.signature, forms)
+    return Verification(info, certificate, algorithm, attributes_fault, signature_fault)
 
 
-def _attributes_fault(data: SignedData, attributes: SignedAttributes | None, hash_name: str) -> Fault | None:
+def _attributes_fault(data: SignedData, info: SignerInfo) -> Fault | None:
+    attributes = info.attributes
     if attributes is None:
-        return None if data.content_type == _PLAIN_DATA else Fault.ATTRIBUTES_MISSING
+        # Content that looks like a set of attributes could be just that, signed beside another content.
+        return Fault.ATTRIBUTES_MISSING if data.content[:1] == bytes([_SET]) else None
     if attributes.content_type != data.content_type:
         return Fault.ATTRIBUTES_CONTENT_TYPE
-    if not hmac.compare_digest(attributes.message_digest or b"", digest(hash_name, data.content)):
-        return Fault.ATTRIBUTES_DIGEST
-    return None
-
-
-_PLAIN_DATA: Final = "1.2.840.113549.1.7.1"
-"""id-data, the only content that may be signed without attributes (RFC 5652, 5.3). ICAO's are all others; with them
-a signature over bare content could be passed off as one over attributes, and the reverse."""
+    try:
+        expected = digest(hash_of(info.digest_oid), data.content)
+    except PkiError:
+        return Fault.ALGORITHM_NOT_SUPPORTED
+    fits = hmac.compare_digest(attributes.message_digest or b"", expected)
+    return None if fits else Fault.ATTRIBUTES_DIGEST
 
 
 def _signature_fault(
