@@ -15,7 +15,7 @@ from borderpost.runtime.tls import ensure_development_certificates
 
 
 def main() -> None:
-    """Make what is missing or runs out. Copy FOLDER/SERVICE/{ca.pem,SERVICE.pem,SERVICE.key} and the keys that services sign with."""
+    """Make what is missing or runs out, and copy each service its files: FOLDER/SERVICE/{ca.pem,SERVICE.pem,...}."""
     settings = load_settings()
     ensure_development_certificates(settings)
     for service in SERVICES:

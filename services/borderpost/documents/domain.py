@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from borderpost.documents.chip.domain import ChipReading
 from borderpost.documents.mrz import DigitState, Mrz, MrzFields, Repair, refuted
 from borderpost.documents.states import SPECIMEN_STATE, is_state
 from borderpost.documents.verdict import Check, CheckName, Result, Verdict, verdict
@@ -22,7 +24,10 @@ class Problem(Enum):
     """Why a page could not be read, and can be taken again. `messages` has the advice."""
 
     NO_MRZ = "NO_MRZ"
+    TWO_DOCUMENTS = "TWO_DOCUMENTS"
     MRZ_CUT_OFF = "MRZ_CUT_OFF"
+    MRZ_TOO_SMALL = "MRZ_TOO_SMALL"
+    GLARE_ON_MRZ = "GLARE_ON_MRZ"
     MRZ_UNCERTAIN = "MRZ_UNCERTAIN"
 
 
@@ -30,32 +35,45 @@ class Warn(Enum):
     """What an officer should know of a reading that succeeded."""
 
     CHARACTER_REPAIRED = "CHARACTER_REPAIRED"
-    FILLERS_ADJUSTED = "FILLERS_ADJUSTED"
     NAMES_MAY_BE_CUT = "NAMES_MAY_BE_CUT"
     PORTRAIT_OUTSIDE_PICTURE = "PORTRAIT_OUTSIDE_PICTURE"
     SECOND_READING = "SECOND_READING"
 
 
+Odds = Mapping[str, float]
+"""What one printed character may be, with probabilities; what is left to 1 is for none of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line as read: text in the MRZ's characters, and for each how sure the reader is, 0 to 1."""
+    """One line as read: text in the MRZ's characters, and for each how sure the reader is, 0 to 1.
+
+    `odds` holds, for each character, all that the reader thought possible.
+    """
 
     text: str
     confidences: tuple[float, ...]
+    odds: tuple[Odds, ...]
+
+    @classmethod
+    def of(cls, odds: Sequence[Odds]) -> Line:
+        """Make the line of the likeliest characters."""
+        text = "".join(max(cell, key=lambda char: cell[char]) for cell in odds)
+        return cls(text, tuple(cell[char] for char, cell in zip(text, odds, strict=True)), tuple(odds))
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
     """An MRZ found in a picture. `line_quads` surround the lines, `quad` surrounds all of them.
 
-    `fillers_adjusted` says that fillers were added or taken away within a run of them, where the reader
-    had miscounted.
+    `flaw` is what the picture suffers from where that could be told, to advise the traveler if the reading
+    stays unsure.
     """
 
     lines: tuple[Line, ...]
     quad: Quad
     line_quads: tuple[Quad, ...]
-    fillers_adjusted: bool
+    flaw: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +94,15 @@ class Stage:
     milliseconds: float
 
 
+NOTHING_TO_COMPARE: Final = verdict(
+    (Check(CheckName.MRZ_IS_THE_CHIPS, Result.NOT_PERFORMED, "NO_CHIP_FILES"),)
+)
+"""The consistency of a document whose chip was not read."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentReading:
-    """All that was found on one page.
+    """All that was found on one page, and in the chip where its files were sent.
 
     With a `problem`, the page should be taken again: `mrz` is None, nothing was judged, and the optical
     verdict is UNDETERMINED. `lines` are what was read, if anything was.
@@ -95,6 +119,8 @@ class DocumentReading:
     electronic: Verdict
     reader: str
     stages: tuple[Stage, ...]
+    consistency: Verdict = NOTHING_TO_COMPARE
+    chip: ChipReading | None = None
 
 
 FIRST_LETTERS: Final = {

@@ -6,24 +6,17 @@ from typing import Final
 
 from borderpost.documents import domain, mrz
 from borderpost.documents.messages import ADVICE
+from borderpost.documents.verdict import Check, Overall, Verdict
+from borderpost.documents.wire_chip import to_chip
+from borderpost.documents.wire_mrz import to_mrz
 from borderpost.v1 import documents_pb2 as pb
 from borderpost.v1 import types_pb2
 
-_FORMATS: Final = {
-    "TD1": pb.MRZ_FORMAT_TD1,
-    "TD2": pb.MRZ_FORMAT_TD2,
-    "TD3": pb.MRZ_FORMAT_TD3,
-    "MRV-A": pb.MRZ_FORMAT_MRV_A,
-    "MRV-B": pb.MRZ_FORMAT_MRV_B,
-}
-
 _OVERALL: Final = {
-    domain.Overall.PASS: types_pb2.CHECK_STATUS_PASSED,
-    domain.Overall.FAIL: types_pb2.CHECK_STATUS_FAILED,
-    domain.Overall.UNDETERMINED: types_pb2.CHECK_STATUS_UNDETERMINED,
+    Overall.PASS: types_pb2.CHECK_STATUS_PASSED,
+    Overall.FAIL: types_pb2.CHECK_STATUS_FAILED,
+    Overall.UNDETERMINED: types_pb2.CHECK_STATUS_UNDETERMINED,
 }
-
-_SEX: Final = {mrz.Sex.FEMALE: "F", mrz.Sex.MALE: "M", mrz.Sex.UNSPECIFIED: ""}
 
 
 def to_response(reading: domain.DocumentReading) -> pb.ReadDocumentResponse:
@@ -32,50 +25,29 @@ def to_response(reading: domain.DocumentReading) -> pb.ReadDocumentResponse:
         portrait=reading.portrait.jpeg if reading.portrait else b"",
         optical=_verdict(reading.optical),
         electronic=_verdict(reading.electronic),
+        consistency=_verdict(reading.consistency),
         reader=reading.reader,
         stages=[types_pb2.StageTime(stage=s.name, milliseconds=s.milliseconds) for s in reading.stages],
     )
     if reading.mrz is not None:
-        response.mrz.CopyFrom(_mrz(reading.mrz, reading))
+        response.mrz.CopyFrom(_read_mrz(reading.mrz, reading))
+    if reading.chip is not None:
+        response.chip.CopyFrom(to_chip(reading.chip))
+        response.chip_portrait = reading.chip.portrait.picture if reading.chip.portrait else b""
+        response.trust_store_version = reading.chip.trust_store_version
     if reading.problem is not None:
         response.problems.add(code=reading.problem.value, advice=ADVICE[reading.problem])
     return response
 
 
-def _mrz(document: mrz.Mrz, reading: domain.DocumentReading) -> pb.Mrz:
-    fields = document.fields
-    message = pb.Mrz(
-        format=_FORMATS[document.format.name],
-        lines=document.lines,
-        document=types_pb2.DocumentKey(
-            document_code=fields.document_code,
-            issuing_state=fields.issuing_state,
-            number=fields.document_number,
-        ),
-        nationality=fields.nationality,
-        primary_identifier=fields.surname,
-        secondary_identifier=fields.given_names,
-        sex=_SEX[fields.sex],
-        optional_data=" ".join(filter(None, fields.optional_data)),
-        check_digits=[
-            pb.CheckDigit(
-                field=digit.field, status=pb.CheckDigitStatus.Value(f"CHECK_DIGIT_STATUS_{digit.state.value}")
-            )
-            for digit in document.digits
-        ],
-        repairs=[_repair(repair) for repair in reading.repairs],
-        confidence=min(min(line.confidences) for line in reading.lines),
-        warnings=[warning.value for warning in reading.warnings],
-    )
-    if fields.birth_date is not None:
-        message.birth_date.CopyFrom(_date(fields.birth_date))
-    if fields.expiry_date is not None:
-        message.expiry_date.CopyFrom(_date(fields.expiry_date))
+def _read_mrz(document: mrz.Mrz, reading: domain.DocumentReading) -> pb.Mrz:
+    message = to_mrz(document)
+    message.repairs.extend(_repair(repair) for repair in reading.repairs)
+    message.warnings.extend(warning.value for warning in reading.warnings)
+    confidences = [confidence for line in reading.lines for confidence in line.confidences]
+    message.character_confidences.extend(confidences)
+    message.confidence = min(confidences)
     return message
-
-
-def _date(date: mrz.PartialDate) -> types_pb2.PartialDate:
-    return types_pb2.PartialDate(year=date.year, month=date.month, day=date.day)
 
 
 def _repair(repair: mrz.Repair) -> pb.Repair:
@@ -86,11 +58,11 @@ def _repair(repair: mrz.Repair) -> pb.Repair:
     )
 
 
-def _verdict(verdict: domain.Verdict) -> types_pb2.Verdict:
+def _verdict(verdict: Verdict) -> types_pb2.Verdict:
     return types_pb2.Verdict(status=_OVERALL[verdict.overall], checks=[_check(c) for c in verdict.checks])
 
 
-def _check(check: domain.Check) -> types_pb2.Check:
+def _check(check: Check) -> types_pb2.Check:
     return types_pb2.Check(
         name=check.name.value,
         status=types_pb2.CheckStatus.Value(f"CHECK_STATUS_{check.result.value}"),
