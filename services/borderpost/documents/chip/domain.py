@@ -90,7 +90,8 @@ class ChipPortrait:
 class ChipReading:
     """What a chip holds, and the checks of its verdict in the order in which they were made.
 
-    `stages` are milliseconds by the name of the step.
+    `stages` are milliseconds by the name of the step. `unread_groups` are data groups that the security object
+    names and that did not come, such as fingerprints.
     """
 
     mrz: Mrz | None
@@ -104,3 +105,4 @@ class ChipReading:
     checks: tuple[Check, ...]
     trust_store_version: int
     stages: Mapping[str, float] = field(default_factory=dict)
+    unread_groups: tuple[int, ...] = ()

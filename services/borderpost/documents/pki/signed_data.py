@@ -82,13 +82,13 @@ class SignerInfo:
 class SignedData:
     """The structure, unverified: content type in dotted form, content bytes, certificates, signatures.
 
-    `unreadable_certificates` counts those that were there and could not be read.
+    `unreadable_certificates` are the reasons of those that were there and could not be read.
     """
 
     content_type: str
     content: bytes = field(repr=False)
     certificates: tuple[Certificate, ...]
-    unreadable_certificates: int
+    unreadable_certificates: tuple[str, ...]
     signers: tuple[SignerInfo, ...]
 
 
@@ -207,20 +207,20 @@ def _read(data: Any) -> SignedData:
     )
 
 
-def _certificates(choices: Any) -> tuple[tuple[Certificate, ...], int]:
+def _certificates(choices: Any) -> tuple[tuple[Certificate, ...], tuple[str, ...]]:
     if isinstance(choices, core.Void):
-        return (), 0
+        return (), ()
     if len(choices) > MAX_CERTIFICATES:
         raise SignedDataError(
             f"signed data: got {len(choices)} certificates, want {MAX_CERTIFICATES} at most"
         )
-    found = []
+    found, reasons = [], []
     for choice in choices:
         try:
             found.append(parse_certificate(choice.chosen.dump()))
-        except PkiError:
-            continue
-    return tuple(found), len(choices) - len(found)
+        except PkiError as error:
+            reasons.append(error.reason)
+    return tuple(found), tuple(reasons)
 
 
 def _signer_info(info: Any) -> SignerInfo:
