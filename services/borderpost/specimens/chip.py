@@ -21,7 +21,7 @@ from borderpost.specimens.cms import Signer, signed_data
 from borderpost.specimens.der import integer, octets, printable, sequence, set_of, tlv, unsigned
 from borderpost.specimens.face import FaceFormat, PictureKind, data_group_2
 from borderpost.specimens.pki import Pki, utopia
-from borderpost.specimens.signing import DEFAULT_ALGORITHM, new_private_key, public_info
+from borderpost.specimens.signing import ALGORITHMS, DEFAULT_ALGORITHM, new_private_key, public_info
 
 SECURITY_OBJECT: Final = "2.23.136.1.1.1"
 """id-icao-mrtd-security-ldsSecurityObject (ICAO Doc 9303-10, 4.6.2.3)."""
@@ -175,6 +175,8 @@ def _check(order: ChipOrder) -> None:
         raise SpecimenError(str(error)) from None
     if order.lds_version not in range(len(LDS_VERSIONS)):
         raise SpecimenError(f"lds_version: got {order.lds_version}, want 0 or 1")
+    if order.algorithm not in ALGORITHMS:
+        raise SpecimenError(f"algorithm: got {order.algorithm!r}, want one of: {', '.join(ALGORITHMS)}")
     if order.active not in ACTIVE_ALGORITHMS:
         raise SpecimenError(f"active: got {order.active!r}, want one of: {', '.join(ACTIVE_ALGORITHMS)}")
 
@@ -202,17 +204,13 @@ def elementary_files(order: ChipOrder, groups: Mapping[int, bytes], signer: Sign
 
 def data_groups(order: ChipOrder, key: ChipKey | None) -> dict[int, bytes]:
     """Write the data groups of a chip by their number. Raises SpecimenError."""
-    try:
-        portrait = data_group_2(order.portrait, order.face_format, order.picture)
-    except OSError as error:
-        raise SpecimenError(f"portrait: {error}") from None
-    groups = {1: data_group_1(order.lines), 2: portrait}
+    groups = {1: data_group_1(order.lines), 2: portrait_group(order)}
     if order.holder is not None:
         groups[11] = data_group_11(order.holder)
     if order.issuance is not None:
         groups[12] = data_group_12(order.issuance)
     if key is not None:
-        groups[15] = tlv(DG_TAGS[15], key.public_info().dump())
+        groups[15] = data_group_15(key)
     security_infos = _security_infos(order.protection, key)
     if security_infos:
         groups[14] = tlv(DG_TAGS[14], set_of(*security_infos))
@@ -222,6 +220,14 @@ def data_groups(order: ChipOrder, key: ChipKey | None) -> dict[int, bytes]:
 def data_group_1(lines: tuple[str, ...]) -> bytes:
     """Write the MRZ without line breaks (ICAO Doc 9303-10, 4.7.1)."""
     return tlv(DG_TAGS[1], tlv(0x5F1F, "".join(lines).encode("ascii")))
+
+
+def portrait_group(order: ChipOrder) -> bytes:
+    """Write data group 2. Raises SpecimenError for what is no picture."""
+    try:
+        return data_group_2(order.portrait, order.face_format, order.picture)
+    except OSError as error:
+        raise SpecimenError(f"portrait: {error}") from None
 
 
 def data_group_11(holder: Holder) -> bytes:
@@ -243,6 +249,11 @@ def data_group_12(issuance: Issuance) -> bytes:
         0x5F1B: issuance.endorsements,
     }
     return _details(DG_TAGS[12], values, 0, ())
+
+
+def data_group_15(key: ChipKey) -> bytes:
+    """Write the public key for active authentication (ICAO Doc 9303-10, 4.7.15)."""
+    return tlv(DG_TAGS[15], key.public_info().dump())
 
 
 def _date(day: date | None) -> str:
@@ -278,9 +289,9 @@ def oid(dotted: str) -> bytes:
     return der
 
 
-def common_data(groups: Mapping[int, bytes], lds_version: int) -> bytes:
-    """Write EF.COM: versions, and the tags of the data groups (ICAO Doc 9303-10, 4.6.1)."""
-    tags = bytes(DG_TAGS[number] for number in sorted(groups))
+def common_data(groups: Mapping[int, bytes], lds_version: int, *, more: bytes = b"") -> bytes:
+    """Write EF.COM: versions, and the tags of the data groups and of `more` (ICAO Doc 9303-10, 4.6.1)."""
+    tags = bytes(DG_TAGS[number] for number in sorted(groups)) + more
     return tlv(
         COM_TAG,
         tlv(0x5F01, LDS_VERSIONS[lds_version].encode("ascii")),

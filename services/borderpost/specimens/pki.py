@@ -108,7 +108,7 @@ class Pki:
 
     `csca` signs now; `former` did before, and `link` is its certificate for the key of `csca`. `expired` is an older
     CSCA, whose validity ends a day after `at`. All four bear the same name. `foreign` is the CSCA of another country.
-    `signer` signs documents; `revoked_signer` too, and `revocation_list` names it.
+    `signer` signs documents; `revoked_signer` too, and `revocation_list` names it. `list_signer` signs `master_list`.
     """
 
     at: datetime
@@ -119,6 +119,7 @@ class Pki:
     foreign: Signer
     signer: Signer
     revoked_signer: Signer
+    list_signer: Signer
     revocation_list: bytes
     foreign_revocation_list: bytes
     master_list: bytes
@@ -141,7 +142,8 @@ def utopia(algorithm: str, at: datetime) -> Pki:
     foreign_revocations = revocation_list(foreign, at, ())
     link = link_certificate(former, csca)
     listed = (csca.certificate, former.certificate, link, expired.certificate, foreign.certificate)
-    masters = master_list(listed, csca, master_list_signer(algorithm, csca, at), at)
+    list_signer = master_list_signer(algorithm, csca, at)
+    masters = master_list(listed, csca, list_signer, at)
     return Pki(
         at=at,
         csca=csca,
@@ -151,6 +153,7 @@ def utopia(algorithm: str, at: datetime) -> Pki:
         foreign=foreign,
         signer=signer,
         revoked_signer=revoked,
+        list_signer=list_signer,
         revocation_list=revocations,
         foreign_revocation_list=foreign_revocations,
         master_list=masters,
