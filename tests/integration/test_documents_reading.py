@@ -8,7 +8,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
@@ -17,7 +16,8 @@ from borderpost.documents import mrz
 from borderpost.documents.adapters.opencv_portrait import OpenCvPortraitCropper
 from borderpost.documents.adapters.rapidocr_reader import RapidOcrReader
 from borderpost.documents.app import Documents
-from borderpost.documents.domain import CheckName, Overall, Problem, Result
+from borderpost.documents.domain import Problem
+from borderpost.documents.verdict import CheckName, Overall, Result
 from borderpost.specimens import pages as specimens
 
 TODAY = datetime.date(2026, 11, 24)
@@ -65,17 +65,12 @@ def test_a_specimen_is_read_exactly_and_passes(documents):
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 187, 270])
-def test_a_turned_page_is_read_exactly_and_its_portrait_is_upright(documents, degrees):
+def test_a_turned_page_is_read_exactly(documents, degrees):
     page = specimens.picture(specimen()).rotate(
         degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=(90, 80, 70)
     )
     reading = documents.read(jpeg(page), TODAY)
     assert reading.mrz.lines == specimens.mrz_lines(specimen())
-    colours = cv2.imdecode(np.frombuffer(reading.portrait.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
-    height, width = colours.shape[:2]
-    top, bottom = colours[round(height * 0.25), width // 2], colours[round(height * 0.7), width // 2]
-    assert top[0] > 150 > top[2]
-    assert bottom[2] > 150 > bottom[0]
 
 
 @pytest.mark.parametrize(

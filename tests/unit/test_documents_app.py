@@ -8,8 +8,9 @@ from PIL import Image
 
 from borderpost.documents import mrz
 from borderpost.documents.app import Documents
-from borderpost.documents.domain import CheckName, Overall, Problem, Result, Warn
-from borderpost.documents.messages import ADVICE
+from borderpost.documents.domain import Problem, Warn
+from borderpost.documents.messages import advice
+from borderpost.documents.verdict import CheckName, Overall, Result
 from borderpost.runtime.errors import PictureDamagedError, PictureEmptyError, PictureFormatError
 from fakes.documents import FakeCropper, FakeMrzReader, line
 
@@ -176,7 +177,7 @@ def test_every_problem_has_advice_and_says_nothing_against_the_document(problem)
     assert reading.problem is problem
     assert reading.optical.overall is Overall.UNDETERMINED
     assert reading.portrait is None
-    assert ADVICE[problem].endswith(".")
+    assert advice(problem).endswith(".")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from borderpost.documents import mrz
+from borderpost.documents.decide import Interpretation, interpret, merge, repaired
 from borderpost.documents.domain import (
     DocumentReading,
     Line,
@@ -20,7 +21,6 @@ from borderpost.documents.domain import (
     optical_verdict,
     optical_verdict_of_problem,
 )
-from borderpost.documents.interpret import Interpretation, interpret, merge, repaired
 from borderpost.documents.ports import MrzReader, PortraitCropper
 from borderpost.runtime.pictures import Rgb, decode_picture
 
@@ -47,11 +47,11 @@ class Documents:
             return self._unread(zone, (), clock)
         found, lines, looked_twice = self._settle(picture, zone, clock)
         if found is None:
-            return self._unread(Problem.MRZ_UNCERTAIN, lines, clock)
+            return self._unread(zone.flaw or Problem.MRZ_UNCERTAIN, lines, clock)
         document = mrz.parse(found.lines, today)
         with clock.stage("portrait"):
             portrait = self._cropper.crop(picture, zone.quad, document.format.width)
-        warnings = _warnings(document, found, zone, portrait, looked_twice=looked_twice)
+        warnings = _warnings(document, found, portrait, looked_twice=looked_twice)
         return DocumentReading(
             problem=None,
             lines=lines,
@@ -81,7 +81,7 @@ class Documents:
         lines = merge(zone.lines, second)
         found = _try_interpret(lines)
         if found is not None:
-            found = repaired(found)
+            found = repaired(lines, found)
             if found.unsettled:
                 found = None
         return found, lines, True
@@ -110,12 +110,11 @@ def _try_interpret(lines: tuple[Line, ...]) -> Interpretation | None:
 
 
 def _warnings(
-    document: mrz.Mrz, found: Interpretation, zone: Zone, portrait: Portrait | None, *, looked_twice: bool
+    document: mrz.Mrz, found: Interpretation, portrait: Portrait | None, *, looked_twice: bool
 ) -> tuple[Warn, ...]:
     by_digit = any(repair.basis is mrz.RepairBasis.CHECK_DIGIT for repair in found.repairs)
     applies = {
         Warn.CHARACTER_REPAIRED: by_digit,
-        Warn.FILLERS_ADJUSTED: zone.fillers_adjusted,
         Warn.NAMES_MAY_BE_CUT: document.names_may_be_cut,
         Warn.PORTRAIT_OUTSIDE_PICTURE: portrait is None,
         Warn.SECOND_READING: looked_twice,

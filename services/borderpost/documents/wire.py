@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from borderpost.documents import domain, mrz
-from borderpost.documents.messages import ADVICE
+from borderpost.documents.messages import advice
 from borderpost.documents.verdict import Check, Overall, Verdict
 from borderpost.documents.wire_chip import to_chip
 from borderpost.documents.wire_mrz import to_mrz
@@ -36,7 +36,7 @@ def to_response(reading: domain.DocumentReading) -> pb.ReadDocumentResponse:
         response.chip_portrait = reading.chip.portrait.picture if reading.chip.portrait else b""
         response.trust_store_version = reading.chip.trust_store_version
     if reading.problem is not None:
-        response.problems.add(code=reading.problem.value, advice=ADVICE[reading.problem])
+        response.problems.add(code=reading.problem.value, advice=advice(reading.problem))
     return response
 
 

@@ -7,7 +7,6 @@ over 60 real pages always between 0.917 and 0.931, and the same digit's heights 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from borderpost.documents import mrz
+from borderpost.documents.mrz import Kind
 from borderpost.runtime.pictures import Rgb
 
 Floats = npt.NDArray[np.float64]
@@ -41,16 +41,9 @@ HALF_INK: Final = 0.5
 
 STRONG_INK: Final = 0.6
 
-UNSURE: Final = 0.5
-"""Confidence of a character whose kind could not be measured."""
-
-ALWAYS_MEASURED: Final = frozenset("0O")
-"""The recogniser's own confidence in these says nothing."""
-
+_TWINS: Final = frozenset(mrz.LETTER_FOR_DIGIT) | frozenset(mrz.LETTER_FOR_DIGIT.values())
 _KNOWN_LETTERS: Final = frozenset(mrz.LETTERS) - frozenset(mrz.DIGIT_FOR_LETTER) - {"J"}
 _KNOWN_DIGITS: Final = frozenset(mrz.DIGITS) - frozenset(mrz.LETTER_FOR_DIGIT)
-_LETTER_FOR: Final = mrz.LETTER_FOR_DIGIT
-_DIGIT_FOR: Final = {letter: digit for digit, letter in mrz.LETTER_FOR_DIGIT.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +54,28 @@ class _Scale:
     digit: float
 
 
-def settle(
-    strip: Rgb, text: str, confidences: Sequence[float], centres: Sequence[float]
-) -> tuple[str, tuple[float, ...]]:
-    """Decide between letter and digit for O/0, I/1, Z/2, S/5, G/6 and B/8 of one line.
+def kinds(strip: Rgb, text: str, confidences: Sequence[float], centres: Sequence[float]) -> list[Kind | None]:
+    """Measure for each character of one line whether it is a letter or a digit; None where it can't be told.
 
-    `strip` is the line, upright, with some margin above and below; `centres` are the characters' rough
-    places in it, in pixels. Returns the text and confidences, changed where the height says so; a character
-    that can't be told has at most UNSURE.
+    Only O, I, Z, S, G, B and the digits like them are measured. `strip` is the line, upright, with some margin
+    above and below; `text` and `confidences` are its reading, and `centres` the characters' places in it, in pixels.
     """
-    if not any(char in _LETTER_FOR or char in _DIGIT_FOR for char in text):
-        return text, tuple(confidences)
+    if not any(char in _TWINS for char in text):
+        return [None] * len(text)
     heights = _heights(strip, np.asarray(centres, dtype=np.float64))
     scale = _scale(text, confidences, heights)
-    settled = [
-        _settle_one(char, confidence, height, scale)
-        for char, confidence, height in zip(text, confidences, heights, strict=True)
+    return [
+        _kind(height, scale) if scale is not None and char in _TWINS else None
+        for char, height in zip(text, heights, strict=True)
     ]
-    return "".join(char for char, _ in settled), tuple(confidence for _, confidence in settled)
 
 
-def _settle_one(char: str, confidence: float, height: float, scale: _Scale | None) -> tuple[str, float]:
-    as_letter, as_digit = _LETTER_FOR.get(char, char), _DIGIT_FOR.get(char, char)
-    if as_letter == as_digit:
-        return char, confidence
-    if scale is None:
-        return char, min(confidence, UNSURE) if char in ALWAYS_MEASURED else confidence
+def _kind(height: float, scale: _Scale) -> Kind | None:
     middle, gap = (scale.letter + scale.digit) / 2, scale.digit - scale.letter
-    if abs(height - middle) < CLEAR_SHARE * gap:
-        return char, min(confidence, UNSURE)
-    if abs(height - middle) > 2 * gap:  # dirt, or a neighbour's ink: no character is so high or so low
-        return char, min(confidence, UNSURE)
-    measured = as_digit if height > middle else as_letter
-    if measured == char or char in ALWAYS_MEASURED or confidence < SURE:
-        return measured, max(confidence, SURE)
-    return char, min(confidence, UNSURE)
+    # What is much higher or lower than both is dirt, or a neighbour's ink.
+    if not CLEAR_SHARE * gap <= abs(height - middle) <= 2 * gap:
+        return None
+    return Kind.DIGITS if height > middle else Kind.LETTERS
 
 
 def _scale(text: str, confidences: Sequence[float], heights: Floats) -> _Scale | None:
@@ -115,10 +95,9 @@ def _scale(text: str, confidences: Sequence[float], heights: Floats) -> _Scale |
 def _heights(strip: Rgb, centres: Floats) -> Floats:
     """Height of the ink of every character, in parts of a pixel; 0 where there is none."""
     dark = _darkness(strip)
-    pitch, first = np.polyfit(np.arange(len(centres)), centres, 1) if len(centres) > 1 else (1.0, 0.0)
-    first += _shift(dark, first, pitch, len(centres))
-    edges = np.clip(first + (np.arange(len(centres) + 1) - 0.5) * pitch, 0, dark.shape[1]).astype(int)
-    return np.array([_ink_height(dark[:, a : max(a + 1, b)]) for a, b in itertools.pairwise(edges)])
+    half = float(np.median(np.diff(centres))) / 2
+    edges = np.clip([(centre - half, centre + half) for centre in centres], 0, dark.shape[1]).astype(int)
+    return np.array([_ink_height(dark[:, a : max(a + 1, b)]) for a, b in edges])
 
 
 def _darkness(strip: Rgb) -> Floats:
@@ -126,17 +105,6 @@ def _darkness(strip: Rgb) -> Floats:
     grey = cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY).astype(np.float64)
     paper, print_ = float(np.median(grey)), float(np.percentile(grey, 3))
     return np.asarray((paper - grey) / max(1.0, paper - print_))
-
-
-def _shift(dark: Floats, first: float, pitch: float, count: int) -> float:
-    """Move the grid of cells so that its borders run between the characters."""
-    columns = dark.clip(0, 1).sum(axis=0)
-    borders = first + (np.arange(count + 1) - 0.5) * pitch
-    shifts = np.linspace(-0.5, 0.5, 21) * pitch
-    ink = [
-        columns[np.clip((borders + shift).round().astype(int), 0, len(columns) - 1)].sum() for shift in shifts
-    ]
-    return float(shifts[int(np.argmin(np.array(ink) + 1e-3 * abs(shifts)))])
 
 
 def _ink_height(cell: Floats) -> float:

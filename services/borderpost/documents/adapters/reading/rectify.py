@@ -1,0 +1,272 @@
+"""Straighten a zone: from its lines' rough places to one picture in which every line is level and every cell alike.
+
+A rough warp by the detector's corners comes first. In it the middle of each line is measured along the line, to
+parts of a pixel: OCR-B's characters and its filler have their ink around the same middle. From the middles of the
+first and the last line follows the plane of the page, and from it the final warp.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from borderpost.runtime.pictures import Rgb
+
+Floats = npt.NDArray[np.float32]
+Grey = npt.NDArray[np.float32]
+
+CHAR_HEIGHT: Final = 32
+"""Height of a digit in the straightened zone, in pixels."""
+
+CHAR_PITCH: Final = 30
+"""Width of a cell there: OCR-B's digits are 2.7 mm high with their stroke, and 2.54 mm apart."""
+
+MARGIN_CELLS: Final = 1.5
+"""Cells of free room left and right of a line."""
+
+BAND: Final = 56
+"""Height of the strip cut around a line: its characters in the middle, and 12 pixels above and below."""
+
+ROUGH_HEIGHT: Final = 26.0
+"""Height of the detector's boxes in the rough warp, in pixels; they are a little higher than the characters."""
+
+MAX_ROUGH_WIDTH: Final = 1800
+ROUGH_SIDE: Final = 3.0
+"""Room left and right of the boxes in the rough warp, in their heights: the detector may miss a few characters."""
+
+ROUGH_ABOVE: Final = 1.2
+
+BLOCKS: Final = 12
+"""Pieces of a line in which its middle is measured."""
+
+PAPER_KERNEL: Final = 25
+"""Width in which the paper's brightness is looked for in the rough warp: wider than any stroke or letter."""
+
+MIN_INK: Final = 0.25
+"""Share of the print's own darkness from which a pixel counts as ink."""
+
+
+class NotALineError(ValueError):
+    """There is no line of even print at that place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Straight:
+    """A zone whose lines are level. `strips` are BAND high.
+
+    `to_page` maps points of a picture in which line r has its middle at y = r × `spacing` and x runs as in the
+    strips; `left` and `right` are where the ink of the lines begins and ends there.
+    """
+
+    strips: tuple[Rgb, ...]
+    to_page: Floats
+    spacing: float
+    left: float
+    right: float
+
+    def place(self, points: Sequence[tuple[float, float]]) -> Floats:
+        """Map points to the page."""
+        shaped = np.array(points, dtype=np.float32).reshape(-1, 1, 2)
+        return np.asarray(cv2.perspectiveTransform(shaped, self.to_page).reshape(-1, 2), dtype=np.float32)
+
+
+def straighten(page: Rgb, lines: Sequence[Floats]) -> Straight:
+    """Straighten the zone whose lines have these corners in the page. Raises NotALineError."""
+    rough, to_page, centres, height = _rough(page, lines)
+    dark = darkness(rough)
+    spacing = (centres[-1] - centres[0]) / (len(centres) - 1)
+    middles = [_middle(dark, centre, min(0.75 * height, 0.48 * spacing)) for centre in centres]
+    tall = float(np.median([_char_height(dark, middle, 0.48 * spacing) for middle in middles]))
+    left, right = _ends(dark, middles, tall)
+    return _cut(page, to_page, middles, tall, left, right)
+
+
+def darkness(picture: Rgb) -> Grey:
+    """How dark each pixel is beside the paper around it: about 0 for paper and 1 for print."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    paper = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, np.ones((PAPER_KERNEL, PAPER_KERNEL), np.uint8))
+    paper = cv2.blur(paper, (PAPER_KERNEL, PAPER_KERNEL))
+    dark = np.maximum(0, paper.astype(np.float32) - grey)
+    return np.asarray(dark / max(8.0, float(np.percentile(dark, 97))), dtype=np.float32)
+
+
+def _rough(page: Rgb, lines: Sequence[Floats]) -> tuple[Rgb, Floats, list[float], float]:
+    """Warp by the detector's corners: the picture, its way back, each line's middle in it, their height."""
+    top, bottom = lines[0], lines[-1]
+    height = float(np.median([np.linalg.norm(line[3] - line[0]) for line in lines]))
+    corners = np.array([top[0], top[1], bottom[2], bottom[3]], dtype=np.float32)
+    width = float(np.linalg.norm(corners[1] - corners[0]) + np.linalg.norm(corners[2] - corners[3])) / 2
+    deep = float(np.linalg.norm(corners[3] - corners[0]) + np.linalg.norm(corners[2] - corners[1])) / 2
+    scale = min(ROUGH_HEIGHT / height, MAX_ROUGH_WIDTH / width)
+    side, above = ROUGH_SIDE * height * scale, ROUGH_ABOVE * height * scale
+    w, h = width * scale, deep * scale
+    target = np.array(
+        [[side, above], [side + w, above], [side + w, above + h], [side, above + h]], np.float32
+    )
+    warp = cv2.getPerspectiveTransform(corners, target)
+    size = (round(w + 2 * side), round(h + 2 * above))
+    rough = _warped(page, warp, size, scale)
+    middles = np.array([line.mean(axis=0) for line in lines], dtype=np.float32).reshape(-1, 1, 2)
+    centres = [float(y) for y in cv2.perspectiveTransform(middles, warp)[:, 0, 1]]
+    if any(b - a < 4 for a, b in itertools.pairwise(centres)):
+        raise NotALineError("lines: got two in one place")
+    return rough, np.asarray(np.linalg.inv(warp), dtype=np.float64), centres, height * scale
+
+
+def _warped(page: Rgb, warp: npt.NDArray[np.float64], size: tuple[int, int], scale: float) -> Rgb:
+    """Warp a part of the page; one that gets much smaller is smoothed first, so that no stroke is skipped."""
+    if scale < 0.6:
+        shrink = max(scale, 1 / 8)
+        corners = cv2.perspectiveTransform(
+            np.array([[[0, 0]], [[size[0], 0]], [[size[0], size[1]]], [[0, size[1]]]], np.float32),
+            np.linalg.inv(warp),
+        ).reshape(-1, 2)
+        x0, y0 = np.maximum(0, np.floor(corners.min(axis=0) - 2)).astype(int)
+        x1, y1 = np.ceil(corners.max(axis=0) + 2).astype(int)
+        part = page[y0:y1, x0:x1]
+        if part.size:
+            page = cv2.resize(part, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+            fx, fy = page.shape[1] / part.shape[1], page.shape[0] / part.shape[0]
+            back = np.array([[1 / fx, 0, x0 + 0.5 / fx - 0.5], [0, 1 / fy, y0 + 0.5 / fy - 0.5], [0, 0, 1]])
+            warp = warp @ back
+    method = cv2.INTER_LINEAR if scale < 1.0 else cv2.INTER_CUBIC
+    out = cv2.warpPerspective(page, warp, size, flags=method, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(out, dtype=np.uint8)
+
+
+def _middle(dark: Grey, centre: float, reach: float) -> tuple[float, float]:
+    """Middle of a line's ink as y = a + b × x, by its centre of gravity in pieces of the line."""
+    height, width = dark.shape
+    edges = np.linspace(0, width, BLOCKS + 1).astype(int)
+    xs = (edges[1:] + edges[:-1]) / 2
+    a, b = centre, 0.0
+    ys = np.arange(height, dtype=np.float32)
+    for narrow in (1.0, 0.85, 0.8):
+        places, weights = [], []
+        for x, first, last in zip(xs, edges[:-1], edges[1:], strict=True):
+            near = np.abs(ys - (a + b * x)) < reach * narrow
+            ink = np.where(dark[near, first:last] > MIN_INK, dark[near, first:last], 0).sum(axis=1)
+            mass = float(ink.sum())
+            places.append(float(ink @ ys[near]) / mass if mass > 0 else a + b * x)
+            weights.append(mass)
+        a, b = _robust_line(xs, np.array(places), np.array(weights), reach)
+    return a, b
+
+
+def _robust_line(
+    xs: npt.NDArray[np.float64], ys: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], reach: float
+) -> tuple[float, float]:
+    """Least squares with weights, in which a piece far from the rest counts little."""
+    if weights.max() <= 0:
+        raise NotALineError("line: got no print")
+    weights = np.minimum(weights, 1.5 * np.median(weights[weights > 0]))
+    trust = weights.copy()
+    b, a = 0.0, float(np.average(ys, weights=weights))
+    for _ in range(4):
+        b, a = np.polyfit(xs, ys, 1, w=np.sqrt(trust + 1e-6))
+        off = np.abs(ys - (a + b * xs))
+        limit = max(0.04 * reach, 1.5 * float(np.median(off)))
+        trust = weights * np.minimum(1.0, limit / np.maximum(off, 1e-6)) ** 2
+    return float(a), float(b)
+
+
+def _char_height(dark: Grey, middle: tuple[float, float], reach: float) -> float:
+    """Height of the characters about a line's middle: of its taller pieces, where the print ends."""
+    level = _level(dark, middle, reach)
+    pieces = np.array_split(level, 2 * BLOCKS, axis=1)
+    heights = [height for piece in pieces if (height := _ink_height(piece.max(axis=1))) > 0]
+    if not heights:
+        raise NotALineError("line: got no print")
+    return float(np.percentile(heights, 70))
+
+
+def _ink_height(profile: Grey) -> float:
+    inked = np.flatnonzero(profile > 0.5 * profile.max())
+    return float(inked[-1] - inked[0] + 1) if profile.max() > 0.4 else 0.0
+
+
+def _level(dark: Grey, middle: tuple[float, float], reach: float) -> Grey:
+    """Cut a line out of the rough warp along its middle."""
+    a, b = middle
+    rows = max(3, round(2 * reach))
+    shear = np.array([[1, 0, 0], [-b, 1, rows / 2 - 0.5 - a]], dtype=np.float64)
+    return np.asarray(cv2.warpAffine(dark, shear, (dark.shape[1], rows)), dtype=np.float32)
+
+
+def _ends(dark: Grey, middles: Sequence[tuple[float, float]], tall: float) -> tuple[float, float]:
+    """Where the lines' ink begins and ends: all are equally long, so the widest that print goes on without a gap."""
+    starts, ends = [], []
+    for middle in middles:
+        columns = _level(dark, middle, 0.4 * tall).max(axis=0) > 0.5
+        inked = np.flatnonzero(columns)
+        if len(inked) < tall:
+            raise NotALineError("line: got no print")
+        # From the middle outwards, until more than two cells are empty.
+        gaps = np.flatnonzero(np.diff(inked) > 2.2 * tall)
+        parts = np.split(inked, gaps + 1)
+        longest = max(parts, key=lambda part: int(part[-1] - part[0]))
+        starts.append(float(longest[0]))
+        ends.append(float(longest[-1]) + 1)
+    return _agreed(starts, min, tall), _agreed(ends, max, tall)
+
+
+def _agreed(values: Sequence[float], outermost: object, tall: float) -> float:
+    """The lines' common end: their mean where they agree, otherwise the outermost."""
+    if max(values) - min(values) < 0.6 * tall:
+        return float(np.mean(values))
+    return max(values) if outermost is max else min(values)
+
+
+def _cut(
+    page: Rgb,
+    to_page: Floats,
+    middles: Sequence[tuple[float, float]],
+    tall: float,
+    left: float,
+    right: float,
+) -> Straight:
+    """Warp the page anew, by the first and last line's middles."""
+    first, last = middles[0], middles[-1]
+    rough = np.array(
+        [[x, a + b * x] for (a, b), x in ((first, left), (first, right), (last, right), (last, left))]
+    )
+    corners = cv2.perspectiveTransform(rough.reshape(-1, 1, 2).astype(np.float32), to_page).reshape(-1, 2)
+    zoom = CHAR_HEIGHT / tall
+    rows = len(middles)
+    spacing = (
+        zoom
+        * sum(
+            (a2 + b2 * x) - (a1 + b1 * x)
+            for (a1, b1), (a2, b2), x in ((first, last, left), (first, last, right))
+        )
+        / (2 * (rows - 1))
+    )
+    if spacing < CHAR_HEIGHT * 0.9:
+        raise NotALineError("lines: got two in one place")
+    width = zoom * (right - left)
+    margin = MARGIN_CELLS * CHAR_PITCH
+    depth = spacing * (rows - 1)
+    target = np.array(
+        [[margin, 0], [margin + width, 0], [margin + width, depth], [margin, depth]], np.float32
+    )
+    warp = cv2.getPerspectiveTransform(corners, target)
+    scale = float(np.linalg.norm(target[1] - target[0]) / np.linalg.norm(corners[1] - corners[0]))
+    columns = round(width + 2 * margin)
+    down = np.array([[1, 0, 0], [0, 1, BAND / 2], [0, 0, 1]])
+    picture = _warped(page, down @ warp, (columns, round(depth) + BAND), scale)
+    strips = []
+    for row, (a, b) in enumerate(middles):
+        # Lines between the first and the last one lie where they were measured, not where they should.
+        x = (left + right) / 2
+        share = ((a + b * x) - (first[0] + first[1] * x)) / (
+            (last[0] + last[1] * x) - (first[0] + first[1] * x)
+        )
+        top = round(share * depth) if 0 < row < rows - 1 else round(row * spacing)
+        strips.append(picture[top : top + BAND])
+    return Straight(tuple(strips), np.linalg.inv(warp), spacing, margin, margin + width)
