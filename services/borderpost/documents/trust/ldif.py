@@ -18,6 +18,9 @@ from typing import Final
 MAX_RECORDS: Final = 20_000
 """Records of one file. One of 12 MiB with document signers has about 5,000."""
 
+MAX_LINES: Final = 500_000
+"""Lines of one file, continuations counted: 12 MiB folded at 64 characters have 200,000."""
+
 MAX_NAME_BYTES: Final = 4096
 """Bytes of an attribute's name, and of a distinguished name that is kept: LDAP servers allow less."""
 
@@ -28,16 +31,20 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class LdifError(ValueError):
-    """The file breaks the grammar of RFC 2849, or has more records than are taken. Says in which line."""
+    """The file breaks the grammar of RFC 2849, or has more lines or records than are taken. Says in which line."""
 
 
 @dataclass(frozen=True, slots=True)
 class LdifRecord:
-    """One record: its place among the records from 0, its name, and the values that were asked for, in order."""
+    """One record: its place among the records from 0, its name, and the values that were asked for, in order.
+
+    `takes_away` tells that it removes or renames an entry; it has no values then.
+    """
 
     position: int
     name: str
     values: tuple[tuple[str, bytes], ...]
+    takes_away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ def looks_like_ldif(data: bytes) -> bool:
 def read_ldif(data: bytes, attributes: AbstractSet[str]) -> Iterator[LdifRecord]:
     """Yield the records of a file with the values of `attributes` (lower case, options included).
 
-    Records that take something away have no values. Raises LdifError.
+    Raises LdifError.
     """
     for position, lines in enumerate(_records(data)):
         if position >= MAX_RECORDS:
@@ -83,6 +90,8 @@ def _unfolded(data: bytes) -> Iterator[_Line]:
     parts: list[bytes] = []
     begun = 0
     for number, raw in enumerate(io.BytesIO(data.removeprefix(_BOM)), 1):
+        if number > MAX_LINES:
+            raise LdifError(f"line {number}: got more than {MAX_LINES:,} lines")
         text = raw.rstrip(b"\r\n")
         if text.startswith(b" "):
             if not parts or not parts[0]:
@@ -108,19 +117,25 @@ def _record(position: int, lines: Sequence[_Line], attributes: AbstractSet[str])
     if key != "dn":
         raise LdifError(f"line {lines[0].number}: want the name of an entry (dn:)")
     name = _decoded(lines[0], value)[:MAX_NAME_BYTES].decode("utf-8", "replace")
+    if any(_takes_away(line) for line in lines[1:]):
+        return LdifRecord(position, name, (), takes_away=True)
     return LdifRecord(position, name, tuple(_values(lines[1:], attributes)))
 
 
+def _takes_away(line: _Line) -> bool:
+    key, _, value = line.text.partition(b":")
+    return key.lower() == b"changetype" and value.strip().lower() in _GONE
+
+
 def _values(lines: Sequence[_Line], attributes: AbstractSet[str]) -> Iterator[tuple[str, bytes]]:
+    """Values of the attributes, but for those of a modification that deletes them (RFC 2849, mod-spec)."""
     deleting = False
     for line in lines:
         if line.text == b"-":  # the end of one modification
             deleting = False
             continue
         key, value = _split(line)
-        if key == "changetype" and value.strip().lower() in _GONE:
-            return
-        if key == "delete":  # the values of this modification are those that go
+        if key == "delete":
             deleting = True
         elif key in attributes and not deleting:
             yield key, _decoded(line, value)
