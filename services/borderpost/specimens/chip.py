@@ -141,11 +141,11 @@ class SpecimenChip:
     are the lines on the page.
     """
 
-    files: Mapping[str, bytes]
-    signer: bytes
-    csca: bytes
-    crl: bytes
-    trust: Mapping[str, bytes]
+    files: Mapping[str, bytes] = field(repr=False)
+    signer: bytes = field(repr=False)
+    csca: bytes = field(repr=False)
+    crl: bytes = field(repr=False)
+    trust: Mapping[str, bytes] = field(repr=False)
     printed: tuple[str, ...]
     key: ChipKey | None = field(default=None, repr=False)
 

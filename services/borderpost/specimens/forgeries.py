@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Final
 
 from asn1crypto import cms, core, parser
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from borderpost.documents.mrz import LETTERS, format_of
 from borderpost.specimens.active import ACTIVE_ALGORITHMS, ChipKey
@@ -61,6 +61,8 @@ EXPIRED_AFTER: Final = DAY
 
 VALID_FROM: Final = 10 * DAY
 """The signer that isn't valid yet begins so long after the chip was signed: judge it later."""
+
+SWAPPED_MARK: Final = "SWAPPED SPECIMEN"
 
 WEAK_HASH: Final = "md5"
 UNREAD_GROUPS: Final = b"\x63\x67"
@@ -239,9 +241,9 @@ def forge(
     """Make the forged chip of an order.
 
     `genuine` is the order's genuine chip where there is one already; the forged chip then shares its key.
-    `other_portrait` is whom SWAPPED_PORTRAIT shows, otherwise the same picture mirrored. Raises SpecimenError where the
-    order doesn't allow the forgery: copies are of chips with active authentication, and a signer that isn't valid
-    yet needs a signing time.
+    `other_portrait` is whom SWAPPED_PORTRAIT shows, otherwise the same picture mirrored and marked. Raises
+    SpecimenError where the order doesn't allow the forgery: copies are of chips with active authentication, and a
+    signer that isn't valid yet needs a signing time.
     """
     if forgery in NEED_ACTIVE and order.protection is not Protection.ACTIVE:
         raise SpecimenError(f"{forgery.value}: got a chip without active authentication, want one with it")
@@ -257,10 +259,15 @@ NEED_ACTIVE: Final = frozenset(
 """Forgeries of chips with active authentication."""
 
 
-def _mirrored(portrait: bytes) -> bytes:
+def _another(portrait: bytes) -> bytes:
+    """Make another portrait of a portrait: mirrored, and saying so, since some faces are symmetrical."""
     out = io.BytesIO()
     with Image.open(io.BytesIO(portrait)) as picture:
-        ImageOps.mirror(picture.convert("RGB")).save(out, "PNG")
+        other = ImageOps.mirror(picture.convert("RGB"))
+    place = (other.width / 2, other.height / 2)
+    font = ImageFont.load_default(size=other.width / len(SWAPPED_MARK))
+    ImageDraw.Draw(other).text(place, SWAPPED_MARK, "black", font, "mm", stroke_width=1, stroke_fill="white")
+    other.save(out, "PNG")
     return out.getvalue()
 
 
@@ -279,7 +286,7 @@ def _changed_mrz(bench: Bench) -> SpecimenChip:
 
 
 def _swapped_portrait(bench: Bench) -> SpecimenChip:
-    other = _mirrored(bench.order.portrait) if bench.other_portrait is None else bench.other_portrait
+    other = _another(bench.order.portrait) if bench.other_portrait is None else bench.other_portrait
     return bench.with_files(DG2=portrait_group(replace(bench.order, portrait=other)))
 
 
