@@ -21,9 +21,10 @@ from borderpost.faces.evaluation.calibrating import (
 )
 from borderpost.faces.evaluation.figures import lowest_fpir
 from borderpost.faces.evaluation.metrics import Searches
-from borderpost.faces.evaluation.plots import PlotsMissingError, draw_plots
+from borderpost.faces.evaluation.plots import draw_plots
 from borderpost.faces.evaluation.protocols import NO_GROUPS, Groups, Sample
 from borderpost.faces.evaluation.templates import acquire, templates
+from borderpost.reports.plots import PlotsMissingError
 from borderpost.runtime.calibration import MIN_FALSE_MATCHES, parse_calibration
 from fakes.faces import fake_engine
 

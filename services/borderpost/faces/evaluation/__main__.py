@@ -19,7 +19,7 @@ from borderpost.faces.adapters.engines import load_engine
 from borderpost.faces.evaluation.calibrating import POLICY_FMR, calibrate, people_needed
 from borderpost.faces.evaluation.errors import EvaluationDataError
 from borderpost.faces.evaluation.figures import Figures, Protocol, encoded, measure, split
-from borderpost.faces.evaluation.plots import check_plots, draw_plots
+from borderpost.faces.evaluation.plots import draw_plots
 from borderpost.faces.evaluation.protocols import (
     KNOWN_ERRORS,
     NO_GROUPS,
@@ -35,6 +35,7 @@ from borderpost.faces.evaluation.report import needed, write_card
 from borderpost.faces.evaluation.study import Way, study
 from borderpost.faces.evaluation.templates import acquire, templates
 from borderpost.faces.ports import Engine
+from borderpost.reports.plots import check_plots
 from borderpost.runtime.calibration import Calibration, parse_calibration
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.settings import EngineName

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from borderpost.faces.evaluation.figures import Figures
-from borderpost.runtime.errors import BorderpostError
-
-SIZE: Final = (6.4, 4.2)
-"""Inches."""
+from borderpost.reports.plots import check_plots, percent, plot
 
 ENDS: Final = "lines end where fewer than 30 false matches, or people with a false alarm, stand behind"
-
-
-class PlotsMissingError(BorderpostError):
-    """matplotlib is not installed."""
-
-    reason = "PLOTS_MISSING"
-
-
-def check_plots() -> None:
-    """Raise PlotsMissingError where no plot can be drawn: before hours of measuring, not after."""
-    try:
-        import matplotlib as mpl  # noqa: PLC0415, F401
-    except ImportError:
-        raise PlotsMissingError("plots need matplotlib: install the extra `evaluate`") from None
 
 
 def draw_plots(data: str, figures: Sequence[Figures], folder: Path) -> list[Path]:
@@ -55,55 +37,28 @@ def _plot(
     lines: Callable[[Any, Figures], None],
     figures: Sequence[Figures],
 ) -> Path:
-    import matplotlib as mpl  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    with mpl.rc_context({"svg.hashsalt": "borderpost", "svg.fonttype": "none", "font.size": 10}):
-        canvas = Figure(figsize=SIZE, layout="constrained")
-        axes = canvas.add_subplot()
+    def draw(axes: Any) -> None:
         for each in figures:
             lines(axes, each)
         axes.set(xlabel=named[0], ylabel=named[1])
-        axes.set_title(title, fontsize=8, loc="left")
-        axes.grid(visible=True, which="both", alpha=0.3)
-        axes.legend(fontsize=8)
-        canvas.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    _in_pixels(file)
-    return file
 
-
-def _in_pixels(file: Path) -> None:
-    """The picture's own width and height as whole pixels: some programs take neither points nor fractions."""
-    text = file.read_text(encoding="utf-8")
-    unit = re.compile(r'\b(width|height)="([\d.]+)pt"')
-    text = unit.sub(lambda found: f'{found[1]}="{round(float(found[2]) * 96 / 72)}"', text, count=2)
-    file.write_text(text, encoding="utf-8")
-
-
-def _percent(axis: Any) -> None:
-    """Ticks in percent: 1, 2 and 5 of each power of ten on a logarithmic axis."""
-    from matplotlib import ticker  # noqa: PLC0415
-
-    axis.set_major_formatter(ticker.FuncFormatter(lambda rate, _: f"{100 * rate:g} %"))
-    if axis.get_scale() == "log":
-        axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_minor_formatter(ticker.NullFormatter())
+    return plot(file, title, draw)
 
 
 def _det(axes: Any, figures: Figures) -> None:
     label = f"{figures.card.id} ({figures.impostors_b:,} impostor, {figures.genuine_b:,} genuine pairs)"
     axes.loglog(figures.curves.fmr, figures.curves.fnmr, label=label)
-    _percent(axes.yaxis)
+    percent(axes.yaxis)
 
 
 def _fnir(axes: Any, figures: Figures) -> None:
     axes.loglog(figures.curves.fpir, figures.curves.fnir, label=figures.card.id)
-    _percent(axes.xaxis)
-    _percent(axes.yaxis)
+    percent(axes.xaxis)
+    percent(axes.yaxis)
 
 
 def _cmc(axes: Any, figures: Figures) -> None:
     found = figures.curves.cmc
     axes.set_xticks(range(1, len(found) + 1))
     axes.plot(range(1, len(found) + 1), found, marker="o", markersize=3, label=figures.card.id)
-    _percent(axes.yaxis)
+    percent(axes.yaxis)

@@ -20,6 +20,7 @@ from borderpost.faces.evaluation.figures import (
 from borderpost.faces.evaluation.metrics import RESAMPLES, Estimate
 from borderpost.faces.evaluation.protocols import KNOWN_ERRORS, MAX_PER_PERSON
 from borderpost.faces.evaluation.study import Way
+from borderpost.reports.markdown import table
 from borderpost.runtime.calibration import MIN_FALSE_MATCHES
 
 LIBRARIES: Final = ("borderpost", "dlib-bin", "numpy", "onnxruntime", "pillow")
@@ -101,7 +102,7 @@ def _engines(figures: Sequence[Figures]) -> str:
         "fingerprint",
         "files' SHA-256",
     )
-    return "## Engines\n\n" + _table(head, rows)
+    return "## Engines\n\n" + table(head, rows)
 
 
 def _summary(figures: Sequence[Figures]) -> str:
@@ -129,7 +130,7 @@ def _summary(figures: Sequence[Figures]) -> str:
         lines.append((f"FNIR at FPIR 1 %, {size}", *fnirs))
         lines.append((f"rank 1, {size}", *(f"{each.rank_one:.2%}" for each in found if each)))
     lines.append(("failure to acquire", *(_acquisition(each.acquisition) for each in figures)))
-    return "## Side by side\n\n" + _table(("", *(each.card.id for each in figures)), lines)
+    return "## Side by side\n\n" + table(("", *(each.card.id for each in figures)), lines)
 
 
 def _one_to_one(figures: Sequence[Figures]) -> str:
@@ -147,7 +148,7 @@ def _one_to_one(figures: Sequence[Figures]) -> str:
             for each in figures
             if each.official
         ]
-        text += _table(("", *(f"FNMR at FMR {rate:.0e}" for rate in FMRS)), rows)
+        text += table(("", *(f"FNMR at FMR {rate:.0e}" for rate in FMRS)), rows)
         without = ", ".join(
             f"{each.card.id}: {each.official.pairs_without_face}" for each in figures if each.official
         )
@@ -180,7 +181,7 @@ def _points(each: Figures) -> str:
     ]
     head = ("FMR chosen on A", "threshold", "FMR on B", "false matches on B", "FNMR on B")
     official = ("FNMR, B's official pairs",) if each.points[0].fnmr_official else ()
-    return _table((*head, *official), rows)
+    return table((*head, *official), rows)
 
 
 def needed(each: Figures, points: Iterable[OperatingPoint], factor: float) -> str:
@@ -245,7 +246,7 @@ def _compared(figures: Sequence[Figures]) -> str:
             *(f"FMR on B, {label}" for label in labels),
             "FNMR on B",
         )
-        text += _table(head, rows) + _below(needed(each, each.compared, each.factor))
+        text += table(head, rows) + _below(needed(each, each.compared, each.factor))
     return text
 
 
@@ -278,7 +279,7 @@ def _searches(found: Iterable[tuple[str, Identification]]) -> str:
         for model, each in found
     ]
     head = ("model", "N", "FPIR chosen", "FPIR measured", "FNIR", "FNIR of single draws", "rank 1")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _listed(figures: Sequence[Figures]) -> str:
@@ -331,7 +332,7 @@ def _group_table(each: Figures) -> str:
             rows.append(
                 (f"FNIR there ({found.asked:.0%})", *(_estimate(m[1]) if m else "–" for m in measured))
             )
-    return _table(("", *labels), rows)
+    return table(("", *labels), rows)
 
 
 def _known_errors(figures: Sequence[Figures], protocol: Protocol) -> str:
@@ -352,7 +353,7 @@ def _known_errors(figures: Sequence[Figures], protocol: Protocol) -> str:
         for each in figures
         for with_them, without in zip(each.points, each.points_without, strict=True)
     ]
-    return text + _table(("model", "FMR chosen on A", "FMR on B, with → without", "FNMR on B"), rows)
+    return text + table(("model", "FMR chosen on A", "FMR on B, with → without", "FNMR on B"), rows)
 
 
 def _ways(ways: Mapping[str, Sequence[Way]]) -> str:
@@ -367,7 +368,7 @@ def _ways(ways: Mapping[str, Sequence[Way]]) -> str:
     )
     for model, lines in ways.items():
         rows = [(way.name, f"{way.fnmr_3:.2%}", f"{way.fnmr_4:.2%}", f"{way.fnir:.1%}") for way in lines]
-        text += f"\n\n**{model}**\n\n" + _table(
+        text += f"\n\n**{model}**\n\n" + table(
             ("", "FNMR at FMR 1e-3", "FNMR at FMR 1e-4", "FNIR at FPIR 1 %"), rows
         )
     return text
@@ -436,8 +437,3 @@ def _estimate(estimate: Estimate) -> str:
 def _acquisition(acquisition: Acquisition) -> str:
     share = acquisition.failed / acquisition.pictures if acquisition.pictures else 0.0
     return f"{acquisition.failed} of {acquisition.pictures:,} ({share:.2%})"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
