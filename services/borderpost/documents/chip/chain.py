@@ -38,7 +38,7 @@ def find_issuer(certificate: Certificate, trust: TrustSnapshot, times: Iterable[
     """
     by_key, by_name = _candidates(certificate, trust)
     moments = tuple(times)
-    issuers = _that_signed(certificate, (*by_key, *by_name))
+    issuers = _that_signed(certificate, by_key) or _that_signed(certificate, by_name)
     anchored = [issuer for issuer in issuers if _is_anchored(issuer, trust, MAX_LINKS)]
     if anchored:
         return Issuer(max(anchored, key=lambda issuer: _preference(issuer, moments)), contradicted=False)
@@ -86,8 +86,9 @@ def _is_anchored(certificate: Certificate, trust: TrustSnapshot, links: int) -> 
     if links == 0:
         return False
     by_key, by_name = _candidates(certificate, trust)
-    older = [found for found in (*by_key, *by_name) if found.key_info != certificate.key_info]
-    return any(_is_anchored(found, trust, links - 1) for found in _that_signed(certificate, tuple(older)))
+    older = _that_signed(certificate, by_key) or _that_signed(certificate, by_name)
+    others = [found for found in older if found.key_info != certificate.key_info]
+    return any(_is_anchored(found, trust, links - 1) for found in others)
 
 
 def _preference(issuer: Certificate, moments: tuple[datetime, ...]) -> tuple[int, bool, datetime]:

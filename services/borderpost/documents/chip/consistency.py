@@ -48,19 +48,7 @@ def _mrz(printed: Mrz, chip: Mrz) -> Check:
     name = CheckName.MRZ_IS_THE_CHIPS
     if not mrz.differences(printed, chip):
         return Check(name, Result.PASSED)
-    if _differ_in_lookalikes(printed, chip):
-        return Check(name, Result.UNDETERMINED, Why.MRZ_DIFFERS_IN_LOOKALIKES)
     return Check(name, Result.FAILED, Why.MRZ_DIFFERS_FROM_CHIP)
-
-
-def _differ_in_lookalikes(printed: Mrz, chip: Mrz) -> bool:
-    """Whether the printed zone differs only where a reader may have taken a character for another one like it."""
-    if printed.format is not chip.format:
-        return False
-    pairs = zip("".join(printed.lines), "".join(chip.lines), strict=True)
-    return all(
-        any({one, other} <= set(group) for group in mrz.CONFUSIONS) for one, other in pairs if one != other
-    )
 
 
 def _expiry(printed: Mrz, chip: Mrz) -> Check:

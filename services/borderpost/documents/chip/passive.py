@@ -152,6 +152,8 @@ def _signed_attributes(verification: Verification) -> Check:
     name, fault = CheckName.SIGNED_ATTRIBUTES, verification.attributes_fault
     if fault is Fault.ALGORITHM_NOT_SUPPORTED:
         return Check(name, Result.UNDETERMINED, Why.ALGORITHM_NOT_SUPPORTED)
+    if fault is Fault.HASH_TOO_WEAK:
+        return Check(name, Result.FAILED, Why.HASH_TOO_WEAK)
     if fault is not None:
         return Check(name, Result.FAILED, Why.SIGNED_ATTRIBUTES_WRONG)
     if (
@@ -169,7 +171,8 @@ def _signature(found: SecurityObject, verification: Verification) -> Check:
         return _signer_certificate_missing(found.signed.unreadable_certificates)
     if fault is Fault.ALGORITHM_NOT_SUPPORTED:
         return Check(name, Result.UNDETERMINED, Why.ALGORITHM_NOT_SUPPORTED)
-    return Check(name, Result.FAILED, Why.SIGNATURE_WRONG)
+    why = Why.HASH_TOO_WEAK if fault is Fault.HASH_TOO_WEAK else Why.SIGNATURE_WRONG
+    return Check(name, Result.FAILED, why)
 
 
 def _signer_certificate_missing(unreadable: tuple[str, ...]) -> Check:
@@ -285,7 +288,7 @@ class _Hashes:
     right: frozenset[int]
     wrong: frozenset[int]
     unsigned: frozenset[int]
-    algorithm_unknown: bool = False
+    algorithm_fault: str = ""
 
 
 def _compare_hashes(files: ChipFiles, found: SecurityObject) -> _Hashes:
@@ -294,8 +297,8 @@ def _compare_hashes(files: ChipFiles, found: SecurityObject) -> _Hashes:
     signed = {number: data for number, data in files.data_groups.items() if number in found.hashes}
     try:
         hash_name = hash_of(found.hash_oid)
-    except PkiError:
-        return _Hashes(frozenset(), frozenset(), unsigned, algorithm_unknown=True)
+    except PkiError as error:
+        return _Hashes(frozenset(), frozenset(), unsigned, error.reason)
     right = frozenset(
         number
         for number, data in signed.items()
@@ -312,8 +315,9 @@ def _data_group_hashes(hashes: _Hashes) -> Check:
         return Check(name, Result.FAILED, why)
     if hashes.unsigned & MANDATORY:
         return Check(name, Result.FAILED, Why.DATA_GROUP_NOT_SIGNED)
-    if hashes.algorithm_unknown:
-        return Check(name, Result.UNDETERMINED, Why.ALGORITHM_NOT_SUPPORTED)
+    if hashes.algorithm_fault:
+        weak = hashes.algorithm_fault == Why.HASH_TOO_WEAK
+        return Check(name, Result.FAILED if weak else Result.UNDETERMINED, hashes.algorithm_fault)
     if hashes.unsigned:
         return Check(name, Result.UNDETERMINED, Why.DATA_GROUP_NOT_SIGNED)
     if not hashes.right:
@@ -330,8 +334,12 @@ def _data_groups_complete(files: ChipFiles, found: SecurityObject) -> Check:
             announced = read_common(files.com).groups
         except ChipFileError:
             return Check(name, Result.FAILED, Why.COMMON_DATA_UNREADABLE)
-        if announced != signed:  # EF.COM is unsigned: leaving a group out of it would hide it
+        if announced - signed:
             return Check(name, Result.FAILED, Why.COMMON_DATA_DIFFERS)
+        if (
+            signed - announced
+        ):  # nobody signs EF.COM: leaving a group out hides it from readers, and proves nothing
+            return Check(name, Result.UNDETERMINED, Why.COMMON_DATA_DIFFERS)
     if not frozenset(files.data_groups) >= signed & NEEDED:
         return Check(name, Result.UNDETERMINED, Why.DATA_GROUP_NOT_READ)
     return Check(name, Result.PASSED)

@@ -21,6 +21,19 @@ HASHES: Final = {
 """Hashes by object identifier, named as in hashlib."""
 
 
+_WEAK: Final = frozenset(
+    {
+        "1.2.840.113549.2.2",
+        "1.2.840.113549.2.4",
+        "1.2.840.113549.2.5",
+        "1.2.840.113549.1.1.2",
+        "1.2.840.113549.1.1.3",
+        "1.2.840.113549.1.1.4",
+    }
+)
+"""MD2, MD4 and MD5, and RSA with them: no document may have them, and anybody can find two files with one hash."""
+
+
 class Scheme(Enum):
     """How a signature is made. PLAIN is r and s side by side, of equal length (BSI TR-03111, 5.2.1)."""
 
@@ -76,8 +89,14 @@ MAX_SALT: Final = 1024
 """Bytes of a PSS salt: no key that is taken has room for more."""
 
 
+def _refuse_weak(oid: str) -> None:
+    if oid in _WEAK:
+        raise AlgorithmNotSupportedError("hash: got MD2, MD4 or MD5, want SHA-1 to SHA-512", "HASH_TOO_WEAK")
+
+
 def hash_of(oid: str) -> str:
     """Return the hash of an object identifier. Raises AlgorithmNotSupportedError."""
+    _refuse_weak(oid)
     if oid not in HASHES:
         raise AlgorithmNotSupportedError(f"hash: got {oid[:40]}, want one of SHA-1 to SHA-512")
     return HASHES[oid]
@@ -101,6 +120,7 @@ def signature_algorithm(
     `hash_outside` is the digest algorithm beside it, for identifiers that name no hash. Raises
     AlgorithmNotSupportedError.
     """
+    _refuse_weak(oid)
     if oid in _WITH_HASH:
         return SignatureAlgorithm(*_WITH_HASH[oid])
     if oid == _PSS:

@@ -26,7 +26,7 @@ class KeyNotSupportedError(PkiError):
 
 
 class AlgorithmNotSupportedError(PkiError):
-    """A signature or hash algorithm that is not taken, or one that doesn't fit the key."""
+    """A signature or hash algorithm that is not taken: ALGORITHM_NOT_SUPPORTED or HASH_TOO_WEAK."""
 
     reason = "ALGORITHM_NOT_SUPPORTED"
 

@@ -100,6 +100,7 @@ class Fault(Enum):
     ATTRIBUTES_DIGEST = "ATTRIBUTES_DIGEST"
     ATTRIBUTES_MISSING = "ATTRIBUTES_MISSING"
     ALGORITHM_NOT_SUPPORTED = "ALGORITHM_NOT_SUPPORTED"
+    HASH_TOO_WEAK = "HASH_TOO_WEAK"
     SIGNATURE_WRONG = "SIGNATURE_WRONG"
 
 
@@ -154,8 +155,8 @@ def _verify(data: SignedData, info: SignerInfo, certificates: tuple[Certificate,
         return Verification(info, None, None, attributes_fault, Fault.SIGNER_CERTIFICATE_MISSING)
     try:
         algorithm = info.algorithm()
-    except PkiError:
-        return Verification(info, certificate, None, attributes_fault, Fault.ALGORITHM_NOT_SUPPORTED)
+    except PkiError as error:
+        return Verification(info, certificate, None, attributes_fault, _algorithm_fault(error))
     # 4. What the signature is over: the attributes, or without them the content (RFC 5652, 5.4).
     forms = info.attributes.forms if info.attributes else (data.content,)
     # 5. The signature, by the signer info's own algorithm.
@@ -172,10 +173,15 @@ def _attributes_fault(data: SignedData, info: SignerInfo) -> Fault | None:
         return Fault.ATTRIBUTES_CONTENT_TYPE
     try:
         expected = digest(hash_of(info.digest_oid), data.content)
-    except PkiError:
-        return Fault.ALGORITHM_NOT_SUPPORTED
+    except PkiError as error:
+        return _algorithm_fault(error)
     fits = hmac.compare_digest(attributes.message_digest or b"", expected)
     return None if fits else Fault.ATTRIBUTES_DIGEST
+
+
+def _algorithm_fault(error: PkiError) -> Fault:
+    weak = error.reason == Fault.HASH_TOO_WEAK.value
+    return Fault.HASH_TOO_WEAK if weak else Fault.ALGORITHM_NOT_SUPPORTED
 
 
 def _signature_fault(
