@@ -254,9 +254,8 @@ def _issued(
 
 def distinguished_name(common_name: str, country: str) -> x509.Name:
     """Name a part of a specimen PKI. The country is upper case (ICAO Doc 9303-12, 7.1.1.2)."""
-    return x509.Name.build(
-        {"country_name": country, "organization_name": ORGANISATION, "common_name": common_name}
-    )
+    name = {"country_name": country, "organization_name": ORGANISATION, "common_name": common_name}
+    return x509.Name.load(x509.Name.build(name).dump())
 
 
 def certificate(
@@ -284,13 +283,11 @@ def certificate(
             ],
         }
     )
-    return x509.Certificate(
-        {
-            "tbs_certificate": to_be_signed,
-            "signature_algorithm": algorithm,
-            "signature_value": issuer_key.sign(to_be_signed.dump()),
-        }
+    signature = issuer_key.sign(to_be_signed.dump())
+    made = x509.Certificate(
+        {"tbs_certificate": to_be_signed, "signature_algorithm": algorithm, "signature_value": signature}
     )
+    return x509.Certificate.load(made.dump())  # what was parsed is written again much faster
 
 
 def _time(moment: datetime) -> x509.Time:

@@ -126,16 +126,20 @@ class SigningKey:
 
     def signature_algorithm(self) -> algos.SignedDigestAlgorithm:
         """Return the AlgorithmIdentifier of a signature by this key."""
-        name = self.algorithm.hash
-        match self.algorithm.scheme:
-            case Scheme.ECDSA:
-                return algos.SignedDigestAlgorithm({"algorithm": f"{name}_ecdsa"})
-            case Scheme.RSA_PKCS1:
-                return algos.SignedDigestAlgorithm({"algorithm": f"{name}_rsa", "parameters": core.Null()})
-            case Scheme.RSA_PSS:
-                return algos.SignedDigestAlgorithm(
-                    {"algorithm": "rsassa_pss", "parameters": _pss_parameters(name)}
-                )
+        return algos.SignedDigestAlgorithm.load(_signature_algorithm(self.algorithm).dump())
+
+
+def _signature_algorithm(algorithm: Algorithm) -> algos.SignedDigestAlgorithm:
+    name = algorithm.hash
+    match algorithm.scheme:
+        case Scheme.ECDSA:
+            return algos.SignedDigestAlgorithm({"algorithm": f"{name}_ecdsa"})
+        case Scheme.RSA_PKCS1:
+            return algos.SignedDigestAlgorithm({"algorithm": f"{name}_rsa", "parameters": core.Null()})
+        case Scheme.RSA_PSS:
+            return algos.SignedDigestAlgorithm(
+                {"algorithm": "rsassa_pss", "parameters": _pss_parameters(name)}
+            )
 
 
 def _pss_parameters(name: str) -> algos.RSASSAPSSParams:
@@ -156,12 +160,13 @@ def public_info(private: PrivateKey, *, explicit: bool) -> keys.PublicKeyInfo:
     info = keys.PublicKeyInfo.load(der)
     if not explicit or not isinstance(private, ec.EllipticCurvePrivateKey):
         return info
-    return keys.PublicKeyInfo(
+    written_out = keys.PublicKeyInfo(
         {
             "algorithm": {"algorithm": "ec", "parameters": _explicit_parameters(private.curve.name)},
             "public_key": keys.ECPointBitString(info["public_key"].contents[1:]),
         }
     )
+    return keys.PublicKeyInfo.load(written_out.dump())
 
 
 def _explicit_parameters(name: str) -> keys.ECDomainParameters:
