@@ -107,7 +107,7 @@ def test_what_is_kept_is_kept_on_volumes_and_the_keys_apart_from_the_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = _settings("decisions", monkeypatch)
-    for service in ("decisions", "watchlist"):
+    for service in ("decisions", "watchlist", "documents"):
         assert f"{service}:{settings.state_dir}" in COMPOSE["services"][service]["volumes"]
     key_dir = settings.decisions.key_dir
     assert key_dir is not None

@@ -15,7 +15,18 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from borderpost.cli import audit, bench, demo, faces, show, show_record, specimen, watchlist
+from borderpost.cli import (
+    audit,
+    bench,
+    demo,
+    faces,
+    show,
+    show_record,
+    specimen,
+    specimen_chip,
+    trust,
+    watchlist,
+)
 from borderpost.cli.options import Json
 from borderpost.cli.people import OFFICER, Person
 from borderpost.cli.stack import PROBE, Stack, StackError
@@ -26,6 +37,7 @@ from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.health import serves
 from borderpost.runtime.settings import SERVICES, ServiceName, describe_settings, load_settings
 from borderpost.runtime.status import RemoteError
+from borderpost.specimens.folder import load_chip
 from borderpost.v1 import decisions_pb2, faces_pb2, types_pb2
 
 EXIT_ERROR: Final = 1
@@ -59,11 +71,13 @@ def _root(
 
 
 app.add_typer(watchlist.app, name="watchlist")
+app.add_typer(trust.app, name="trust")
 app.add_typer(audit.app, name="audit")
 app.add_typer(faces.app, name="faces")
 app.command("demo")(demo.run)
 app.command("bench")(bench.run)
 app.command("specimen")(specimen.make)
+app.command("specimen-chip")(specimen_chip.make_chip_folder)
 
 
 @app.command()
@@ -137,6 +151,26 @@ def screen(
         list[Path],
         typer.Option(exists=True, dir_okay=False, help="Live picture of the face; may be repeated."),
     ],
+    portrait_page: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="The card's other side, where the portrait is not beside the MRZ.",
+        ),
+    ] = None,
+    chip: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder with the chip's files, as `specimen-chip` makes it."
+        ),
+    ] = None,
+    chip_authenticated: Annotated[
+        bool,
+        typer.Option(
+            "--chip-authenticated", help="The reader claims chip authentication; a claim proves nothing."
+        ),
+    ] = False,
     guide: Annotated[
         bool,
         typer.Option(
@@ -171,7 +205,10 @@ def screen(
         if guide or challenge:
             guided = _guide(client, visit, frames[0], challenge, language, as_json)
             frames, token = list(guided.frames) or frames, guided.token
-        answer = client.send(client.request(visit, document.read_bytes(), frames, token, language))
+        files = client.read_chip(visit, load_chip(chip), chip_authenticated) if chip else None
+        other_side = portrait_page.read_bytes() if portrait_page else b""
+        page = document.read_bytes()
+        answer = client.send(client.request(visit, page, frames, token, language, other_side, files))
     if kiosk_only:
         show.emit(as_json, answer, lambda: show.answer_view(answer))
         return

@@ -2,35 +2,70 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import Final
+
 import grpc
 import structlog
 
 from borderpost.documents.adapters.opencv_portrait import OpenCvPortraitCropper
 from borderpost.documents.adapters.rapidocr_reader import RapidOcrReader
+from borderpost.documents.adapters.sqlite_trust import MIGRATIONS, SqliteTrustStore
 from borderpost.documents.app import Documents
+from borderpost.documents.challenge import Challenges
 from borderpost.documents.servicer import DocumentsServicer
+from borderpost.documents.trust.app import TrustStore
+from borderpost.documents.trust.servicer import TrustServicer
+from borderpost.documents.whole import WholeDocuments
+from borderpost.runtime.channels import open_channel
+from borderpost.runtime.clock import SystemClock
+from borderpost.runtime.event_log import GrpcLog
+from borderpost.runtime.outbox import Outbox
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import Settings
-from borderpost.v1 import documents_pb2_grpc
+from borderpost.runtime.signing import load_signing_key
+from borderpost.runtime.sqlite import Database, held_alone
+from borderpost.v1 import documents_pb2_grpc, trust_pb2_grpc
+
+IMPORTS: Final = 1
+IMPORTS_WAITING: Final = 8
+"""Calls of TrustService have a thread of their own: an import takes a second or more, and no document waits for it."""
 
 _log = structlog.get_logger(__name__)
 
 
 async def build(settings: Settings, pool: WorkPool) -> Service:
-    """Build the service; the reader's weights are loaded before it serves."""
+    """Build the service; the reader's weights are loaded before it serves. The log may be away."""
+    specimens = settings.mode == "development"
+    path = settings.state_dir / "documents.sqlite"
+    alone = ExitStack()
+    alone.enter_context(held_alone(path))
+    database = Database(path, MIGRATIONS)
+    alone.callback(database.close)
+    trust = TrustStore(SqliteTrustStore(database), SystemClock(), accept_specimens=specimens)
+    _log.info("trust", version=trust.snapshot().version)
+    outbox = Outbox(database, GrpcLog(open_channel(settings, "decisions", "documents")).deliver)
+    imports = WorkPool(IMPORTS, IMPORTS_WAITING)
+    alone.callback(imports.close)
+
     reader = await pool.run(RapidOcrReader)
     _log.info("reader", name=reader.name)
-    documents = Documents(reader, OpenCvPortraitCropper(), accept_specimens=settings.mode == "development")
-    servicer = DocumentsServicer(documents, pool)
+    documents = Documents(reader, OpenCvPortraitCropper(), accept_specimens=specimens)
+    key = load_signing_key(settings.challenge_key, make=settings.mode == "development")
+    challenges = Challenges(key, SystemClock())
+    servicer = DocumentsServicer(WholeDocuments(documents, trust, challenges), challenges, pool)
+    trust_servicer = TrustServicer(trust, imports)
 
     def register(server: grpc.aio.Server) -> None:
         documents_pb2_grpc.add_DocumentsServiceServicer_to_server(servicer, server)
+        trust_pb2_grpc.add_TrustServiceServicer_to_server(trust_servicer, server)
 
     async def ready() -> bool:
         return True
 
-    return Service(("borderpost.v1.DocumentsService",), register, ready)
+    services = ("borderpost.v1.DocumentsService", "borderpost.v1.TrustService")
+    return Service(services, register, ready, (outbox.run,), alone.close)
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from borderpost.documents.trust.ldif import LdifError, LdifRecord, read_ldif
 from borderpost.documents.trust.list_signer import ListRefusedError, SignerUnknownError, check_signer
 from borderpost.documents.trust.master_list import MasterList, parse_master_list
 from borderpost.documents.trust.sniffing import file_der, file_kind, unreadable
+from borderpost.runtime.trust_reasons import TRUST_REASONS
 
 MAX_ITEMS: Final = 20_000
 """Certificates and lists that one LDIF file may bring, those on its master lists among them."""
@@ -37,27 +38,6 @@ CRL_ATTRIBUTE: Final = "certificaterevocationlist;binary"
 SIGNER_ATTRIBUTE: Final = "usercertificate;binary"
 ATTRIBUTES: Final = frozenset({MASTER_LIST_ATTRIBUTE, CA_ATTRIBUTE, CRL_ATTRIBUTE, SIGNER_ATTRIBUTE})
 """What a record of the ICAO PKD is about (RFC 4523): document signers are the users."""
-
-CERTIFICATE_REASONS: Final = {
-    "NOT_A_CSCA": "it is no certificate of a certification authority that may sign certificates",
-    "SELF_SIGNATURE_WRONG": "its signature is not by its own key: it was altered, or is none of a CSCA",
-    "LINK_ISSUER_UNKNOWN": "it is not signed by its own key, and no trusted certificate of its country has the key "
-    "that signed it: import that one first",
-    "LINK_SIGNATURE_WRONG": "the certificate that it names as its issuer did not sign it",
-    "LINK_OF_OTHER_COUNTRY": "it is signed by the CSCA of another country",
-    "SPECIMEN": "it is a specimen of Utopia, which production doesn't trust",
-    "COUNTRY_MISSING": "its subject has no country of two letters (ICAO 9303-12, 7.1)",
-    "ALGORITHM_NOT_SUPPORTED": "its signature is made by an algorithm that is not taken",
-}
-"""Why a certificate is not taken, for people; further reasons are those of documents/pki/errors.py."""
-
-CRL_REASONS: Final = {
-    "CRL_ISSUER_UNKNOWN": "no trusted certificate is its issuer's: import the CSCA certificate first",
-    "CRL_SIGNATURE_WRONG": "no trusted certificate of its issuer has the key that signed it",
-    "CRL_NOT_YET_VALID": "it is from a time to come: compare the clocks",
-    "CRL_NOT_NEWER": "the store has a newer one of this issuer",
-}
-"""The same for revocation lists."""
 
 
 def examine(file: bytes, store: TrustSnapshot, had: AbstractSet[bytes], rules: Rules) -> Findings:
@@ -78,10 +58,7 @@ def examine(file: bytes, store: TrustSnapshot, had: AbstractSet[bytes], rules: R
             case FileKind.CRL:
                 examination.revocation_list(file_der(file))
     except TooMuchToCheckError:
-        raise TrustFileRefusedError(
-            "file: got more to check than any published file has by far, want a smaller one",
-            refusal="TOO_MUCH_TO_CHECK",
-        ) from None
+        raise _file_refused("file", "TOO_MUCH_TO_CHECK") from None
     return examination.findings(kind)
 
 
@@ -122,7 +99,7 @@ class _Examination:
         except SignedDataError as error:
             raise TrustFileUnreadableError(f"file: {error.message}") from None
         except ListRefusedError as error:
-            raise TrustFileRefusedError(f"file: the master list: {error.why}", refusal=error.reason) from None
+            raise _file_refused("master list", error.reason, error.advice) from None
 
     def certificate(self, der: bytes) -> None:
         """A file that is one certificate: taken, or the file is refused."""
@@ -131,19 +108,18 @@ class _Examination:
         except PkiError as error:
             if error.reason == CertificateError.reason:
                 raise TrustFileUnreadableError(f"file: {error.message}") from None
-            raise TrustFileRefusedError(f"file: {error.message}", refusal=error.reason) from None
+            raise _file_refused("certificate", error.reason) from None
         self._take([Candidate(0, der, certificate.sha256)])
         if self._refused:
             reason = self._refused[0].reason
-            why = CERTIFICATE_REASONS[reason]
-            issuer = f" ({certificate.issuer_text})" if reason == "LINK_ISSUER_UNKNOWN" else ""
-            raise TrustFileRefusedError(f"file: the certificate: {why}{issuer}", refusal=reason)
+            advice = f"its issuer is {certificate.issuer_text}" if reason == "LINK_ISSUER_UNKNOWN" else ""
+            raise _file_refused("certificate", reason, advice)
 
     def revocation_list(self, der: bytes) -> None:
         """A file that is one revocation list: taken or known, or the file is refused."""
         reason = self._take_revocation_list(der)
-        if reason in CRL_REASONS:
-            raise TrustFileRefusedError(f"file: the revocation list: {CRL_REASONS[reason]}", refusal=reason)
+        if reason.startswith("CRL_"):
+            raise _file_refused("revocation list", reason)
         if reason:
             raise unreadable(f"it can't be read ({reason})")
 
@@ -240,6 +216,11 @@ class _Examination:
         if isinstance(found, RevocationList):
             self._new_lists[found.issuer] = found
         return found if isinstance(found, str) else ""
+
+
+def _file_refused(what: str, reason: str, advice: str = "") -> TrustFileRefusedError:
+    told = f"file: the {what}: {TRUST_REASONS[reason]}"
+    return TrustFileRefusedError(f"{told}: {advice}" if advice else told, refusal=reason)
 
 
 def _signer_text(found: MasterList) -> str:

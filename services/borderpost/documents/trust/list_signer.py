@@ -20,19 +20,19 @@ from borderpost.documents.trust.master_list import SIGNING_KEY_OID, MasterList
 
 
 class ListRefusedError(Exception):
-    """A list that is not to be believed: why, for people, and the reason code."""
+    """A list that is not to be believed: the reason code, and what to do about it if there is anything."""
 
-    def __init__(self, why: str, reason: str) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(reason)
         self.reason = reason
+        self.advice = advice
 
 
 class SignerUnknownError(ListRefusedError):
-    """A list that may be believed once its signer's CSCA is trusted; `why` says which one that is."""
+    """A list that may be believed once its signer's CSCA is trusted; `advice` says which one that is."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why, "MASTER_LIST_SIGNER_UNKNOWN")
+    def __init__(self, advice: str) -> None:
+        super().__init__("MASTER_LIST_SIGNER_UNKNOWN", advice)
 
 
 def check_signer(
@@ -50,18 +50,18 @@ def check_signer(
     # 1. The signature over the list holds, with the certificate that came with it (RFC 5652, 5.4).
     signer, fault = master_list.verification.certificate, master_list.verification.fault
     if signer is None or fault is not None:
-        raise ListRefusedError("its signature is wrong", fault.value if fault else "SIGNATURE_WRONG")
+        raise ListRefusedError(fault.value if fault else "SIGNER_CERTIFICATE_MISSING")
     # 2. That certificate is for signing master lists (ICAO 9303-12, 7.1): a document signer's is not enough.
     if SIGNING_KEY_OID not in signer.extended_key_usage:
-        raise ListRefusedError("its signer's certificate is not for master lists", "SIGNER_PURPOSE")
+        raise ListRefusedError("SIGNER_PURPOSE")
     # 3. It was valid when it signed, by the signer's own word; without that, now.
     attributes = master_list.verification.info.attributes
     signed_at = (attributes.signing_time if attributes else None) or rules.now
     if not signer.is_valid_at(signed_at) or signed_at > latest(rules.now):
-        raise ListRefusedError("its signer's certificate was not valid when it signed", "SIGNER_VALIDITY")
+        raise ListRefusedError("SIGNER_VALIDITY")
     # 4. Utopia's lists are for trying out only.
     if signer.country in SPECIMEN_COUNTRIES and not rules.accept_specimens:
-        raise ListRefusedError("it is a specimen of Utopia, which production doesn't trust", "SPECIMEN")
+        raise ListRefusedError("SPECIMEN")
     # 5. A CSCA of its country that is trusted issued it, or the one in the list that a person has named.
     named = _named(master_list, checks, rules)
     issuer = named if named is not None and _issued(signer, named, checks) else None
@@ -74,7 +74,7 @@ def check_signer(
     # 6. That CSCA has not revoked it.
     revocations = revocation_lists.get(signer.issuer)
     if revocations is not None and signer.serial in revocations.revoked:
-        raise ListRefusedError("its signer's certificate is revoked", "SIGNER_REVOKED")
+        raise ListRefusedError("SIGNER_REVOKED")
     return Candidate(len(master_list.listed), issuer.der, issuer.sha256) if by_name else None
 
 
@@ -112,16 +112,15 @@ def _advice(
     rules: Rules,
 ) -> str:
     if rules.issuer_sha256:
-        what = "is not in it" if named is None else "did not issue its signer"
+        what = "is not in it, or is none of a CSCA" if named is None else "did not issue its signer's"
         return f"the certificate that issuer_sha256 names {what}"
     issuer = _likely_issuer(list(_all(master_list)), signer, checks)
     if issuer is None:
         key = signer.authority_key_id.hex() if signer.authority_key_id else "unknown"
-        return f"import the CSCA certificate of its signer first: {signer.issuer_text}, key id {key}"
+        return f"{signer.issuer_text}, key id {key}"
     return (
-        f"import the CSCA certificate of its signer first, or compare the SHA-256 of the one in the list with what the "
-        f"state publishes, and name it (issuer_sha256, --issuer): {issuer.subject_text}, SHA-256 "
-        f"{issuer.sha256.hex()}"
+        f"{issuer.subject_text}, SHA-256 {issuer.sha256.hex()}; or, as it is in the list, compare that SHA-256 with "
+        "what the state publishes, and name it (issuer_sha256, --issuer)"
     )
 
 
