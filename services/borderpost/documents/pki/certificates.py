@@ -128,10 +128,17 @@ def _read(der: bytes, read: Any) -> Certificate:
         key=key,
         key_info=body["subject_public_key_info"].dump(),
         signed=body.dump(),
-        signature=bytes(read["signature_value"]),
+        signature=whole_octets(read["signature_value"]),
         signature_oid=read["signature_algorithm"]["algorithm"].dotted,
         algorithm=_algorithm(read["signature_algorithm"]),
     )
+
+
+def whole_octets(bits: Any) -> bytes:
+    """Return the octets of asn1crypto's BIT STRING. Raises ValueError if bits of the last one are left out."""
+    if bytes(bits.contents)[:1] != b"\0":
+        raise ValueError("bit string: got some bits, want whole octets")
+    return bytes(bits)
 
 
 def _algorithm(identifier: Any) -> SignatureAlgorithm | None:

@@ -11,7 +11,7 @@ from asn1crypto import core, crl, parser, x509
 
 from borderpost.documents.pki import names
 from borderpost.documents.pki.algorithms import SignatureAlgorithm, signature_algorithm
-from borderpost.documents.pki.certificates import Certificate
+from borderpost.documents.pki.certificates import Certificate, whole_octets
 from borderpost.documents.pki.errors import RevocationListError, unreadable_as
 from borderpost.documents.pki.keys import verify
 from borderpost.documents.pki.times import utc_of
@@ -76,7 +76,7 @@ def _read(der: bytes, read: Any) -> RevocationList:
         next_update=None if isinstance(next_update, core.Void) else utc_of(next_update),
         revoked=_revoked(body["revoked_certificates"]),
         signed=body.dump(),
-        signature=bytes(read["signature"]),
+        signature=whole_octets(read["signature"]),
         algorithm=signature_algorithm(
             identifier["algorithm"].dotted,
             None if isinstance(parameters, (core.Void, core.Null)) else parameters,
