@@ -8,10 +8,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
+import os
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import typer
@@ -103,6 +107,15 @@ def find(value: bytes, *path: int) -> bytes:
     for tag in path:
         value = next(content for number, content, _ in children(value) if number == tag)
     return value
+
+
+def tags(value: bytes, *above: int) -> Iterator[tuple[int, ...]]:
+    """Path of tags of every primitive object."""
+    for tag, content, whole in children(value):
+        if whole[0] & 0x20:
+            yield from tags(content, *above, tag)
+        else:
+            yield (*above, tag)
 
 
 def loaded_key(info: keys.PublicKeyInfo):
@@ -253,6 +266,7 @@ class TestTheState:
             "country_name": "UT",
             "organization_name": "Utopia SPECIMEN",
             "common_name": "CSCA SPECIMEN",
+            "serial_number": held.key_identifier[:4].hex().upper(),
         }
         assert held.ca is True
         assert held.max_path_length == 0
@@ -344,6 +358,14 @@ class TestTheState:
             len(re.findall(r"^dn: .+,dc=data,dc=download,dc=pkd,dc=icao,dc=int$", unfolded, re.MULTILINE))
             == 5
         )
+
+    def test_states_of_different_keys_have_different_names(self, state):
+        other = pki.utopia("ecdsa-secp384r1-sha384", SIGNED)
+        assert other.csca.certificate.subject.dump() != state.csca.certificate.subject.dump()
+        of_the_state = (state.former, state.expired)
+        assert {each.certificate.subject.dump() for each in of_the_state} == {
+            state.csca.certificate.subject.dump()
+        }
 
     def test_times_from_2050_on_are_written_out(self):
         late = datetime(2045, 1, 1, tzinfo=UTC)
@@ -735,6 +757,27 @@ class TestForgeries:
         assert opened(forged.files["SOD"])[2].dump() == forged.signer
 
 
+DATA = Path(os.environ.get("BORDERPOST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "chips/dg2"
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("gmrtd_ICAO_9303-10_sample_DG2.bin", face.FaceFormat.ISO_19794_5),
+        ("ICAO_39794_5_AP_DG2_MandFields.dat.bin", face.FaceFormat.ISO_39794_5),
+    ],
+)
+def test_dg2_is_tagged_as_the_standards_own_sample_is(name, encoding):
+    if not DATA.is_dir():
+        pytest.skip("evaluation data is absent: ../shared/data/chips, or BORDERPOST_DATA")
+    header = (0x75, 0x7F61, 0x7F60, 0xA1)
+    optional = {(*header, 0x80), (*header, 0x81)}  # version and biometric type: not in each of the samples
+    wanted = [path for path in tags((DATA / name).read_bytes()) if path not in optional]
+    made = list(tags(make_chip(order(face_format=encoding)).files["DG2"]))
+    assert [path for path in made if path not in optional] == wanted
+
+
 class TestFolder:
     @pytest.mark.parametrize("active", ["ecdsa-secp521r1-sha512", "rsa-1024-sha1"])
     def test_a_saved_chip_is_read_back_and_answers(self, active, tmp_path):
@@ -810,6 +853,15 @@ class TestCommand:
         result = run(*(word for line in CARD for word in ("--mrz", line)))
         assert result.exit_code == 0, result.output
         assert load_chip(tmp_path / "chip").printed == CARD
+
+    @pytest.mark.parametrize(("protection", "missing"), [("active", 0), ("none", 4)])
+    def test_it_makes_every_chip_with_one_trust(self, run, protection, missing, tmp_path):
+        result = run("--all", "--protection", protection, "--json")
+        assert result.exit_code == 0, result.output
+        folders = [Path(each["folder"]) for each in json.loads(result.output)["chips"]]
+        assert len(folders) == 1 + len(Forgery) - missing
+        assert len({load_chip(folder).trust["masterlist.ml"] for folder in folders}) == 1
+        assert unfitting(load_chip(tmp_path / "chip" / "genuine")) == set()
 
     @pytest.mark.parametrize(
         "option", ["--algorithm", "--active", "--protection", "--face", "--picture", "--forgery", "--sex"]

@@ -22,7 +22,7 @@ from borderpost.specimens.active import ACTIVE_ALGORITHMS, DEFAULT_ACTIVE
 from borderpost.specimens.chip import ChipOrder, Holder, Issuance, Protection, SpecimenChip, make_chip
 from borderpost.specimens.face import FaceFormat, PictureKind
 from borderpost.specimens.folder import TRUST, save_chip
-from borderpost.specimens.forgeries import FINDINGS, Forgery, forge
+from borderpost.specimens.forgeries import FINDINGS, NEED_ACTIVE, Forgery, forge
 from borderpost.specimens.pages import Specimen, mrz_lines
 from borderpost.specimens.signing import ALGORITHMS, DEFAULT_ALGORITHM
 
@@ -31,9 +31,26 @@ DAYS: Final = ["%Y-%m-%d"]
 SIGNED_AGO: Final = timedelta(days=30)
 """Later than this, the expired signers are expired and those not yet valid have become valid."""
 
+GENUINE: Final = "genuine"
 AUTHORITY: Final = "Department of Specimens"
 
 Choice = TypeVar("Choice", bound=Enum)
+
+
+class SpecimenReader:
+    """A kiosk's reader with a specimen chip on it (`kiosk.chip.Chip`)."""
+
+    def __init__(self, chip: SpecimenChip) -> None:
+        self._chip = chip
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """The chip's files by name."""
+        return self._chip.files
+
+    def answer(self, nonce: bytes) -> bytes | None:
+        """Return the chip's answer to a challenge; None if it has no key to make one."""
+        return None if self._chip.key is None else self._chip.answer(nonce)
 
 
 def make_chip_folder(
@@ -77,6 +94,12 @@ def make_chip_folder(
     forgery: Annotated[
         str | None, typer.Option(help="What is wrong with the chip; an unknown name lists all.")
     ] = None,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Make the genuine chip and every forged one, each in a folder of its own."
+        ),
+    ] = False,
     other_portrait: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Whom the forgery swapped-portrait shows."),
@@ -85,21 +108,21 @@ def make_chip_folder(
 ) -> None:
     """Make the files of a specimen chip of Utopia, genuine or forged, and what its state publishes.
 
-    Import DIR/trust/masterlist.ml and DIR/trust/crl.crl, then show the chip to a kiosk. DIR/chip.key answers
-    challenges; it is for trials alone.
+    Each run founds the state anew: chips of one run share their trust.
+
+    With `borderpost trust import` take DIR/trust/csca.cer, then masterlist.ml and crl.crl.
+
+    The key in DIR/chip.key answers challenges, for trials alone.
 
     Example: `borderpost specimen-chip --portrait me.jpg --out chip --forgery changed-mrz`
     """
     wrong = None if forgery is None else _choice(Forgery, forgery, "--forgery")
-    decode_picture(portrait.read_bytes(), "--portrait")
-    other = None if other_portrait is None else other_portrait.read_bytes()
-    if other is not None:
-        decode_picture(other, "--other-portrait")
+    other = None if other_portrait is None else _picture(other_portrait, "--other-portrait")
     lines = tuple(line.upper() for line in mrz) if mrz else _lines(surname, given, number, born, expires, sex)
     signed_at = signed.replace(tzinfo=UTC) if signed else _midnight(datetime.now(UTC) - SIGNED_AGO)
     order = ChipOrder(
         lines,
-        portrait.read_bytes(),
+        _picture(portrait, "--portrait"),
         signed_at,
         algorithm=_known(ALGORITHMS, algorithm, "--algorithm"),
         lds_version=lds,
@@ -110,9 +133,36 @@ def make_chip_folder(
         holder=_holder(surname, given, born.date()) if details and not mrz else None,
         issuance=Issuance(AUTHORITY, signed_at.date(), "SPECIMEN") if details else None,
     )
+    if every:
+        made = _make_every(order, out, other)
+        show.emit(as_json, {"chips": [_plain(*each) for each in made]}, lambda: _overview(made))
+        return
     chip = make_chip(order) if wrong is None else forge(wrong, order, other_portrait=other)
     save_chip(chip, out)
     show.emit(as_json, _plain(chip, out, wrong), lambda: _table(chip, out, wrong))
+
+
+Made = tuple[SpecimenChip, Path, Forgery | None]
+"""A chip, its folder, and what is wrong with it."""
+
+
+def _make_every(order: ChipOrder, out: Path, other: bytes | None) -> list[Made]:
+    """Make the genuine chip and every forgery of it that its protection allows, each in a folder below `out`."""
+    genuine = make_chip(order)
+    made: list[Made] = [(genuine, out / GENUINE, None)]
+    for forgery in Forgery:
+        if order.protection is Protection.ACTIVE or forgery not in NEED_ACTIVE:
+            chip = forge(forgery, order, genuine=genuine, other_portrait=other)
+            made.append((chip, out / forgery.value, forgery))
+    for chip, folder, _ in made:
+        save_chip(chip, folder)
+    return made
+
+
+def _picture(path: Path, option: str) -> bytes:
+    content = path.read_bytes()
+    decode_picture(content, option)
+    return content
 
 
 def _midnight(moment: datetime) -> datetime:
@@ -183,4 +233,13 @@ def _table(chip: SpecimenChip, out: Path, forgery: Forgery | None) -> Table:
     if forgery is not None:
         finding = FINDINGS[forgery]
         table.caption = f"A verifier must say {finding.verdict}, by {' or '.join(sorted(finding.checks))}."
+    return table
+
+
+def _overview(made: Iterable[Made]) -> Table:
+    table = show.table("Folder", "A verifier must say", "by")
+    for _, folder, forgery in made:
+        finding = None if forgery is None else FINDINGS[forgery]
+        says = ("PASS", "") if finding is None else (finding.verdict, " or ".join(sorted(finding.checks)))
+        table.add_row(str(folder), *says)
     return table

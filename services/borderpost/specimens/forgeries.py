@@ -41,6 +41,7 @@ from borderpost.specimens.chip import (
 from borderpost.specimens.cms import Signer
 from borderpost.specimens.der import tlv
 from borderpost.specimens.pki import (
+    COUNTRY,
     CSCA_AGE,
     DAY,
     DOCUMENT_VALIDITY,
@@ -48,6 +49,7 @@ from borderpost.specimens.pki import (
     Period,
     Pki,
     authority,
+    distinguished_name,
     document_signer,
 )
 from borderpost.specimens.signing import ALGORITHMS, SigningKey, signing_key
@@ -55,6 +57,9 @@ from borderpost.specimens.signing import ALGORITHMS, SigningKey, signing_key
 STRANGER_NAME: Final = "Unknown CSCA SPECIMEN"
 FORGED_SERIAL: Final = 0x6001
 """Serial number of every signer that is no usual one of Utopia."""
+
+UNPUBLISHED_SERIAL: Final = 0x60
+"""Serial number of every CSCA that nobody published."""
 
 EXPIRED_AFTER: Final = DAY
 """The expired signer and the expired CSCA end so long after the chip was signed: judge it later."""
@@ -337,12 +342,15 @@ def _wrong_issuer(bench: Bench) -> SpecimenChip:
 
 def _unknown_issuer_key(bench: Bench) -> SpecimenChip:
     since = bench.state.at - CSCA_AGE
-    return bench.signed_by(_signer(bench, authority(bench.order.algorithm, "unpublished csca", since, 9)))
+    name = bench.state.csca.certificate.subject
+    unpublished = authority(bench.order.algorithm, "unpublished csca", name, since, UNPUBLISHED_SERIAL)
+    return bench.signed_by(_signer(bench, unpublished))
 
 
 def _unknown_issuer(bench: Bench) -> SpecimenChip:
     since = bench.state.at - CSCA_AGE
-    stranger = authority(bench.order.algorithm, "strange csca", since, 1, name=STRANGER_NAME)
+    name = distinguished_name(STRANGER_NAME, COUNTRY)
+    stranger = authority(bench.order.algorithm, "strange csca", name, since, UNPUBLISHED_SERIAL)
     return bench.signed_by(_signer(bench, stranger))
 
 

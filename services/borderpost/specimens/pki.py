@@ -34,6 +34,7 @@ FOREIGN_STATE: Final = "ZZZ"
 ORGANISATION: Final = "Utopia SPECIMEN"
 CSCA_NAME: Final = "CSCA SPECIMEN"
 SIGNER_NAME: Final = "Document Signer SPECIMEN"
+NAME_NUMBER_BYTES: Final = 4
 LIST_SIGNER_NAME: Final = "Master List Signer SPECIMEN"
 
 DOCUMENT_TYPE_LIST: Final = "2.23.136.1.1.6.2"
@@ -79,6 +80,14 @@ UTC_TIME_UNTIL: Final = 2050
 LDIF_COLUMNS: Final = 76
 """Width of a line (RFC 2849)."""
 
+NAME_PARTS: Final = {
+    "serialNumber": "serial_number",
+    "CN": "common_name",
+    "O": "organization_name",
+    "C": "country_name",
+}
+"""Parts of a name as text, the last of them first (RFC 4514)."""
+
 PKD: Final = "dc=data,dc=download,dc=pkd,dc=icao,dc=int"
 """Where the ICAO PKD keeps what anybody may download."""
 
@@ -107,7 +116,7 @@ class Pki:
     """What Utopia has, and what it publishes.
 
     `csca` signs now; `former` did before, and `link` is its certificate for the key of `csca`. `expired` is an older
-    CSCA, whose validity ends a day after `at`. All four bear the same name. `foreign` is the CSCA of another country.
+    CSCA, whose validity ends a day after `at`. All three bear the same name. `foreign` is the CSCA of another country.
     `signer` signs documents; `revoked_signer` too, and `revocation_list` names it. `list_signer` signs `master_list`.
     """
 
@@ -131,11 +140,13 @@ def utopia(algorithm: str, at: datetime) -> Pki:
     """Found Utopia's PKI in one of ALGORITHMS, as it is at a time (UTC). Raises KeyError for another algorithm."""
     at = at.astimezone(UTC).replace(microsecond=0)
     founded = at - CSCA_AGE
-    csca = authority(algorithm, "csca", founded, 3)
-    former = authority(algorithm, "former csca", founded - CSCA_USAGE + 30 * DAY, 2)
+    name, foreign_name = state_name(algorithm, COUNTRY), state_name(algorithm, FOREIGN_COUNTRY)
+    csca = authority(algorithm, "csca", name, founded, 3)
+    former = authority(algorithm, "former csca", name, founded - CSCA_USAGE + 30 * DAY, 2)
     expired_since = at - CSCA_USAGE - DOCUMENT_VALIDITY
-    expired = authority(algorithm, "expired csca", expired_since, 1, valid=Period(expired_since, at + DAY))
-    foreign = authority(algorithm, "foreign csca", founded, 1, country=FOREIGN_COUNTRY)
+    expired_period = Period(expired_since, at + DAY)
+    expired = authority(algorithm, "expired csca", name, expired_since, 1, valid=expired_period)
+    foreign = authority(algorithm, "foreign csca", foreign_name, founded, 1)
     signer = document_signer(algorithm, "document signer", csca, at, SIGNER_SERIAL)
     revoked = document_signer(algorithm, "revoked signer", csca, at, REVOKED_SERIAL)
     revocations = revocation_list(csca, at, (REVOKED_SERIAL,))
@@ -161,21 +172,26 @@ def utopia(algorithm: str, at: datetime) -> Pki:
     )
 
 
+def state_name(algorithm: str, country: str) -> x509.Name:
+    """Name the CSCAs of a state: with a number of this run, so that a trust store can hold the CSCAs of many."""
+    number = signing_key(ALGORITHMS[algorithm], "csca").key_id()[:NAME_NUMBER_BYTES].hex().upper()
+    return distinguished_name(CSCA_NAME, country, number)
+
+
 def authority(
     algorithm: str,
     role: str,
+    name: x509.Name,
     since: datetime,
     serial: int,
     *,
-    country: str = COUNTRY,
-    name: str = CSCA_NAME,
     valid: Period | None = None,
 ) -> Signer:
     """Make a CSCA: a key and its self-signed certificate (ICAO Doc 9303-12, 7.1)."""
     key = signing_key(ALGORITHMS[algorithm], role)
     usage = Period(since, since + CSCA_USAGE)
     until = since + CSCA_USAGE + SIGNER_USAGE + DOCUMENT_VALIDITY
-    subject = Subject(distinguished_name(name, country), key, serial, valid or Period(since, until), usage)
+    subject = Subject(name, key, serial, valid or Period(since, until), usage)
     return Signer(key, certificate(subject, subject.name, key, _csca_extensions()))
 
 
@@ -252,9 +268,11 @@ def _issued(
     )
 
 
-def distinguished_name(common_name: str, country: str) -> x509.Name:
-    """Name a part of a specimen PKI. The country is upper case (ICAO Doc 9303-12, 7.1.1.2)."""
+def distinguished_name(common_name: str, country: str, number: str = "") -> x509.Name:
+    """Name a part of a specimen PKI, with a number if need be (ICAO Doc 9303-12, 7.1.1.2: upper-case country)."""
     name = {"country_name": country, "organization_name": ORGANISATION, "common_name": common_name}
+    if number:
+        name["serial_number"] = number
     return x509.Name.load(x509.Name.build(name).dump())
 
 
@@ -390,29 +408,29 @@ def ldif(
     """Write what the ICAO PKD offers for download: master lists, document signers and revocation lists (RFC 2849)."""
     entries = ["version: 1"]
     for each in master_lists:
-        name = f"CN={CSCA_NAME},O={ORGANISATION},C={COUNTRY}"
-        entries.append(_entry(name, "", "ml", COUNTRY, "pkdMasterList", "pkdMasterListContent", each))
+        subject = distinguished_name(LIST_SIGNER_NAME, COUNTRY)
+        entries.append(_entry(subject, "", "ml", "pkdMasterList", "pkdMasterListContent", each))
     for signer in signers:
         held = signer.certificate
-        country = held.subject.native["country_name"]
-        name = f"CN={SIGNER_NAME},O={ORGANISATION},C={country}"
         serial = f"{held.serial_number:X}"
         entries.append(
-            _entry(name, serial, "dsc", country, "inetOrgPerson", "userCertificate;binary", held.dump())
+            _entry(held.issuer, serial, "dsc", "inetOrgPerson", "userCertificate;binary", signer.der)
         )
     for each in revocation_lists:
-        country = crl.CertificateList.load(each).issuer.native["country_name"]
-        name = f"CN={CSCA_NAME},O={ORGANISATION},C={country}"
+        issuer = crl.CertificateList.load(each).issuer
         kind, attribute = "cRLDistributionPoint", "certificateRevocationList;binary"
-        entries.append(_entry(name, "", "crl", country, kind, attribute, each))
+        entries.append(_entry(issuer, "", "crl", kind, attribute, each))
     return ("\n\n".join(entries) + "\n").encode("ascii")
 
 
 def _entry(
-    name: str, serial: str, kind: str, country: str, object_class: str, attribute: str, value: bytes
+    subject: x509.Name, serial: str, kind: str, object_class: str, attribute: str, value: bytes
 ) -> str:
     """Write one entry. Commas and equal signs of a name within a name are escaped (RFC 4514, 2.4)."""
+    parts = subject.native
+    name = ",".join(f"{short}={parts[part]}" for short, part in NAME_PARTS.items() if part in parts)
     escaped = name.replace("=", "\\=").replace(",", "\\,")
+    country = parts["country_name"]
     lines = [
         f"dn: cn={escaped}{f'+sn={serial}' if serial else ''},o={kind},c={country},{PKD}",
         f"cn: {name}",
