@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from borderpost.documents.domain import Line, Portrait, Problem, Quad, Zone
+from borderpost.documents.trust.domain import TrustSnapshot
 from borderpost.runtime.pictures import Rgb
 
 QUAD: Quad = ((10.0, 80.0), (110.0, 80.0), (110.0, 95.0), (10.0, 95.0))
@@ -52,3 +53,13 @@ class FakeCropper:
 
     def crop(self, page: Rgb, zone: Quad, columns: int) -> Portrait | None:
         return None if self._jpeg is None else Portrait(self._jpeg, 35, 45, QUAD)
+
+
+class FixedTrust:
+    """Trusts always the same."""
+
+    def __init__(self, snapshot: TrustSnapshot) -> None:
+        self._snapshot = snapshot
+
+    def snapshot(self) -> TrustSnapshot:
+        return self._snapshot

@@ -17,16 +17,20 @@ from rich.text import Text
 
 from borderpost.cli import show, show_record
 from borderpost.cli.options import Json
-from borderpost.cli.people import APPROVER, AUDITOR, LIST_MANAGER, OFFICER, Person
+from borderpost.cli.people import ADMINISTRATOR, APPROVER, AUDITOR, LIST_MANAGER, OFFICER, Person
+from borderpost.cli.specimen_chip import SpecimenReader
 from borderpost.cli.stack import Stack, private_settings
+from borderpost.cli.trust import import_words
 from borderpost.kiosk.client import Kiosk, Visit
 from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.settings import Settings, load_settings
 from borderpost.runtime.status import RemoteError
 from borderpost.specimens import Sex
-from borderpost.specimens.pages import Specimen, render
+from borderpost.specimens.chip import ChipOrder, SpecimenChip, make_chip
+from borderpost.specimens.forgeries import Forgery, forge
+from borderpost.specimens.pages import Specimen, mrz_lines, render
 from borderpost.specimens.samples import Samples, empty_scene, load_samples
-from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2, watchlist_pb2
+from borderpost.v1 import decisions_pb2, gateway_pb2, trust_pb2, types_pb2, watchlist_pb2
 
 KIOSK: Final = "kiosk/north/1"
 PURPOSE: Final = "demo"
@@ -111,6 +115,7 @@ class Demo:
         self._screen("Another face than the document's", self._page_a, b)
         self._enrol()
         self._screen("A person on a watchlist", self._page_b, b)
+        self._chips(a)
         wrong = replace(self._holder_a, wrong_digits=("document_number",))
         self._screen("A page with a wrong check digit", render(wrong), a)
         self._screen("Nobody in the live picture", self._page_a, empty_scene())
@@ -133,8 +138,32 @@ class Demo:
     def _happens(self, what: str) -> None:
         show.console.rule(what, align="left", style="dim")
 
-    def _screen(self, title: str, page: bytes, live: bytes) -> None:
-        request = self._kiosk.request(Visit(), page, [live])
+    def _chips(self, live: bytes) -> None:
+        """Screen holder A with a chip in the passport: genuine, changed, copied."""
+        signed_at = datetime.now(UTC) - timedelta(days=30)
+        order = ChipOrder(mrz_lines(self._holder_a), self._pictures.a_portrait, signed_at)
+        genuine = make_chip(order)
+        self._screen("A chip of a state not trusted yet", self._page_a, live, genuine)
+        self._trust(genuine)
+        self._screen("The same chip, its state trusted", self._page_a, live, genuine)
+        swapped = forge(Forgery.SWAPPED_PORTRAIT, order, other_portrait=self._pictures.b_portrait)
+        self._screen("A chip whose portrait was changed", self._page_a, self._pictures.b_live, swapped)
+        clone = forge(Forgery.ANSWERING_CLONE, order, genuine=genuine)
+        self._screen("A copy of the chip", self._page_a, live, clone)
+
+    def _trust(self, chip: SpecimenChip) -> None:
+        """Import what Utopia publishes: its CSCA certificate and its revocation list."""
+        self._happens("An administrator imports Utopia's CSCA certificate and revocation list")
+        with Person(self._stack.settings, ADMINISTRATOR) as administrator:
+            for name in ("csca.cer", "crl.crl"):
+                request = trust_pb2.ImportTrustRequest(file=chip.trust[name], source=name)
+                answer = administrator.ask(administrator.trust.ImportTrust, request)
+                show.console.print(import_words(answer, dry_run=False))
+
+    def _screen(self, title: str, page: bytes, live: bytes, chip: SpecimenChip | None = None) -> None:
+        visit = Visit()
+        files = self._kiosk.read_chip(visit, SpecimenReader(chip)) if chip else None
+        request = self._kiosk.request(visit, page, [live], chip=files)
         if not self.results:
             self._first_request = request
         self._send(title, request)

@@ -29,6 +29,7 @@ from borderpost.cli import (
 )
 from borderpost.cli.options import Json
 from borderpost.cli.people import OFFICER, Person
+from borderpost.cli.specimen_chip import SpecimenReader
 from borderpost.cli.stack import PROBE, Stack, StackError
 from borderpost.kiosk.camera import StillCamera
 from borderpost.kiosk.client import Guided, Kiosk, Visit
@@ -205,7 +206,7 @@ def screen(
         if guide or challenge:
             guided = _guide(client, visit, frames[0], challenge, language, as_json)
             frames, token = list(guided.frames) or frames, guided.token
-        files = client.read_chip(visit, load_chip(chip), chip_authenticated) if chip else None
+        files = client.read_chip(visit, SpecimenReader(load_chip(chip)), chip_authenticated) if chip else None
         other_side = portrait_page.read_bytes() if portrait_page else b""
         page = document.read_bytes()
         answer = client.send(client.request(visit, page, frames, token, language, other_side, files))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from borderpost.documents.domain import Portrait, Problem, Quad, Zone
+from borderpost.documents.trust.domain import TrustSnapshot
 from borderpost.runtime.pictures import Rgb
 
 
@@ -33,3 +34,10 @@ class PortraitCropper(Protocol):
 
         `columns` is how many characters a line of the zone has, which gives the scale.
         """
+
+
+class TrustAnchors(Protocol):
+    """What is trusted to sign chips."""
+
+    def snapshot(self) -> TrustSnapshot:
+        """Return the newest version, which doesn't change any more."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from borderpost.documents import domain, mrz
+from borderpost.documents.challenge import Challenge
 from borderpost.documents.messages import advice
 from borderpost.documents.verdict import Check, Overall, Verdict
 from borderpost.documents.wire_chip import to_chip
 from borderpost.documents.wire_mrz import to_mrz
+from borderpost.runtime.clock import to_timestamp
 from borderpost.v1 import documents_pb2 as pb
 from borderpost.v1 import types_pb2
 
@@ -19,8 +21,8 @@ _OVERALL: Final = {
 }
 
 
-def to_response(reading: domain.DocumentReading) -> pb.ReadDocumentResponse:
-    """Turn a reading into the answer of ReadDocument."""
+def to_response(reading: domain.DocumentReading, language: str = "") -> pb.ReadDocumentResponse:
+    """Turn a reading into the answer of ReadDocument. `language` is the advice's, a BCP 47 tag or empty."""
     response = pb.ReadDocumentResponse(
         portrait=reading.portrait.jpeg if reading.portrait else b"",
         optical=_verdict(reading.optical),
@@ -36,8 +38,17 @@ def to_response(reading: domain.DocumentReading) -> pb.ReadDocumentResponse:
         response.chip_portrait = reading.chip.portrait.picture if reading.chip.portrait else b""
         response.trust_store_version = reading.chip.trust_store_version
     if reading.problem is not None:
-        response.problems.add(code=reading.problem.value, advice=advice(reading.problem))
+        response.problems.add(code=reading.problem.value, advice=advice(reading.problem, language))
     return response
+
+
+def to_challenge(challenge: Challenge) -> pb.IssueChipChallengeResponse:
+    """Turn a challenge into the answer of IssueChipChallenge."""
+    return pb.IssueChipChallengeResponse(
+        nonce=challenge.nonce,
+        challenge_token=challenge.token,
+        expires_at=to_timestamp(challenge.expires_at),
+    )
 
 
 def _read_mrz(document: mrz.Mrz, reading: domain.DocumentReading) -> pb.Mrz:
