@@ -36,9 +36,12 @@ def sha256(der: bytes) -> bytes:
     return hashlib.sha256(der).digest()
 
 
-def authority(role: str, country: str = pki.FOREIGN_COUNTRY, name: str = "CSCA") -> Signer:
-    """Another CSCA, with a key of its own for each role."""
-    return pki.authority(DEFAULT_ALGORITHM, role, NOW - 365 * DAY, 1, country=country, name=name)
+def authority(
+    role: str, country: str = pki.FOREIGN_COUNTRY, name: str = "CSCA", *, named_as: Signer | None = None
+) -> Signer:
+    """Another CSCA, with a key of its own for each role; its name may be the one that another has."""
+    subject = named_as.certificate.subject if named_as else pki.distinguished_name(name, country)
+    return pki.authority(DEFAULT_ALGORITHM, role, subject, NOW - 365 * DAY, 1)
 
 
 def list_signer(csca: Signer) -> Signer:

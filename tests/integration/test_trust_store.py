@@ -181,7 +181,7 @@ def test_a_document_signer_may_sign_no_master_list(house: House):
 
 def test_a_list_of_a_stranger_who_takes_a_trusted_name_is_refused(house: House):
     house.take(utopia().csca.der)
-    impostor = authority("impostor", country="UT", name=pki.CSCA_NAME)
+    impostor = authority("impostor", named_as=utopia().csca)
     with refused_as("MASTER_LIST_SIGNER_UNKNOWN"):
         house.take(a_list([impostor.der], impostor))
 
@@ -232,7 +232,7 @@ def test_what_is_wrong_on_a_list_is_refused_one_by_one_and_the_rest_is_taken(hou
 
 def test_links_are_taken_in_whatever_order_they_are_listed(house: House):
     made = utopia()
-    third = authority("third", country="UT", name=pki.CSCA_NAME)
+    third = authority("third", named_as=utopia().csca)
     second_link = pki.link_certificate(made.csca, third)
     former, link = made.former.der, bytes(made.link.dump())
     listed = [bytes(second_link.dump()), link, former]
@@ -289,7 +289,7 @@ def test_a_revocation_list_needs_its_csca_and_a_newer_one_takes_its_place(house:
             "CRL_SIGNATURE_WRONG",
         ),
         (
-            lambda: pki.revocation_list(authority("impostor", country="UT", name=pki.CSCA_NAME), NOW, ()),
+            lambda: pki.revocation_list(authority("impostor", named_as=utopia().csca), NOW, ()),
             "CRL_SIGNATURE_WRONG",
         ),
         (lambda: pki.revocation_list(utopia().csca, NOW + 9 * DAY, ()), "CRL_NOT_YET_VALID"),

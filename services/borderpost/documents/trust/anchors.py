@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from borderpost.documents.pki.certificates import Certificate, is_issued_by, parse_certificate
@@ -22,6 +23,9 @@ MAX_PASSES: Final = 30
 
 MAX_ISSUERS: Final = 40
 """Different keys that are tried for one signature. The most that one name has on published lists is 25."""
+
+MAX_LOOKED_AT: Final = 200
+"""Certificates that are looked at for the keys of one name or key identifier."""
 
 MAX_SIGNATURES: Final = 10_000
 """Signatures that are checked for one import: some seconds. A list of 600 certificates needs about 700."""
@@ -65,16 +69,17 @@ class TooMuchToCheckError(Exception):
 
 
 class Checks:
-    """Counts the signatures that are checked for one import, and makes none of them twice."""
+    """Checks the signatures for one import, none of them twice, and no more than a limit."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_SIGNATURES) -> None:
+        self._limit = limit
         self._done: dict[tuple[bytes, bytes], bool] = {}
 
     def issued(self, certificate: Certificate, issuer: Certificate) -> bool:
         """Tell whether the issuer's key made the certificate's signature. Raises TooMuchToCheckError."""
         key = certificate.sha256, issuer.key_info
         if key not in self._done:
-            if len(self._done) >= MAX_SIGNATURES:
+            if len(self._done) >= self._limit:
                 raise TooMuchToCheckError
             self._done[key] = _issued(certificate, issuer)
         return self._done[key]
@@ -97,7 +102,7 @@ class Known:
     def issuers(self, key_id: bytes | None, name: bytes) -> Iterator[Certificate]:
         """Certificates that may have issued something: by key identifier, then by name; each key once."""
         tried: set[bytes] = set()
-        for certificate in self._found(key_id, name):
+        for certificate in islice(self._found(key_id, name), MAX_LOOKED_AT):
             if certificate.key_info not in tried:
                 if len(tried) >= MAX_ISSUERS:
                     return

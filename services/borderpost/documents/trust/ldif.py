@@ -18,7 +18,7 @@ from typing import Final
 MAX_RECORDS: Final = 20_000
 """Records of one file. One of 12 MiB with document signers has about 5,000."""
 
-MAX_LINES: Final = 500_000
+MAX_LINES: Final = 250_000
 """Lines of one file, continuations counted: 12 MiB folded at 64 characters have 200,000."""
 
 MAX_NAME_BYTES: Final = 4096

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Final
 
 from borderpost.documents.pki.certificates import der_of, parse_certificate
@@ -34,9 +35,9 @@ _LONG: Final = 0x80
 def file_kind(file: bytes) -> FileKind:
     """Tell what kind of file it is. Raises TrustFileUnreadableError."""
     if file.lstrip()[:10].startswith(b"-----BEGIN"):
-        labels = _PEM_LABEL.findall(file)
+        labels = [found[1] for found in islice(_PEM_LABEL.finditer(file), 2)]
         if len(labels) != 1 or labels[0] not in _PEM_KINDS:
-            raise unreadable(f"got {len(labels)} PEM blocks, or one of another kind")
+            raise unreadable("got several PEM blocks, or one of another kind")
         return _PEM_KINDS[labels[0]]
     if file[:1] == bytes([_SEQUENCE]):
         return _der_kind(file)
