@@ -72,7 +72,7 @@ def _signed(certificate: Certificate, issuer: Certificate) -> bool:
 
 
 def is_link(certificate: Certificate) -> bool:
-    """Tell whether a CSCA's certificate was issued by another key than its own (9303-12, 4.2.3)."""
+    """Tell whether a CSCA's certificate says that another key than its own issued it, as link certificates do."""
     if not certificate.is_self_issued:
         return True
     named, own = certificate.authority_key_id, certificate.key_id
@@ -81,7 +81,7 @@ def is_link(certificate: Certificate) -> bool:
 
 def _is_anchored(certificate: Certificate, trust: TrustSnapshot, links: int) -> bool:
     """A root of the store, or a link to one of them through no more than `links` others."""
-    if not is_link(certificate):
+    if not is_link(certificate) or _signed(certificate, certificate):
         return True
     if links == 0:
         return False
