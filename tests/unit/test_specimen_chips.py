@@ -405,6 +405,7 @@ class TestFiles:
         _, content, _ = opened(make_chip(order(lds_version=version)).files["SOD"])
         assert len(children(inner(content))) == members
         assert signed_hashes(content)[0] == version
+        assert children(inner(content))[1][1].endswith(b"\x05\x00") is (version == 0)
         if version == 1:
             lds, unicode = children(children(inner(content))[3][1])
             assert (lds[1], unicode[1]) == (b"0108", b"040000")
@@ -430,21 +431,29 @@ class TestFiles:
         }
         assert attributes.get("signing_time") == (SIGNED if said else None)
 
-    def test_dg11_has_what_is_known_of_the_holder(self):
+    def test_dg11_has_what_is_known_of_the_holder_in_the_standards_order(self):
         holder = Holder(
             "Øster<<Änna", ("Older<<Name", "Other<<Name"), "12-34", date(1974, 8, 12), ("Zenith", "UT")
         )
-        content = inner(make_chip(order(holder=holder)).files["DG11"])
-        objects = children(content)
-        assert [tag for tag, _, _ in objects] == [0x5C, 0x5F0E, 0x5F10, 0x5F2B, 0x5F11, 0xA0]
-        assert objects[0][1] == bytes.fromhex("5f0e5f105f2b5f115f0f")
-        assert [value.decode() for _, value, _ in objects[1:5]] == [
-            "Øster<<Änna",
-            "12-34",
-            "19740812",
-            "Zenith<UT",
-        ]
-        assert [value for _, value, _ in children(objects[5][1])] == [b"\x02", b"Older<<Name", b"Other<<Name"]
+        objects = children(inner(make_chip(order(holder=holder)).files["DG11"]))
+        assert [tag for tag, _, _ in objects] == [0x5C, 0x5F0E, 0xA0, 0x5F10, 0x5F2B, 0x5F11]
+        values = [value for _, value, _ in objects]
+        assert values[0] == bytes.fromhex("5f0e5f0f5f105f2b5f11")
+        assert values[1].decode() == "Øster<<Änna"
+        assert [value for _, value, _ in children(values[2])] == [b"\x02", b"Older<<Name", b"Other<<Name"]
+        assert values[3:] == [b"12-34", b"19740812", b"Zenith<UT"]
+
+    @pytest.mark.parametrize(
+        ("day", "bcd", "written"),
+        [
+            (date(1974, 8, 12), True, bytes.fromhex("19740812")),
+            (mrz.PartialDate(1974, None, None), False, b"19740000"),
+            (mrz.PartialDate(None, 8, 12), False, b"00000812"),
+        ],
+    )
+    def test_dates_may_be_packed_or_partly_unknown(self, day, bcd, written):
+        chip = make_chip(order(holder=Holder(birth_date=day), bcd_dates=bcd))
+        assert find(chip.files["DG11"], 0x6B, 0x5F2B) == written
 
     def test_dg12_leaves_out_what_is_not_known(self):
         content = inner(make_chip(order(issuance=Issuance(issued_on=date(2026, 11, 1)))).files["DG12"])
@@ -520,13 +529,21 @@ class TestPortrait:
             picture.load()
 
 
-def recovered(info: keys.PublicKeyInfo, signature: bytes) -> bytes:
-    """Open an ISO/IEC 9796-2 signature with the public key: plain arithmetic."""
+def recovered(info: keys.PublicKeyInfo, signature: bytes, *, smaller: bool) -> bytes:
+    """Open an ISO/IEC 9796-2 signature with the public key: plain arithmetic.
+
+    Of the block and its complement, one ends in the nibble C (ISO/IEC 9796-2, annex B).
+    """
     numbers = info["public_key"].parsed.native
-    size = (numbers["modulus"].bit_length() + 7) // 8
-    return pow(int.from_bytes(signature, "big"), numbers["public_exponent"], numbers["modulus"]).to_bytes(
-        size, "big"
-    )
+    modulus = numbers["modulus"]
+    size = (modulus.bit_length() + 7) // 8
+    number = int.from_bytes(signature, "big")
+    if smaller:
+        assert number <= modulus - number
+    block = pow(number, numbers["public_exponent"], modulus)
+    if smaller and block % 16 != 0xC:
+        block = modulus - block
+    return block.to_bytes(size, "big")
 
 
 class TestActiveAuthentication:
@@ -538,7 +555,7 @@ class TestActiveAuthentication:
         algorithm = ACTIVE_ALGORITHMS[name]
         signature = chip.answer(NONCE)
         assert len(signature) * 8 == algorithm.bits
-        block = recovered(info, signature)
+        block = recovered(info, signature, smaller=algorithm.smaller)
         trailer = {"sha1": "bc", "sha224": "38cc", "sha256": "34cc", "sha384": "36cc", "sha512": "35cc"}
         ending = bytes.fromhex(trailer[algorithm.hash])
         size = hashlib.new(algorithm.hash).digest_size
@@ -547,7 +564,7 @@ class TestActiveAuthentication:
         assert block.endswith(ending)
         assert body[-size:] == hashlib.new(algorithm.hash, body[:-size] + NONCE).digest()
         assert body[-size:] != hashlib.new(algorithm.hash, body[:-size] + NONCE[::-1]).digest()
-        assert recovered(info, chip.answer(NONCE)) != block
+        assert recovered(info, chip.answer(NONCE), smaller=algorithm.smaller) != block
 
     @pytest.mark.parametrize("name", [name for name, each in ACTIVE_ALGORITHMS.items() if each.curve])
     def test_an_ecdsa_answer_is_r_and_s_side_by_side(self, name):

@@ -135,7 +135,7 @@ def make_chip_folder(
     )
     if every:
         made = _make_every(order, out, other)
-        show.emit(as_json, {"chips": [_plain(*each) for each in made]}, lambda: _overview(made))
+        show.emit(as_json, {"chips": [_plain(*each) for each in made]}, lambda: _overview(made, out))
         return
     chip = make_chip(order) if wrong is None else forge(wrong, order, other_portrait=other)
     save_chip(chip, out)
@@ -236,10 +236,12 @@ def _table(chip: SpecimenChip, out: Path, forgery: Forgery | None) -> Table:
     return table
 
 
-def _overview(made: Iterable[Made]) -> Table:
+def _overview(made: Iterable[Made], out: Path) -> Table:
     table = show.table("Folder", "A verifier must say", "by")
     for _, folder, forgery in made:
         finding = None if forgery is None else FINDINGS[forgery]
         says = ("PASS", "") if finding is None else (finding.verdict, " or ".join(sorted(finding.checks)))
-        table.add_row(str(folder), *says)
+        table.add_row(folder.name, *says)
+    table.title_justify = "left"
+    table.title = str(out)
     return table

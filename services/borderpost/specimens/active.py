@@ -21,7 +21,7 @@ LEGACY_RSA_BITS: Final = 1024
 """What most chips with SHA-1 have."""
 
 PARTIAL_RECOVERY: Final = b"\x6a"
-"""Header of a block that holds a part of the message (ISO/IEC 9796-2, 9.2.1): 01, 1 for partial, no padding, 1010."""
+"""Header of a block that holds a part of the message, without padding: bits 01, 1, 0, 1010 (ISO/IEC 9796-2)."""
 
 TRAILERS: Final[Mapping[str, bytes]] = {
     "sha1": b"\xbc",
@@ -39,23 +39,28 @@ PLAIN_ECDSA: Final[Mapping[str, str]] = {
     "sha384": "0.4.0.127.0.7.1.1.4.1.4",
     "sha512": "0.4.0.127.0.7.1.1.4.1.5",
 }
-"""ecdsa-plain-signatures (BSI TR-03111, 5.2.1.2), for ActiveAuthenticationInfo."""
+"""ecdsa-plain-signatures (BSI TR-03111, 5.2.1), for ActiveAuthenticationInfo."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveAlgorithm:
-    """How a chip signs a challenge. RSA has no `curve`, and ECDSA no `bits`."""
+    """How a chip signs a challenge. RSA has no `curve`, and ECDSA no `bits`.
+
+    `explicit`: the key carries the curve's parameters. `smaller`: of an RSA signature and its complement to the modulus
+    the smaller one is sent (ISO/IEC 9796-2, annex B), as some chips do.
+    """
 
     hash: str
     curve: str = ""
     bits: int = 0
     explicit: bool = False
+    smaller: bool = False
 
     @property
     def name(self) -> str:
         """Name on the command line, such as "ecdsa-secp256r1-sha256" or "rsa-2048-sha256"."""
         kind = f"ecdsa-{self.curve}" if self.curve else f"rsa-{self.bits}"
-        return f"{kind}-{self.hash}" + ("-explicit" if self.explicit else "")
+        return f"{kind}-{self.hash}" + ("-explicit" * self.explicit) + ("-smaller" * self.smaller)
 
     @property
     def oid(self) -> str:
@@ -82,6 +87,7 @@ ACTIVE_ALGORITHMS: Final[Mapping[str, ActiveAlgorithm]] = {
         ActiveAlgorithm("sha512", "brainpoolP512r1"),
         ActiveAlgorithm("sha1", bits=LEGACY_RSA_BITS),
         *(ActiveAlgorithm(name, bits=RSA_BITS) for name in HASHES),
+        ActiveAlgorithm("sha256", bits=RSA_BITS, smaller=True),
     )
 }
 """Every way of answering, by its name."""
@@ -105,7 +111,7 @@ class ChipKey:
         return self._iso_9796_2(self.private, nonce)
 
     def _plain_ecdsa(self, private: ec.EllipticCurvePrivateKey, nonce: bytes) -> bytes:
-        """BSI TR-03111, 5.2.1.1: both numbers as long as the order of the base point."""
+        """BSI TR-03111, 5.2.1: both numbers as long as the order of the base point."""
         r, s = decode_dss_signature(private.sign(nonce, ec.ECDSA(HASHES[self.algorithm.hash])))
         size = (private.curve.key_size + 7) // 8
         return r.to_bytes(size, "big") + s.to_bytes(size, "big")
@@ -119,5 +125,8 @@ class ChipKey:
         digest = hashlib.new(self.algorithm.hash, own + nonce).digest()
         block = PARTIAL_RECOVERY + own + digest + trailer
         numbers = private.private_numbers()
-        signature = pow(int.from_bytes(block, "big"), numbers.d, numbers.public_numbers.n)
+        modulus = numbers.public_numbers.n
+        signature = pow(int.from_bytes(block, "big"), numbers.d, modulus)
+        if self.algorithm.smaller:
+            signature = min(signature, modulus - signature)
         return signature.to_bytes(size, "big")

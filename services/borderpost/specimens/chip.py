@@ -14,11 +14,11 @@ from typing import Final
 
 from asn1crypto import core
 
-from borderpost.documents.mrz import format_of
+from borderpost.documents.mrz import PartialDate, format_of
 from borderpost.runtime.errors import BorderpostError
 from borderpost.specimens.active import ACTIVE_ALGORITHMS, DEFAULT_ACTIVE, ChipKey
 from borderpost.specimens.cms import Signer, signed_data
-from borderpost.specimens.der import integer, octets, printable, sequence, set_of, tlv, unsigned
+from borderpost.specimens.der import NULL, integer, octets, printable, sequence, set_of, tlv, unsigned
 from borderpost.specimens.face import FaceFormat, PictureKind, data_group_2
 from borderpost.specimens.pki import Pki, utopia
 from borderpost.specimens.signing import ALGORITHMS, DEFAULT_ALGORITHM, new_private_key, public_info
@@ -29,21 +29,23 @@ SECURITY_OBJECT: Final = "2.23.136.1.1.1"
 COM_TAG: Final = 0x60
 SOD_TAG: Final = 0x77
 DG_TAGS: Final[Mapping[int, int]] = {1: 0x61, 2: 0x75, 11: 0x6B, 12: 0x6C, 14: 0x6E, 15: 0x6F}
-"""Tags of the elementary files (ICAO Doc 9303-10, table of 4.6)."""
+"""Tags of the elementary files (ICAO Doc 9303-10, table 38)."""
 
 TAG_LIST: Final = 0x5C
+OTHER_NAME: Final = 0x5F0F
+CONTENT_SPECIFIC: Final = 0xA0
 UNICODE_VERSION: Final = "040000"
 LDS_VERSIONS: Final = ("0107", "0108")
-"""By the version of the security object: 0 goes with LDS 1.7, 1 with LDS 1.8 (ICAO Doc 9303-10, 4.6.2.3)."""
+"""By the version of the security object: LDS 1.7 has 0, and LDS 1.8 has 1 (ICAO Doc 9303-10, 4.6.2.1 and D)."""
 
 ACTIVE_AUTHENTICATION: Final = "2.23.136.1.1.5"
-"""id-icao-mrtd-security-aaProtocolObject (ICAO Doc 9303-11, 9.2.6)."""
+"""id-icao-mrtd-security-aaProtocolObject (ICAO Doc 9303-11, 9.2)."""
 
 CHIP_PUBLIC_KEY: Final = "0.4.0.127.0.7.2.2.1.2"
-"""id-PK-ECDH (ICAO Doc 9303-11, 9.2.5)."""
+"""id-PK-ECDH (ICAO Doc 9303-11, 9.2)."""
 
 CHIP_AUTHENTICATION: Final = "0.4.0.127.0.7.2.2.3.2.2"
-"""id-CA-ECDH-AES-CBC-CMAC-128 (ICAO Doc 9303-11, 9.2.7)."""
+"""id-CA-ECDH-AES-CBC-CMAC-128 (ICAO Doc 9303-11, 9.2)."""
 
 DIGEST_OIDS: Final[Mapping[str, str]] = {
     "md5": "1.2.840.113549.2.5",
@@ -77,13 +79,13 @@ class Protection(Enum):
 class Holder:
     """Data group 11 (ICAO Doc 9303-10, 4.7.11): names in national characters, `<<` after the surname.
 
-    What is empty is left out.
+    What is empty is left out. Of the birth date, parts may be unknown.
     """
 
     full_name: str = ""
     other_names: tuple[str, ...] = ()
     personal_number: str = ""
-    birth_date: date | None = None
+    birth_date: date | PartialDate | None = None
     place_of_birth: tuple[str, ...] = ()
 
 
@@ -102,8 +104,9 @@ class ChipOrder:
 
     `lines` are the MRZ; `portrait` is a picture in any format that Pillow reads; `signed_at` is when the state
     signs. `algorithm` is of signing.ALGORITHMS, `active` of active.ACTIVE_ALGORITHMS. `lds_version` is the version of
-    the security object, 0 or 1. `signing_time`: whether the security object says when it was signed. `by_key_id`:
-    whether it names the signer by its key. `holder` and `issuance` make data groups 11 and 12. `pki` is the state's,
+    the security object, 0 or 1. `signing_time`: whether it says when it was signed. `by_key_id`: whether it names the
+    signer by its key. `bcd_dates`: whether dates in data groups 11 and 12 take four bytes instead of eight (readers
+    take both: ICAO Doc 9303-10, 4.7.12). `holder` and `issuance` make data groups 11 and 12. `pki` is the state's,
     otherwise Utopia's as it is at `signed_at`.
     """
 
@@ -118,6 +121,7 @@ class ChipOrder:
     active: str = DEFAULT_ACTIVE
     signing_time: bool = True
     by_key_id: bool = False
+    bcd_dates: bool = False
     holder: Holder | None = None
     issuance: Issuance | None = None
     pki: Pki | None = None
@@ -206,9 +210,9 @@ def data_groups(order: ChipOrder, key: ChipKey | None) -> dict[int, bytes]:
     """Write the data groups of a chip by their number. Raises SpecimenError."""
     groups = {1: data_group_1(order.lines), 2: portrait_group(order)}
     if order.holder is not None:
-        groups[11] = data_group_11(order.holder)
+        groups[11] = data_group_11(order.holder, bcd=order.bcd_dates)
     if order.issuance is not None:
-        groups[12] = data_group_12(order.issuance)
+        groups[12] = data_group_12(order.issuance, bcd=order.bcd_dates)
     if key is not None:
         groups[15] = data_group_15(key)
     security_infos = _security_infos(order.protection, key)
@@ -230,25 +234,30 @@ def portrait_group(order: ChipOrder) -> bytes:
         raise SpecimenError(f"portrait: {error}") from None
 
 
-def data_group_11(holder: Holder) -> bytes:
-    """Write the details of the holder that there are (ICAO Doc 9303-10, 4.7.11)."""
-    values = {
-        0x5F0E: holder.full_name,
-        0x5F10: holder.personal_number,
-        0x5F2B: _date(holder.birth_date),
-        0x5F11: "<".join(holder.place_of_birth),
-    }
-    return _details(DG_TAGS[11], values, 0x5F0F, holder.other_names)
+def data_group_11(holder: Holder, *, bcd: bool = False) -> bytes:
+    """Write the details of the holder that there are, in the order of ICAO Doc 9303-10, 4.7.11."""
+    return _details(
+        DG_TAGS[11],
+        {
+            0x5F0E: holder.full_name.encode("utf-8"),
+            OTHER_NAME: _repeated(OTHER_NAME, holder.other_names),
+            0x5F10: holder.personal_number.encode("utf-8"),
+            0x5F2B: _date(holder.birth_date, bcd=bcd),
+            0x5F11: "<".join(holder.place_of_birth).encode("utf-8"),
+        },
+    )
 
 
-def data_group_12(issuance: Issuance) -> bytes:
-    """Write the details of the document that there are (ICAO Doc 9303-10, 4.7.12)."""
-    values = {
-        0x5F19: issuance.authority,
-        0x5F26: _date(issuance.issued_on),
-        0x5F1B: issuance.endorsements,
-    }
-    return _details(DG_TAGS[12], values, 0, ())
+def data_group_12(issuance: Issuance, *, bcd: bool = False) -> bytes:
+    """Write the details of the document that there are, in the order of ICAO Doc 9303-10, 4.7.12."""
+    return _details(
+        DG_TAGS[12],
+        {
+            0x5F19: issuance.authority.encode("utf-8"),
+            0x5F26: _date(issuance.issued_on, bcd=bcd),
+            0x5F1B: issuance.endorsements.encode("utf-8"),
+        },
+    )
 
 
 def data_group_15(key: ChipKey) -> bytes:
@@ -256,18 +265,27 @@ def data_group_15(key: ChipKey) -> bytes:
     return tlv(DG_TAGS[15], key.public_info().dump())
 
 
-def _date(day: date | None) -> str:
-    return "" if day is None else day.strftime("%Y%m%d")
+def _date(day: date | PartialDate | None, *, bcd: bool) -> bytes:
+    """Write YYYYMMDD, unknown parts as zeros (ICAO Doc 9303-10, 4.7.11.1)."""
+    if day is None:
+        return b""
+    digits = f"{day.year or 0:04}{day.month or 0:02}{day.day or 0:02}"
+    return bytes.fromhex(digits) if bcd else digits.encode("ascii")
 
 
-def _details(group: int, values: Mapping[int, str], list_tag: int, listed: tuple[str, ...]) -> bytes:
-    """Write a list of tags and the texts under them; `listed` are in a template of their own with their number."""
-    objects = {tag: tlv(tag, text.encode("utf-8")) for tag, text in values.items() if text}
-    if listed:
-        members = (tlv(list_tag, text.encode("utf-8")) for text in listed)
-        objects[list_tag] = tlv(0xA0, integer(len(listed)), *members)
-    tags = b"".join(unsigned(tag) for tag in objects)
-    return tlv(group, tlv(TAG_LIST, tags), *objects.values())
+def _repeated(tag: int, texts: tuple[str, ...]) -> bytes:
+    """Write how many there are, and each."""
+    if not texts:
+        return b""
+    return integer(len(texts)) + b"".join(tlv(tag, text.encode("utf-8")) for text in texts)
+
+
+def _details(group: int, values: Mapping[int, bytes]) -> bytes:
+    """Write the list of tags that have a value, and the values; other names are in a template of their own."""
+    there = {tag: value for tag, value in values.items() if value}
+    tags = b"".join(unsigned(tag) for tag in there)
+    objects = (tlv(CONTENT_SPECIFIC if tag == OTHER_NAME else tag, value) for tag, value in there.items())
+    return tlv(group, tlv(TAG_LIST, tags), *objects)
 
 
 def _security_infos(protection: Protection, key: ChipKey | None) -> list[bytes]:
@@ -315,7 +333,10 @@ def sealed(order: ChipOrder, content: bytes, signer: Signer) -> bytes:
 
 def lds_security_object(digest: str, hashes: Mapping[int, bytes], version: int) -> bytes:
     """Write the LDSSecurityObject (ICAO Doc 9303-10, 4.6.2.3); `digest` is a name that hashlib knows."""
-    algorithm = sequence(oid(DIGEST_OIDS[digest]), tlv(0x05))
+    parameters = (
+        tlv(NULL) if version == 0 else b""
+    )  # left out today (4.6.2.3, note 2), there in most old chips
+    algorithm = sequence(oid(DIGEST_OIDS[digest]), parameters)
     values = sequence(*(sequence(integer(number), octets(value)) for number, value in sorted(hashes.items())))
     parts = [integer(version), algorithm, values]
     if version == 1:

@@ -1,4 +1,4 @@
-"""Signed data (RFC 5652) as security objects and master lists are: ICAO Doc 9303-10, 4.6.2; 9303-12, 9."""
+"""Signed data (RFC 5652) as security objects and master lists are: ICAO Doc 9303-10, 4.6.2.2; 9303-12, 9.1."""
 
 from __future__ import annotations
 

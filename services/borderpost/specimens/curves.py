@@ -1,6 +1,6 @@
 """Domain parameters of the curves that travel documents are signed with, for keys that write them out.
 
-ICAO Doc 9303-12, 4.1 wants certificates to carry the parameters instead of the curve's name (BSI TR-03111, 5.1.1).
+ICAO Doc 9303-12, 4.1.6 wants certificates to carry the parameters instead of the curve's name.
 Sources: FIPS 186-4, D.1.2; RFC 5639, 3. Every cofactor is 1.
 """
 

@@ -8,6 +8,7 @@ SEQUENCE: Final = 0x30
 SET: Final = 0x31
 INTEGER: Final = 0x02
 OCTET_STRING: Final = 0x04
+NULL: Final = 0x05
 PRINTABLE_STRING: Final = 0x13
 
 LONG_FORM: Final = 0x80

@@ -41,11 +41,11 @@ STATIC_CAMERA: Final = 2
 FACE_DATA_39794: Final = 0x65
 GENERATION_39794: Final = 3
 YEAR_39794: Final = 2019
-"""Version of ISO/IEC 39794-5 (E: 2019), as its clause 7 has it written."""
+"""Version of ISO/IEC 39794-5: third generation, 2019."""
 
 
 class FaceFormat(Enum):
-    """How data group 2 is written: ISO/IEC 19794-5:2005, or its successor in ASN.1."""
+    """How data group 2 is written: ISO/IEC 19794-5:2005, or its successor in ASN.1 (ICAO Doc 9303-10, 4.5.6)."""
 
     ISO_19794_5 = "19794-5"
     ISO_39794_5 = "39794-5"
@@ -92,7 +92,7 @@ def compressed(portrait: bytes, kind: PictureKind) -> bytes:
 
 
 def _header(encoding: FaceFormat) -> bytes:
-    """Biometric header template (ICAO Doc 9303-10, table of 4.7.2.1)."""
+    """Biometric header template (ICAO Doc 9303-10, table 44)."""
     return tlv(
         HEADER,
         tlv(0x80, CBEFF_VERSION),

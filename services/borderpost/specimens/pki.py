@@ -41,10 +41,10 @@ DOCUMENT_TYPE_LIST: Final = "2.23.136.1.1.6.2"
 """id-icao-mrtd-security-extensions-documentTypeList (ICAO Doc 9303-12, 7.1.1.6)."""
 
 MASTER_LIST: Final = "2.23.136.1.1.2"
-"""id-icao-cscaMasterList (ICAO Doc 9303-12, 9)."""
+"""id-icao-cscaMasterList (ICAO Doc 9303-12, 9.2)."""
 
 MASTER_LIST_SIGNING: Final = "2.23.136.1.1.3"
-"""id-icao-cscaMasterListSigningKey, the extended key usage of a master list's signer (ICAO Doc 9303-12, 7.1.1)."""
+"""id-icao-cscaMasterListSigningKey, the extended key usage of a master list's signer (ICAO Doc 9303-12, 7.1.1.3)."""
 
 DOCUMENT_TYPES: Final = ("P", "I", "V")
 """What Utopia's signers sign: all passports, cards and visas. One letter means every type that begins with it."""
@@ -53,10 +53,10 @@ DAY: Final = timedelta(days=1)
 YEAR: Final = timedelta(days=365)
 
 CSCA_USAGE: Final = 3 * YEAR
-"""How long a CSCA's key signs: 3 to 5 years (ICAO Doc 9303-12, 4.2.1)."""
+"""How long a CSCA's key signs: 3 to 5 years (ICAO Doc 9303-12, 4.1.4)."""
 
 SIGNER_USAGE: Final = 90 * DAY
-"""How long a document signer's key signs: at most three months (ICAO Doc 9303-12, 4.2.2)."""
+"""How long a document signer's key signs: at most three months (ICAO Doc 9303-12, 4.1.1)."""
 
 DOCUMENT_VALIDITY: Final = 10 * YEAR
 """How long a passport is valid; its signer's certificate outlives it."""
@@ -68,7 +68,7 @@ SIGNER_AGE: Final = 10 * DAY
 """How long a document signer is in use by then."""
 
 CRL_VALIDITY: Final = 90 * DAY
-"""A revocation list is renewed at least so often (ICAO Doc 9303-12, 6.3)."""
+"""A revocation list is renewed at least so often (ICAO Doc 9303-12, 4.1.5)."""
 
 SIGNER_SERIAL: Final = 0x5001
 REVOKED_SERIAL: Final = 0x5002
@@ -269,7 +269,7 @@ def _issued(
 
 
 def distinguished_name(common_name: str, country: str, number: str = "") -> x509.Name:
-    """Name a part of a specimen PKI, with a number if need be (ICAO Doc 9303-12, 7.1.1.2: upper-case country)."""
+    """Name a part of a specimen PKI, with a number if need be (ICAO Doc 9303-12, 7.1.1.1)."""
     name = {"country_name": country, "organization_name": ORGANISATION, "common_name": common_name}
     if number:
         name["serial_number"] = number

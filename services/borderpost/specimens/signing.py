@@ -22,7 +22,7 @@ from borderpost.specimens.curves import COFACTOR, CURVES
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 RSA_BITS: Final = 2048
-"""The least that ICAO Doc 9303-12, 4.4.1 allows document signers; enough for specimens, and soon made."""
+"""Enough for specimens, and soon made."""
 
 RSA_EXPONENT: Final = 65537
 
@@ -49,7 +49,7 @@ UNCOMPRESSED: Final = 4
 
 
 class Scheme(Enum):
-    """Kinds of signatures (ICAO Doc 9303-12, 4.4)."""
+    """Kinds of signatures (ICAO Doc 9303-12, 4.1.6)."""
 
     RSA_PKCS1 = "rsa-pkcs1"
     RSA_PSS = "rsa-pss"
@@ -170,7 +170,7 @@ def public_info(private: PrivateKey, *, explicit: bool) -> keys.PublicKeyInfo:
 
 
 def _explicit_parameters(name: str) -> keys.ECDomainParameters:
-    """Write out a curve (RFC 3279, 2.3.5), with the cofactor that ICAO Doc 9303-12, 4.4.3 asks for."""
+    """Write out a curve (RFC 3279, 2.3.5), with the cofactor that ICAO Doc 9303-12, 4.1.6 asks for."""
     curve = CURVES[name]
 
     def field(value: int) -> bytes:
