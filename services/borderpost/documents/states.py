@@ -1,7 +1,8 @@
 """The code list of states and issuers: ICAO Doc 9303-3 (8th edition), section 5.
 
-Part A is ISO 3166-1 alpha-3, except that Germany is `D`; parts B to D and the notes add what follows it.
-`DEU` is left out on purpose: no machine readable zone may hold it.
+Part A is ISO 3166-1 with a few of ICAO's own; in a machine readable zone Germany is `D`, and `DEU` is left out on
+purpose. Parts B to G follow; part H (IAO) signs master lists and issues no documents. All were compared with the
+edition's text and with ISO's list.
 """
 
 from __future__ import annotations
@@ -9,55 +10,79 @@ from __future__ import annotations
 from typing import Final
 
 _COUNTRIES: Final = """
-ABW AFG AGO AIA ALA ALB AND ARE ARG ARM ASM ATA ATF ATG AUS AUT AZE BDI BEL BEN BES BFA BGD BGR BHR BHS BIH
-BLM BLR BLZ BMU BOL BRA BRB BRN BTN BVT BWA CAF CAN CCK CHE CHL CHN CIV CMR COD COG COK COL COM CPV CRI CUB
-CUW CXR CYM CYP CZE D DJI DMA DNK DOM DZA ECU EGY ERI ESH ESP EST ETH FIN FJI FLK FRA FRO FSM GAB GBR GEO
-GGY GHA GIB GIN GLP GMB GNB GNQ GRC GRD GRL GTM GUF GUM GUY HKG HMD HND HRV HTI HUN IDN IMN IND IOT IRL IRN
-IRQ ISL ISR ITA JAM JEY JOR JPN KAZ KEN KGZ KHM KIR KNA KOR KWT LAO LBN LBR LBY LCA LIE LKA LSO LTU LUX LVA
-MAC MAF MAR MCO MDA MDG MDV MEX MHL MKD MLI MLT MMR MNE MNG MNP MOZ MRT MSR MTQ MUS MWI MYS MYT NAM NCL NER
-NFK NGA NIC NIU NLD NOR NPL NRU NZL OMN PAK PAN PCN PER PHL PLW PNG POL PRI PRK PRT PRY PSE PYF QAT REU ROU
-RUS RWA SAU SDN SEN SGP SGS SHN SJM SLB SLE SLV SMR SOM SPM SRB SSD STP SUR SVK SVN SWE SWZ SXM SYC SYR TCA
-TCD TGO THA TJK TKL TKM TLS TON TTO TUN TUR TUV TWN TZA UGA UKR UMI URY USA UZB VAT VCT VEN VGB VIR VNM VUT
-WLF WSM YEM ZAF ZMB ZWE
+ABW:AW AFG:AF AGO:AO AIA:AI ALA:AX ALB:AL AND:AD ARE:AE ARG:AR ARM:AM ASM:AS ATA:AQ ATF:TF ATG:AG AUS:AU
+AUT:AT AZE:AZ BDI:BI BEL:BE BEN:BJ BES:BQ BFA:BF BGD:BD BGR:BG BHR:BH BHS:BS BIH:BA BLM:BL BLR:BY BLZ:BZ
+BMU:BM BOL:BO BRA:BR BRB:BB BRN:BN BTN:BT BVT:BV BWA:BW CAF:CF CAN:CA CCK:CC CHE:CH CHL:CL CHN:CN CIV:CI
+CMR:CM COD:CD COG:CG COK:CK COL:CO COM:KM CPV:CV CRI:CR CUB:CU CUW:CW CXR:CX CYM:KY CYP:CY CZE:CZ D:DE
+DJI:DJ DMA:DM DNK:DK DOM:DO DZA:DZ ECU:EC EGY:EG ERI:ER ESH:EH ESP:ES EST:EE ETH:ET FIN:FI FJI:FJ FLK:FK
+FRA:FR FRO:FO FSM:FM GAB:GA GBR:GB GEO:GE GGY:GG GHA:GH GIB:GI GIN:GN GLP:GP GMB:GM GNB:GW GNQ:GQ GRC:GR
+GRD:GD GRL:GL GTM:GT GUF:GF GUM:GU GUY:GY HKG:HK HMD:HM HND:HN HRV:HR HTI:HT HUN:HU IDN:ID IMN:IM IND:IN
+IOT:IO IRL:IE IRN:IR IRQ:IQ ISL:IS ISR:IL ITA:IT JAM:JM JEY:JE JOR:JO JPN:JP KAZ:KZ KEN:KE KGZ:KG KHM:KH
+KIR:KI KNA:KN KOR:KR KWT:KW LAO:LA LBN:LB LBR:LR LBY:LY LCA:LC LIE:LI LKA:LK LSO:LS LTU:LT LUX:LU LVA:LV
+MAC:MO MAF:MF MAR:MA MCO:MC MDA:MD MDG:MG MDV:MV MEX:MX MHL:MH MKD:MK MLI:ML MLT:MT MMR:MM MNE:ME MNG:MN
+MNP:MP MOZ:MZ MRT:MR MSR:MS MTQ:MQ MUS:MU MWI:MW MYS:MY MYT:YT NAM:NA NCL:NC NER:NE NFK:NF NGA:NG NIC:NI
+NIU:NU NLD:NL NOR:NO NPL:NP NRU:NR NZL:NZ OMN:OM PAK:PK PAN:PA PCN:PN PER:PE PHL:PH PLW:PW PNG:PG POL:PL
+PRI:PR PRK:KP PRT:PT PRY:PY PSE:PS PYF:PF QAT:QA REU:RE ROU:RO RUS:RU RWA:RW SAU:SA SDN:SD SEN:SN SGP:SG
+SGS:GS SHN:SH SJM:SJ SLB:SB SLE:SL SLV:SV SMR:SM SOM:SO SPM:PM SRB:RS SSD:SS STP:ST SUR:SR SVK:SK SVN:SI
+SWE:SE SWZ:SZ SXM:SX SYC:SC SYR:SY TCA:TC TCD:TD TGO:TG THA:TH TJK:TJ TKL:TK TKM:TM TLS:TL TON:TO TTO:TT
+TUN:TN TUR:TR TUV:TV TWN:TW TZA:TZ UGA:UG UKR:UA UMI:UM URY:UY USA:US UZB:UZ VAT:VA VCT:VC VEN:VE VGB:VG
+VIR:VI VNM:VN VUT:VU WLF:WF WSM:WS YEM:YE ZAF:ZA ZMB:ZM ZWE:ZW
 """
+"""Three letters as in the zone, two letters as in certificates."""
 
-_OTHER_ISSUERS: Final = {
-    "EUE": "European Union, laissez-passer",
-    "GBD": "British overseas territories citizen",
-    "GBN": "British national (overseas)",
-    "GBO": "British overseas citizen",
-    "GBP": "British protected person",
-    "GBS": "British subject",
-    "NTZ": "Neutral Zone",
-    "RKS": "Kosovo",
-    "UNA": "United Nations specialised agency",
-    "UNK": "United Nations Interim Administration Mission in Kosovo, resident",
-    "UNO": "United Nations Organization",
-    "UTO": "Utopia, the issuer of specimens",
-    "XBA": "African Development Bank",
-    "XCC": "Caribbean Community",
-    "XCE": "Council of Europe",
-    "XCO": "Common Market for Eastern and Southern Africa",
-    "XDC": "Southern African Development Community",
-    "XEC": "Economic Community of West African States",
-    "XES": "Organization of Eastern Caribbean States",
-    "XIM": "African Export-Import Bank",
-    "XMP": "Parliamentary Assembly of the Mediterranean",
-    "XOM": "Sovereign Military Order of Malta",
-    "XPO": "INTERPOL",
-    "XXA": "Stateless person (1954 Convention)",
-    "XXB": "Refugee (1951 Convention)",
-    "XXC": "Refugee, other",
-    "XXX": "Person of unspecified nationality",
+_OTHERS: Final[dict[str, str | None]] = {
+    "ANT": "AN",  # Netherlands Antilles, part F
+    "EUE": "EU",  # European Union, part B
+    "GBD": "GB",  # British overseas territories citizen
+    "GBN": "GB",  # British national (overseas)
+    "GBO": "GB",  # British overseas citizen
+    "GBP": "GB",  # British protected person
+    "GBS": "GB",  # British subject
+    "NTZ": "NT",  # Neutral Zone, part F
+    "RKS": "KS",  # Kosovo
+    "UNA": "UN",  # United Nations, specialised agency
+    "UNK": None,  # United Nations Interim Administration Mission in Kosovo
+    "UNO": "UN",  # United Nations
+    "UTO": "UT",  # Utopia, the issuer of specimens, part G
+    "XBA": None,  # African Development Bank
+    "XCC": None,  # Caribbean Community
+    "XCE": None,  # Council of Europe
+    "XCO": None,  # Common Market for Eastern and Southern Africa
+    "XDC": None,  # Southern African Development Community
+    "XEC": None,  # Economic Community of West African States
+    "XES": None,  # Organization of Eastern Caribbean States
+    "XIM": None,  # African Export-Import Bank
+    "XMP": None,  # Parliamentary Assembly of the Mediterranean
+    "XOM": None,  # Sovereign Military Order of Malta
+    "XPO": None,  # INTERPOL
+    "XXA": None,  # stateless person, part E
+    "XXB": None,  # refugee (1951 Convention)
+    "XXC": None,  # refugee, other
+    "XXX": None,  # person of unspecified nationality
+}
+"""Codes that ISO doesn't have, or has no longer, with the two letters that section 5 gives them, if any."""
+
+_ALPHA_2: Final[dict[str, str | None]] = {
+    **{three: two for three, _, two in (pair.partition(":") for pair in _COUNTRIES.split())},
+    **_OTHERS,
 }
 
-STATE_CODES: Final = frozenset(_COUNTRIES.split()) | frozenset(_OTHER_ISSUERS)
+STATE_CODES: Final = frozenset(_ALPHA_2)
 """Every code that an issuing state or a nationality may be, without fillers."""
 
 SPECIMEN_STATE: Final = "UTO"
-"""Utopia: the state of all specimens (ICAO Doc 9303-3, section 5)."""
+"""Utopia: the state of all specimens (ICAO Doc 9303-3, section 5, part G)."""
 
 
 def is_state(code: str) -> bool:
     """Tell whether `code`, without its fillers, is in the code list."""
     return code in STATE_CODES
+
+
+def alpha2_of(code: str) -> str | None:
+    """Give the two letters that an issuer's certificates have as their country (ICAO Doc 9303-12, 7.1.1.1).
+
+    None for a code that is unknown or has none in section 5, such as XOM: nothing can be compared then. Certificates
+    in use also write them small.
+    """
+    return _ALPHA_2.get(code)

@@ -1,8 +1,11 @@
 """The machine readable zone: its five formats, emitted and parsed (ICAO Doc 9303, parts 3 to 7).
 
-Nothing here reads pictures or the clock.
+Nothing here reads pictures or the clock; docs/mrz.md has the rules in short.
 """
 
+from borderpost.documents.mrz.blindness import SAME_VALUE, is_blind, unprotected_fields
+from borderpost.documents.mrz.codes import CREW_CERTIFICATE, PASSPORT_TYPES, code_fits
+from borderpost.documents.mrz.comparing import differences
 from borderpost.documents.mrz.dates import EXPIRY_AHEAD_YEARS, LEAP_YEAR, read_birth_date, read_expiry_date
 from borderpost.documents.mrz.digits import (
     CHECK_WEIGHTS,
@@ -42,6 +45,7 @@ __all__ = [
     "ALPHABET",
     "CHECK_WEIGHTS",
     "CONFUSIONS",
+    "CREW_CERTIFICATE",
     "DIGITS",
     "DIGIT_FOR_LETTER",
     "EXPIRY_AHEAD_YEARS",
@@ -54,6 +58,8 @@ __all__ = [
     "MAX_DOUBTFUL",
     "MRV_A",
     "MRV_B",
+    "PASSPORT_TYPES",
+    "SAME_VALUE",
     "TD1",
     "TD2",
     "TD3",
@@ -72,9 +78,12 @@ __all__ = [
     "Sex",
     "Span",
     "check_digit",
+    "code_fits",
+    "differences",
     "digit_evidence",
     "emit",
     "format_of",
+    "is_blind",
     "map_kinds",
     "parse",
     "proves",
@@ -82,4 +91,5 @@ __all__ = [
     "read_expiry_date",
     "refuted",
     "repair",
+    "unprotected_fields",
 ]

@@ -7,7 +7,7 @@ import datetime
 from typing import Final
 
 from borderpost.documents.mrz.fields import PartialDate
-from borderpost.documents.mrz.formats import FILLER, MrzShapeError
+from borderpost.documents.mrz.formats import DIGITS, FILLER, MrzShapeError
 
 LEAP_YEAR: Final = 2000
 """29 February is possible when the year is unknown."""
@@ -17,7 +17,11 @@ EXPIRY_AHEAD_YEARS: Final = 50
 
 
 def read_birth_date(text: str, today: datetime.date) -> PartialDate | None:
-    """Read YYMMDD with `<<` for unknown parts, as the latest such date that is not after `today`."""
+    """Read YYMMDD with `<<` for unknown parts, as the latest such date that is not after `today`.
+
+    None if no calendar has it. The zone can't tell a holder of a hundred years from an infant: two digits of the
+    year say no century, and this rule takes the younger.
+    """
     return _read_date(text, latest=today)
 
 
@@ -27,12 +31,10 @@ def read_expiry_date(text: str, today: datetime.date) -> PartialDate | None:
 
 
 def _read_date(text: str, latest: datetime.date) -> PartialDate | None:
-    try:
-        year, month, day = (
-            None if part == FILLER * 2 else int(part) for part in (text[:2], text[2:4], text[4:6])
-        )
-    except ValueError:
+    parts = _parts(text)
+    if parts is None:
         return None
+    year, month, day = parts
     if year is None:
         return PartialDate(None, month, day) if _in_calendar(LEAP_YEAR, month, day) else None
     newest = latest.year - (latest.year - year) % 100
@@ -42,6 +44,15 @@ def _read_date(text: str, latest: datetime.date) -> PartialDate | None:
             if earliest <= latest:
                 return PartialDate(candidate, month, day)
     return None
+
+
+def _parts(text: str) -> tuple[int | None, int | None, int | None] | None:
+    """Read year, month and day, None where unknown; None for all if one is neither two digits nor two fillers."""
+    pairs = (text[:2], text[2:4], text[4:])
+    if any(len(pair) != 2 or (pair != FILLER * 2 and not set(pair) <= set(DIGITS)) for pair in pairs):
+        return None
+    year, month, day = (None if pair == FILLER * 2 else int(pair) for pair in pairs)
+    return year, month, day
 
 
 def _in_calendar(year: int, month: int | None, day: int | None) -> bool:

@@ -67,12 +67,16 @@ def refuted(digits: tuple[DigitEvidence, ...]) -> tuple[str, ...]:
 
 
 def is_long_number(lines: tuple[str, ...], layout: Format) -> bool:
-    """A filler in place of the check digit, and a number without fillers, says that the number runs on."""
+    """Tell whether the number runs on in the optional data (ICAO Doc 9303-5 and -6, 4.2.2, note j).
+
+    It does if a filler is in place of its check digit, its ninth character is none, and more of it, a check
+    digit and a filler follow.
+    """
     if layout.name not in LONG_NUMBER_FORMATS:
         return False
-    optional = text_at(lines, layout.field("optional_data").span)
-    digit = text_at(lines, layout.checks[0].digit)
-    return digit == FILLER and optional[0] != FILLER and len(optional.partition(FILLER)[0]) > 1
+    number = text_at(lines, layout.field("document_number").span)
+    tail, filler, _ = text_at(lines, layout.field("optional_data").span).partition(FILLER)
+    return text_at(lines, layout.checks[0].digit) == FILLER != number[-1] and len(tail) > 1 and filler != ""
 
 
 def split_long_number(lines: tuple[str, ...], layout: Format) -> tuple[str, str]:
