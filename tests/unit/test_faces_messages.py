@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from borderpost.faces.domain import CaptureAction, CaptureProblem
-from borderpost.faces.messages import CATALOGUES, FALLBACK, advice, prompt
+from borderpost.faces.messages import CATALOGUES, advice, prompt
+from borderpost.runtime.languages import FALLBACK
 from borderpost.runtime.reasons import REASONS
 
 
