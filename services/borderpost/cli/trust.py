@@ -76,7 +76,7 @@ def import_files(
 
     Example: `borderpost trust import DE_ROOT_CA.cer DE_ML.ml --source "BSI, May 2026"`
     """
-    wanted = _sha256(issuer)
+    wanted = to_sha256(issuer)
     done: list[dict[str, Any]] = []
     with Person(load_settings(), identity, purpose) as administrator:
         for path in files:
@@ -259,7 +259,8 @@ def _totals_sentence(page: trust_pb2.ListTrustedResponse, shown: int) -> str:
     )
 
 
-def _sha256(text: str) -> bytes:
+def to_sha256(text: str) -> bytes:
+    """Read a SHA-256 in hexadecimal, with or without colons and spaces; nothing is none."""
     digits = re.sub(r"[\s:]", "", text).lower()
     if digits and not _SHA256.fullmatch(digits):
         raise typer.BadParameter(
