@@ -51,8 +51,11 @@ class FakeCropper:
     def __init__(self, jpeg: bytes | None = b"portrait") -> None:
         self._jpeg = jpeg
 
-    def crop(self, page: Rgb, zone: Quad, columns: int) -> Portrait | None:
+    def crop(self, page: Rgb, zone: Zone, format_name: str) -> Portrait | None:
         return None if self._jpeg is None else Portrait(self._jpeg, 35, 45, QUAD)
+
+    def crop_card(self, page: Rgb) -> Portrait | None:
+        return self.crop(page, Zone((), QUAD, ()), "TD1")
 
 
 class FixedTrust:

@@ -160,7 +160,7 @@ def test_each_images_libraries_are_a_part_of_the_one_lock(service: ServiceName) 
         ("decisions", set()),
         ("watchlist", {"faiss-cpu"}),
         ("faces", {"dlib-bin", "onnx", "onnxruntime"}),
-        ("documents", {"rapidocr", "onnxruntime", "opencv-python-headless"}),
+        ("documents", {"dlib-bin", "rapidocr", "onnxruntime", "opencv-python-headless"}),
     ],
 )
 def test_each_image_holds_only_the_heavy_libraries_that_its_service_needs(

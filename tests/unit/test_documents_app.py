@@ -212,7 +212,7 @@ def test_an_expiry_date_with_unknown_parts_is_undetermined():
 def test_a_portrait_outside_the_picture_is_a_warning():
     reading, _ = read([line(NAMES), line(SECOND)], cropper=FakeCropper(None))
     assert reading.portrait is None
-    assert reading.warnings == (Warn.PORTRAIT_OUTSIDE_PICTURE,)
+    assert reading.warnings == (Warn.PORTRAIT_NOT_FOUND,)
     assert reading.optical.overall is Overall.PASS
 
 

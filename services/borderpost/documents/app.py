@@ -33,14 +33,16 @@ class Documents:
         self._cropper = cropper
         self._accept_specimens = accept_specimens
 
-    def read(self, page: bytes, today: datetime.date) -> DocumentReading:
+    def read(self, page: bytes, today: datetime.date, portrait_page: bytes = b"") -> DocumentReading:
         """Read a picture of a data page, and judge it as of `today`.
 
+        `portrait_page` is the document's other side, if it has the portrait.
         Raises only the errors of `decode_picture`. A page that can't be read is a result with a problem.
         """
         clock = _StageClock()
         with clock.stage("decode"):
             picture = decode_picture(page, "page")
+            other_side = decode_picture(portrait_page, "portrait_page") if portrait_page else None
         with clock.stage("read_mrz"):
             zone = self._reader.read(picture)
         if isinstance(zone, Problem):
@@ -50,7 +52,10 @@ class Documents:
             return self._unread(zone.flaw or Problem.MRZ_UNCERTAIN, lines, clock)
         document = mrz.parse(found.lines, today)
         with clock.stage("portrait"):
-            portrait = self._cropper.crop(picture, zone.quad, document.format.width)
+            if other_side is None:
+                portrait = self._cropper.crop(picture, zone, document.format.name)
+            else:
+                portrait = self._cropper.crop_card(other_side)
         warnings = _warnings(document, found, portrait, looked_twice=looked_twice)
         return DocumentReading(
             problem=None,
@@ -116,7 +121,7 @@ def _warnings(
     applies = {
         Warn.CHARACTER_REPAIRED: by_digit,
         Warn.NAMES_MAY_BE_CUT: document.names_may_be_cut,
-        Warn.PORTRAIT_OUTSIDE_PICTURE: portrait is None,
+        Warn.PORTRAIT_NOT_FOUND: portrait is None,
         Warn.SECOND_READING: looked_twice,
     }
     return tuple(warning for warning, holds in applies.items() if holds)

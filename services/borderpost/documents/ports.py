@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from borderpost.documents.domain import Portrait, Problem, Quad, Zone
+from borderpost.documents.domain import Portrait, Problem, Zone
 from borderpost.documents.trust.domain import TrustSnapshot
 from borderpost.runtime.pictures import Rgb
 
@@ -27,13 +27,17 @@ class MrzReader(Protocol):
 
 
 class PortraitCropper(Protocol):
-    """Cuts the portrait out of a page."""
+    """Finds the portrait and cuts it out, upright. Safe to use from several threads at once."""
 
-    def crop(self, page: Rgb, zone: Quad, columns: int) -> Portrait | None:
-        """Cut the portrait by the layout above the zone; None if it is mostly outside the picture.
+    def crop(self, page: Rgb, zone: Zone, format_name: str) -> Portrait | None:
+        """Cut the portrait of the page that the zone is on, which tells where it is and which way is up.
 
-        `columns` is how many characters a line of the zone has, which gives the scale.
+        `format_name` is the zone's format, such as "TD3". None where there is no portrait: none was found, it is
+        mostly outside the picture, or the format has it on the other side (TD1).
         """
+
+    def crop_card(self, page: Rgb) -> Portrait | None:
+        """Cut the portrait of a card's side without a zone, lying in any direction; None if none was found."""
 
 
 class TrustAnchors(Protocol):

@@ -28,7 +28,7 @@ class WholeDocuments:
 
     def read(self, capture: Capture, at: datetime.datetime, caller: Actor) -> DocumentReading:
         """Read a document, and judge it as of `at`. Raises only the errors of `decode_picture`."""
-        reading = self._pages.read(capture.page, at.date())
+        reading = self._pages.read(capture.page, at.date(), capture.portrait_page)
         if capture.chip is None:
             return reading
         files = self._files(capture.chip, capture.visit_id, caller)
