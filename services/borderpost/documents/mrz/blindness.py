@@ -19,7 +19,7 @@ SAME_VALUE: Final = tuple(
 
 def unprotected_fields(layout: Format) -> tuple[str, ...]:
     """Name the fields that no check digit covers."""
-    covered = _covered(layout)
+    covered = {place for rule in layout.checks for span in rule.covers for place in span.places()}
     return tuple(field.name for field in layout.fields if covered.isdisjoint(field.span.places()))
 
 
@@ -30,10 +30,7 @@ def is_blind(layout: Format, place: tuple[int, int], was: str, now: str) -> bool
     In TD1 and TD2 a filler for the digit 0 of the number can let the number run on in the optional data, which one
     time in ten fits; in a number that does run on, more is seen than this says.
     """
-    if place in {at for rule in layout.checks for at in rule.digit.places()}:
+    if any(rule.digit.holds(place) for rule in layout.checks):
         return was == now
-    return place not in _covered(layout) or value(was) % MODULUS == value(now) % MODULUS
-
-
-def _covered(layout: Format) -> set[tuple[int, int]]:
-    return {at for rule in layout.checks for span in rule.covers for at in span.places()}
+    covered = any(span.holds(place) for rule in layout.checks for span in rule.covers)
+    return not covered or value(was) % MODULUS == value(now) % MODULUS

@@ -41,6 +41,11 @@ class Span:
         """Every line and position of it."""
         return ((self.line, position) for position in range(self.start, self.end))
 
+    def holds(self, place: tuple[int, int]) -> bool:
+        """Tell whether a line and position are of it."""
+        line, position = place
+        return line == self.line and self.start <= position < self.end
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
