@@ -1,0 +1,1 @@
+"""Programs that the peers' environment runs; Borderpost never imports them."""
