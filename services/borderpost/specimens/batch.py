@@ -22,13 +22,11 @@ from PIL import Image, ImageFilter
 from borderpost.documents import mrz
 from borderpost.documents.states import SPECIMEN_STATE, STATE_CODES
 from borderpost.specimens import Sex
-from borderpost.specimens.pages import Specimen, mrz_lines, picture
+from borderpost.specimens.pages import FORMATS, Specimen, mrz_lines, picture
 from borderpost.specimens.samples import empty_scene
 
 JPEG_QUALITY: Final = 90
 LETTERS_AND_DIGITS: Final = string.ascii_uppercase + string.digits
-
-FORMATS: Final[Mapping[str, mrz.Format]] = {layout.name: layout for layout in mrz.FORMATS}
 
 CODES: Final[Mapping[str, Sequence[str]]] = {
     "TD1": ("I", "ID", "AC", "C", "IR"),

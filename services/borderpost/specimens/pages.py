@@ -14,17 +14,34 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageOps
 
 from borderpost.documents import mrz
-from borderpost.documents.states import SPECIMEN_STATE
+from borderpost.documents.mrz import PartialDate
+from borderpost.documents.states import SPECIMEN_STATE, STATE_CODES
 from borderpost.runtime.names import to_mrz_letters
 from borderpost.specimens import ocrb
 from borderpost.specimens.layouts import Box, Layout, Place, layout_of
 from borderpost.specimens.paper import PAPER, PIXELS_PER_MM, STATE_COLOUR, font, paper, px
 
+__all__ = [
+    "FORMATS",
+    "NATIONALITIES",
+    "PartialDate",
+    "Specimen",
+    "mrz_lines",
+    "picture",
+    "portrait_side",
+    "render",
+    "to_jpeg",
+    "wrong_digits_of",
+]
+
 MARGIN_IN_PITCH_MM: Final = (ocrb.PITCH - ocrb.WIDTH - ocrb.STROKE) / 2 / ocrb.UNITS_PER_MM
 """What the first character's pitch leaves free on its left."""
 
-CHECK_DIGITS: Final = tuple(rule.field for rule in mrz.TD3.checks)
-"""The names that `Specimen.wrong_digits` takes. Not every format has all of them."""
+FORMATS: Final[Mapping[str, mrz.Format]] = {layout.name: layout for layout in mrz.FORMATS}
+"""By their names: TD1, TD2, TD3, MRV-A, MRV-B."""
+
+NATIONALITIES: Final = STATE_CODES
+"""What `Specimen.nationality` may be in a document that passes."""
 
 VALID_YEARS: Final = 5
 """The printed date of issue is so long before the expiry."""
@@ -63,7 +80,7 @@ class Specimen:
     surname: str
     given_names: str
     document_number: str
-    birth_date: datetime.date | mrz.PartialDate
+    birth_date: datetime.date | PartialDate
     sex: mrz.Sex
     expiry_date: datetime.date
     portrait: bytes
@@ -96,13 +113,18 @@ def mrz_lines(specimen: Specimen) -> tuple[str, ...]:
         optional_data=(specimen.optional_data, specimen.optional_data_2),
     )
     lines = mrz.emit(fields, specimen.format)
-    known = tuple(rule.field for rule in specimen.format.checks)
+    known = wrong_digits_of(specimen.format)
     unknown = set(specimen.wrong_digits) - set(known)
     if unknown:
         raise ValueError(f"wrong_digits: got {', '.join(sorted(unknown))}, want of {', '.join(known)}")
     for name in sorted(specimen.wrong_digits, key=known.index):  # the composite digit comes last
         lines = _with_wrong_digit(lines, specimen, name)
     return lines
+
+
+def wrong_digits_of(layout: mrz.Format) -> tuple[str, ...]:
+    """Return what `Specimen.wrong_digits` may name in a format."""
+    return tuple(rule.field for rule in layout.checks)
 
 
 def picture(specimen: Specimen) -> Image.Image:
@@ -173,8 +195,8 @@ def _code(specimen: Specimen) -> str:
     return specimen.document_code
 
 
-def _parts(date: datetime.date | mrz.PartialDate) -> mrz.PartialDate:
-    return date if isinstance(date, mrz.PartialDate) else mrz.PartialDate(date.year, date.month, date.day)
+def _parts(date: datetime.date | PartialDate) -> PartialDate:
+    return date if isinstance(date, PartialDate) else PartialDate(date.year, date.month, date.day)
 
 
 def _with_wrong_digit(lines: tuple[str, ...], specimen: Specimen, name: str) -> tuple[str, ...]:
@@ -230,7 +252,7 @@ def _printable(text: str) -> str:
     return "".join(char if char.isascii() else to_mrz_letters(char) for char in text)
 
 
-def _printed(date: mrz.PartialDate) -> str:
+def _printed(date: PartialDate) -> str:
     """Write day, month and year, unknown parts as XX (ICAO Doc 9303-3, 3.8)."""
     month = "XXX" if date.month is None else f"{datetime.date(2000, date.month, 1):%b}".upper()
     day = "XX" if date.day is None else f"{date.day:02d}"

@@ -29,6 +29,9 @@ SHADOW_BLUR: Final = 0.009
 SHADOW_DEPTH: Final = 0.55
 """Of the shadow that the page throws: shares of the picture's longer side, and how much light it takes."""
 
+MAX_TILT_ALLOWED: Final = 55.0
+"""Degrees: flatter than this no print can be read."""
+
 MAX_TURN: Final = 180.0
 MAX_TILT: Final = 30.0
 MAX_SHADE: Final = 0.5
@@ -48,7 +51,7 @@ class Scene:
     """How a page is photographed.
 
     `size` is the picture's width and height in pixels. `turn` is the page's rotation in degrees, clockwise as
-    seen. `tilt` is the angle in degrees between the camera's axis and the page's normal, below 60; the side at
+    seen. `tilt` is the angle in degrees between the camera's axis and the page's normal, at most 55; the side at
     `tilt_towards` is the furthest (degrees; 0 is the right, 90 the lower side of the picture). `fill` is the
     share of the picture that the page takes, in the direction in which it takes most. `shade` is how much darker
     the darkest corner is than the brightest, 0 to 1.
@@ -101,8 +104,8 @@ def photograph(page: Image.Image, scene: Scene, corner_radius: int = 0) -> Photo
 
     Raises ValueError for a tilt or a fill that no picture can have.
     """
-    if not 0 <= scene.tilt < 60 or not 0 < scene.fill <= 1:
-        raise ValueError(f"scene: got tilt {scene.tilt}, fill {scene.fill}; want 0 to 60, and 0 to 1")
+    if not 0 <= scene.tilt <= MAX_TILT_ALLOWED or not 0 < scene.fill <= 1:
+        raise ValueError(f"scene: got tilt {scene.tilt}, fill {scene.fill}; want 0 to 55, and 0 to 1")
     generator = np.random.default_rng(scene.seed)
     corners = _projected(page.size, scene, generator)
     mask = Image.new("L", page.size)
@@ -193,7 +196,7 @@ def _table(size: tuple[int, int], generator: np.random.Generator) -> Image.Image
 
 def _dark(size: tuple[int, int], generator: np.random.Generator) -> Image.Image:
     """A dark desk, nearly plain."""
-    return _coloured(_noise(size, (60, 60), generator), (30, 32, 36), (46, 48, 54))
+    return _coloured(_noise(size, (400, 400), generator), (30, 32, 36), (46, 48, 54))
 
 
 def _cloth(size: tuple[int, int], generator: np.random.Generator) -> Image.Image:
