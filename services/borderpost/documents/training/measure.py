@@ -11,20 +11,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from borderpost.documents.adapters.ocrb_net import DIGIT_PER_PITCH, TEXT_SHARE, NetLine, OcrbNet, Strip
+from borderpost.documents.adapters.rapidocr_reader import RapidOcrReader
+from borderpost.documents.adapters.reading.networks import LINE_HEIGHT, STEP, Networks
 from borderpost.documents.domain import Problem, Quad
+from borderpost.documents.mrz import ALPHABET
 from borderpost.documents.ports import MrzReader
+from borderpost.documents.training import glyphs
 from borderpost.documents.training.glyphs import Bank
 from borderpost.documents.training.lines import Sampler, Settings
 from borderpost.runtime.pictures import Rgb
 
 STRENGTHS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+MEASURING_SEED: Final = 4242
+"""No line that is measured was drawn for training."""
 
 BINS: Final = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 """Edges of the confidences that are counted together."""
@@ -33,6 +40,16 @@ ROOM: Final = 1.0
 """Pitches left and right of a line in its strip."""
 
 JPEG_QUALITY: Final = 30
+
+GENERAL_TEXT_SHARE: Final = 0.8
+"""Height of the text by that of the strip which PP-OCR's recogniser reads."""
+
+
+class LineNet(Protocol):
+    """What is measured."""
+
+    def read(self, strips: Sequence[Strip]) -> list[NetLine]:
+        """Read lines."""
 
 
 @dataclass(slots=True)
@@ -154,6 +171,29 @@ DAMAGES: Final[Mapping[str, Callable[[Rgb], Rgb]]] = {
 """What is done to a page before its lines are cut; 1,200 pixels are 24 to a character."""
 
 
+class GeneralReader:
+    """PP-OCR's recogniser of all sorts of print, restricted to the 37 characters, as a reader of the same strips."""
+
+    def __init__(self) -> None:
+        self._networks = Networks()
+
+    def read(self, strips: Sequence[Strip]) -> list[NetLine]:
+        """Read the middle of each strip, for this network wants narrow margins."""
+        return [self._read(strip) for strip in strips]
+
+    def _read(self, strip: Strip) -> NetLine:
+        margin = round(strip.shape[0] * (1 - TEXT_SHARE / GENERAL_TEXT_SHARE) / 2)
+        tight = strip[margin : strip.shape[0] - margin]
+        width = max(STEP, round(tight.shape[1] * LINE_HEIGHT / tight.shape[0] / STEP) * STEP)
+        method = cv2.INTER_AREA if tight.shape[0] > LINE_HEIGHT else cv2.INTER_LINEAR
+        scaled = cv2.resize(tight, (width, LINE_HEIGHT), interpolation=method)
+        frames = self._networks.recognise(np.asarray(scaled, dtype=np.uint8))
+        best = frames.argmax(axis=1)
+        kept = np.flatnonzero((best > 0) & (best != np.append(0, best[:-1])))
+        text = "".join(ALPHABET[place - 1] for place in best[kept])
+        return NetLine(text, frames[kept, 1:], (kept + 0.5).astype(np.float32) * STEP)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A real page, where its lines are, and what they say."""
@@ -190,7 +230,7 @@ def cut(picture: Rgb, quad: Quad, scale: float, length: int) -> Strip:
     return np.asarray(strip, dtype=np.uint8)
 
 
-def real(network: OcrbNet, pages: Sequence[Page], damage: Callable[[Rgb], Rgb]) -> tuple[Tally, int]:
+def real(network: LineNet, pages: Sequence[Page], damage: Callable[[Rgb], Rgb]) -> tuple[Tally, int]:
     """Read the lines of damaged pages; return the lines' tally and the number of pages read without an error."""
     tally, exact = Tally(), 0
     for page in pages:
@@ -206,3 +246,38 @@ def real(network: OcrbNet, pages: Sequence[Page], damage: Callable[[Rgb], Rgb]) 
             tally.add(line, text)
         exact += tuple(line.text for line in lines) == page.truth
     return tally, exact
+
+
+def report(weights: Path, fonts: Sequence[Path], lines: int, pages: Path | None) -> None:
+    """Print all figures: drawn lines in our strokes and in each font, then real pages, if a folder is given."""
+    cv2.setNumThreads(1)
+    network = OcrbNet(weights=weights)
+    rng = np.random.default_rng(MEASURING_SEED)
+    sources = {"our strokes": glyphs.stroke_banks(rng)} | {
+        font.name: glyphs.font_banks(rng, font) for font in fonts
+    }
+    for source, banks in sources.items():
+        together = Tally()
+        for strength in STRENGTHS:
+            tally = drawn(network, banks, strength, lines, MEASURING_SEED)
+            together.confidences += tally.confidences
+            together.right += tally.right
+            _say(f"{source}, strength {strength}: {tally}")
+        _say(together.calibration())
+    if pages is not None:
+        _report_pages(network, located(pages, RapidOcrReader()))
+
+
+def _report_pages(network: OcrbNet, pages: Sequence[Page]) -> None:
+    for name, reader in (("ocrb-net", network), ("PP-OCR", GeneralReader())):
+        together = Tally()
+        for damage, change in DAMAGES.items():
+            tally, exact = real(reader, pages, change)
+            together.confidences += tally.confidences
+            together.right += tally.right
+            _say(f"{name}, {damage}: {exact} of {len(pages)} pages exact; {tally}")
+        _say(together.calibration())
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201

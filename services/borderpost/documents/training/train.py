@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import optax
 
-from borderpost.documents.adapters.ocrb_net import COLUMN, HEIGHT
-from borderpost.documents.training import glyphs, net
+from borderpost.documents.adapters.ocrb_net import COLUMN, HEIGHT, PIXELS_PER_CHARACTER
+from borderpost.documents.training import degrade, glyphs, net
 from borderpost.documents.training.lines import Sampler, Settings
 
 NEAR: Final = 0.17
@@ -39,6 +39,15 @@ OFFSET_STEPS: Final = 100
 
 MIDDLE_OFFSET: Final = 13
 """Hundredths of a pitch up to which a column is a character's own: half a column."""
+
+LENS_SHARE: Final = 0.65
+"""Of the windows that are blurred once more; the others are moved."""
+
+SOFTENING: Final = (0.3, 1.3)
+"""Strengths of that blur: the last is a sigma of 0.17 pitches, or a motion of 0.55."""
+
+NOISE: Final = 0.3
+"""Highest strength of the noise that is added then."""
 
 CHUNK: Final = 500
 """Windows drawn from one seed."""
@@ -59,9 +68,11 @@ FORGETTING: Final = 10.0
 class Recipe:
     """How the network is fitted."""
 
-    seed: int = 20261
-    windows: int = 100_000
-    epochs: float = 2.5
+    seed: int
+    windows: int
+    epochs: float
+    softened: float = 0.0
+    """Share of the windows that are blurred once more, differently every time they are seen."""
     batch: int = 32
     peak_rate: float = 2.5e-3
     decay: float = 1e-3
@@ -109,6 +120,7 @@ def fit(
 
     It begins with random parameters, or with those of a file, and ends with the recipe's last step or earlier.
     """
+    cv2.setNumThreads(1)
     arrays = _arrays(folder, recipe.windows, settings.window, "r")
     rng = np.random.default_rng(recipe.seed)
     params = averaged = net.fresh(rng) if start is None else load(start)
@@ -204,7 +216,17 @@ def _batches(
             order = rng.permutation(recipe.windows - HELD_BACK)
         chosen, order = np.sort(order[: recipe.batch]), order[recipe.batch :]
         strips, labels, offsets = (array[chosen] for array in arrays)
+        for place in np.flatnonzero(rng.random(recipe.batch) < recipe.softened):
+            strips[place] = _softened(strips[place], rng)
         yield strips, labels.astype(np.int32), offsets.astype(np.float32) / OFFSET_STEPS
+
+
+def _softened(strip: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Blur a strip by a lens or by motion, and add a little noise."""
+    picture = strip.astype(np.float32) / np.float32(255)
+    blur = degrade.blurred if rng.random() < LENS_SHARE else degrade.moved
+    picture = blur(picture, rng, float(rng.uniform(*SOFTENING)), PIXELS_PER_CHARACTER)
+    return degrade.to_bytes(degrade.noisy(picture, rng, float(rng.uniform(0, NOISE)), PIXELS_PER_CHARACTER))
 
 
 def _arrays(folder: Path, count: int, width: int, mode: Any) -> tuple[npt.NDArray[Any], ...]:
