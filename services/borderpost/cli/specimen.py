@@ -141,7 +141,7 @@ def make(
     for option, name in (("--surname", surname), ("--given", given)):
         if name and not to_mrz_letters(name):
             raise typer.BadParameter(
-                "want Latin letters: write the name's transliteration", param_hint=option
+                "want Latin, Cyrillic or Arabic letters: write the name's transliteration", param_hint=option
             )
     scene = _scene(seed, turn, tilt, ground) if photo else None
     written = _write(specimen, out, scene)

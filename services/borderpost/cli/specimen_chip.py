@@ -177,7 +177,7 @@ def _lines(
     for option, name in (("--surname", surname), ("--given", given)):
         if name and not to_mrz_letters(name):
             raise typer.BadParameter(
-                "want Latin letters: write the name's transliteration", param_hint=option
+                "want Latin, Cyrillic or Arabic letters: write the name's transliteration", param_hint=option
             )
     sex_letter = _choice(Sex, "<" if sex.upper() == "X" else sex.upper(), "--sex")
     specimen = Specimen(surname, given, number.upper(), born.date(), sex_letter, expiry, b"")

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 from borderpost.documents.chip.domain import ChipReading
-from borderpost.documents.mrz import DigitState, Mrz, MrzFields, Repair, refuted
+from borderpost.documents.mrz import DigitState, Mrz, MrzFields, Repair, code_fits, refuted
 from borderpost.documents.states import SPECIMEN_STATE, is_state
 from borderpost.documents.verdict import Check, CheckName, Result, Verdict, verdict
 
@@ -123,16 +123,6 @@ class DocumentReading:
     chip: ChipReading | None = None
 
 
-FIRST_LETTERS: Final = {
-    "TD1": frozenset("ACI"),
-    "TD2": frozenset("ACI"),
-    "TD3": frozenset("P"),
-    "MRV-A": frozenset("V"),
-    "MRV-B": frozenset("V"),
-}
-"""What a document code may begin with, by format (ICAO Doc 9303-4 to -7, "document code")."""
-
-
 def optical_verdict(document: Mrz, today: datetime.date, *, accept_specimens: bool) -> Verdict:
     """Judge a cleanly read MRZ. Specimens of Utopia pass in development and never at a border."""
     checks = (
@@ -173,7 +163,7 @@ def electronic_verdict_without_chip() -> Verdict:
 
 
 def _kind_known(document: Mrz) -> Check:
-    if document.fields.document_code[:1] in FIRST_LETTERS[document.format.name]:
+    if code_fits(document.fields.document_code, document.format):
         return Check(CheckName.DOCUMENT_KIND_KNOWN, Result.PASSED)
     return Check(CheckName.DOCUMENT_KIND_KNOWN, Result.FAILED, "DOCUMENT_CODE_NOT_OF_ITS_FORMAT")
 

@@ -174,7 +174,7 @@ class PersonName(_message.Message):
     PRIMARY_IDENTIFIER_FIELD_NUMBER: _builtins.int
     SECONDARY_IDENTIFIER_FIELD_NUMBER: _builtins.int
     primary_identifier: _builtins.str
-    """Primary identifier (surname), 1 to 200 characters, at least one of them a Latin letter."""
+    """Primary identifier (surname), 1 to 200 characters, at least one of them a Latin, Cyrillic or Arabic letter."""
     secondary_identifier: _builtins.str
     """Secondary identifier (given names), at most 200 characters."""
     def __init__(

@@ -175,7 +175,11 @@ def _check_template(field: str, template: types_pb2.Template) -> None:
 def _check_name(field: str, name: watchlist_pb2.PersonName) -> None:
     _check_text(f"{field}.primary_identifier", name.primary_identifier, MAX_IDENTIFIER)
     if not to_mrz_letters(name.primary_identifier):
-        raise _wrong(f"{field}.primary_identifier", "no Latin letter", "its transliteration (ICAO 9303-3, 6)")
+        raise _wrong(
+            f"{field}.primary_identifier",
+            "no letter that the MRZ has a spelling for",
+            "its transliteration (ICAO 9303-3, 6)",
+        )
     if name.secondary_identifier:
         _check_text(f"{field}.secondary_identifier", name.secondary_identifier, MAX_IDENTIFIER)
 
