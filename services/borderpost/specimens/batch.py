@@ -21,9 +21,11 @@ from PIL import Image, ImageFilter
 
 from borderpost.documents import mrz
 from borderpost.documents.states import SPECIMEN_STATE, STATE_CODES
-from borderpost.specimens import Sex
+from borderpost.specimens import Sex, ocrb
 from borderpost.specimens.pages import FORMATS, Specimen, mrz_lines, picture
 from borderpost.specimens.samples import empty_scene
+
+LineMask = Callable[[str, float], Image.Image]
 
 JPEG_QUALITY: Final = 90
 LETTERS_AND_DIGITS: Final = string.ascii_uppercase + string.digits
@@ -77,13 +79,15 @@ def random_specimen(
     )
 
 
-def write(folder: Path, count: int, seed: int, formats: Sequence[mrz.Format]) -> None:
+def write(
+    folder: Path, count: int, seed: int, formats: Sequence[mrz.Format], line_mask: LineMask = ocrb.line_mask
+) -> None:
     """Write `count` pages of each format under every condition."""
     for layout in formats:
         source = random.Random(f"{seed} {layout.name}")  # noqa: S311  repeatable pages, nothing secret
         for number in range(count):
             specimen = random_specimen(source, layout)
-            page = picture(specimen)
+            page = picture(specimen, line_mask)
             for name, change in CONDITIONS.items():
                 path = folder / f"{layout.name}-{name}" / f"{number:02d}.jpg"
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,8 +133,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--format", action="append", choices=sorted(FORMATS))
+    parser.add_argument("--font", type=Path, help="draw the zone with this font of OCR-B, to compare")
     asked = parser.parse_args()
-    write(asked.folder, asked.count, asked.seed, [FORMATS[name] for name in asked.format or FORMATS])
+    line_mask = ocrb.line_mask if asked.font is None else ocrb.font_mask(asked.font)
+    formats = [FORMATS[name] for name in asked.format or FORMATS]
+    write(asked.folder, asked.count, asked.seed, formats, line_mask)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import functools
 import math
+import pathlib
+from collections.abc import Callable
 from typing import Final
 
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 Point = tuple[float, float]
 Path = tuple[Point, ...]
@@ -26,6 +28,9 @@ UNITS_PER_MM: Final = 10.0
 
 DEGREES_PER_STEP: Final = 6.0
 OVERSAMPLING: Final = 4
+
+FONT_PROBE: Final = 1000
+"""Size at which a font file is measured."""
 
 
 def _arc(x: float, y: float, rx: float, ry: float, begin: float, end: float) -> Path:
@@ -111,6 +116,31 @@ def line_mask(text: str, pixels_per_mm: float) -> Image.Image:
         region = mask.crop((*place, place[0] + glyph.width, height))
         mask.paste(ImageChops.lighter(region, glyph), place)
     return mask
+
+
+def font_mask(font_file: pathlib.Path) -> Callable[[str, float], Image.Image]:
+    """Return a `line_mask` that draws with a font file of OCR-B, to compare the strokes here with.
+
+    Raises OSError if the file is no font.
+    """
+    probe = ImageFont.truetype(str(font_file), FONT_PROBE)
+    tall = (
+        FONT_PROBE
+        * (DIGIT + STROKE)
+        / (probe.getbbox("0", anchor="ls")[3] - probe.getbbox("0", anchor="ls")[1])
+    )
+
+    def mask_of(text: str, pixels_per_mm: float) -> Image.Image:
+        pitch = PITCH / UNITS_PER_MM * pixels_per_mm
+        font = ImageFont.truetype(str(font_file), tall / UNITS_PER_MM * pixels_per_mm)
+        height = glyph_height(pixels_per_mm)
+        mask = Image.new("L", (math.ceil(pitch * len(text)) + 1, height))
+        draw = ImageDraw.Draw(mask)
+        for index, char in enumerate(text):
+            draw.text(((index + 0.5) * pitch, height), char, font=font, fill=255, anchor="mb")
+        return mask
+
+    return mask_of
 
 
 def glyph_height(pixels_per_mm: float) -> int:

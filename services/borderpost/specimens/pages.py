@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -127,8 +127,13 @@ def wrong_digits_of(layout: mrz.Format) -> tuple[str, ...]:
     return tuple(rule.field for rule in layout.checks)
 
 
-def picture(specimen: Specimen) -> Image.Image:
-    """Render the page that has the MRZ, in RGB. Raises as `mrz_lines` does."""
+def picture(
+    specimen: Specimen, line_mask: Callable[[str, float], Image.Image] = ocrb.line_mask
+) -> Image.Image:
+    """Render the page that has the MRZ, in RGB. Raises as `mrz_lines` does.
+
+    `line_mask` draws a line of the zone from its text and the pixels of a millimetre.
+    """
     layout = layout_of(specimen.format)
     page = paper(layout, with_mrz=True).copy()
     if layout.two_sides:
@@ -136,7 +141,7 @@ def picture(specimen: Specimen) -> Image.Image:
     else:
         _draw_face(page, specimen, layout)
     for line, centre in zip(mrz_lines(specimen), layout.line_centres, strict=True):
-        mask = ocrb.line_mask(line, PIXELS_PER_MM)
+        mask = line_mask(line, PIXELS_PER_MM)
         # Digits reach the mask's upper edge, so its middle is theirs.
         place = (px(layout.mrz_left) - px(MARGIN_IN_PITCH_MM), px(centre) - mask.height // 2)
         page.paste(INK, place, mask)
