@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from borderpost.documents.chip.chain import find_issuer, is_link
 from borderpost.documents.chip.read import DATA_CHECKS, read_chip
+from borderpost.documents.chip.reasons import Why
 from borderpost.documents.pki.certificates import Certificate, parse_certificate
 from borderpost.documents.trust.domain import NOTHING_TRUSTED, TrustSnapshot
 from borderpost.documents.verdict import CheckName, Overall, Result, verdict
+from borderpost.runtime.reasons import REASONS
 from borderpost.specimens import pki
 from borderpost.specimens.chip import Holder, Issuance, SpecimenChip, common_data, make_chip, security_object
 from borderpost.specimens.der import tlv
@@ -270,3 +273,10 @@ def test_a_zone_with_a_wrong_check_digit_is_told():
     lines = (LINES[0], LINES[1][:9] + "7" + LINES[1][10:])
     faulty = make_chip(dataclasses.replace(order(), lines=lines))
     assert wrong(trust_of(faulty), SIGNED, faulty) == {"CHIP_MRZ": "CHECK_DIGIT_REFUTED"}
+
+
+def test_every_reason_is_explained_to_officers_and_in_the_docs():
+    page = (Path(__file__).parents[2] / "docs/chips.md").read_text()
+    for why in Why:
+        assert why in REASONS
+        assert f"`{why}`" in page or why in (Why.MRZ_NOT_READ, Why.EXPIRY_DATE_UNKNOWN)

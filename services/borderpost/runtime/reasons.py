@@ -85,6 +85,56 @@ _DOCUMENT: Final = {
     "MRZ_UNCERTAIN": "The machine readable zone could not be read with certainty.",
 }
 
+_CHIP: Final = {
+    "SECURITY_OBJECT_MISSING": "The chip's security object was not read, so nothing on the chip can be believed.",
+    "SECURITY_OBJECT_UNREADABLE": "The chip's security object is damaged or none.",
+    "SIGNED_ATTRIBUTES_MISSING": "The chip's signature lacks the attributes that the standard wants.",
+    "SIGNED_ATTRIBUTES_WRONG": "The list of the chip's contents is not the one that was signed.",
+    "SIGNER_CERTIFICATE_MISSING": "The certificate of the chip's signer is not on the chip.",
+    "SIGNER_CERTIFICATE_UNREADABLE": "The certificate of the chip's signer is damaged.",
+    "ALGORITHM_NOT_SUPPORTED": "The chip is signed by an algorithm that is not known here.",
+    "HASH_TOO_WEAK": "The chip is signed by a hash that anybody can forge and no document may have.",
+    "KEY_TOO_WEAK": "The key of the chip's signer is too weak to prove anything.",
+    "SIGNATURE_WRONG": "The chip's signature is wrong: its contents are not what a state signed.",
+    "TRUST_ANCHOR_UNKNOWN": "The certificate of the state that signed the chip is not in the trust store.",
+    "SIGNER_NOT_ISSUED_BY_CSCA": "The chip's signer names a state's certificate that did not issue it: a forgery.",
+    "SIGNER_MAY_NOT_SIGN_DOCUMENTS": "The chip was signed with a certificate that is not for documents.",
+    "SIGNER_EXPIRED": "The certificate of the chip's signer has expired, as documents signed with it should have.",
+    "SIGNER_NOT_YET_VALID": "The certificate of the chip's signer is not valid yet.",
+    "SIGNER_NOT_VALID_WHEN_SIGNING": "The chip was signed while its signer's certificate was not valid.",
+    "SIGNED_IN_THE_FUTURE": "The chip says that it was signed after the present.",
+    "CSCA_EXPIRED": "The state's certificate that stands behind the chip's signer has expired.",
+    "CSCA_NOT_YET_VALID": "The state's certificate that stands behind the chip's signer is not valid yet.",
+    "CSCA_NOT_VALID_WHEN_SIGNING": "The chip was signed while the state's certificate was not valid.",
+    "SIGNER_REVOKED": "The state has revoked the certificate of the chip's signer.",
+    "CSCA_REVOKED": "The state has revoked its certificate that stands behind the chip's signer.",
+    "REVOCATION_UNKNOWN": "The trust store has no revocation list of the state that signed the chip.",
+    "REVOCATION_LIST_STALE": "The revocation list of the state that signed the chip is out of date.",
+    "SIGNER_OF_ANOTHER_COUNTRY": "The chip was signed by another country than the one that issued the document.",
+    "COUNTRY_UNKNOWN": "Whether the chip's signer is of the issuing country can't be told.",
+    "DG1_ALTERED": "The machine readable zone on the chip was altered after it was signed.",
+    "DG2_ALTERED": "The portrait on the chip was altered or swapped after it was signed.",
+    "DATA_GROUP_ALTERED": "A file on the chip was altered after it was signed.",
+    "DATA_GROUP_NOT_SIGNED": "A file on the chip is not among those that were signed; nothing in it is believed.",
+    "DATA_GROUP_NOT_READ": "A file that the chip has was not read, so not all could be checked.",
+    "COMMON_DATA_UNREADABLE": "The chip's list of its own files is damaged.",
+    "COMMON_DATA_DIFFERS": "The chip's list of its own files is not the signed one: files may be hidden or added.",
+    "CHIP_MRZ_UNREADABLE": "The machine readable zone on the chip can't be read.",
+    "CHIP_PORTRAIT_UNREADABLE": "The portrait on the chip can't be read.",
+    "ACTIVE_AUTHENTICATION_WRONG": "The chip answered a challenge with a wrong signature: it is a copy, or faulty.",
+    "ACTIVE_AUTHENTICATION_NOT_DONE": "The chip could prove that it is no copy, and no proof was made.",
+    "ACTIVE_AUTHENTICATION_NO_KEY": "The chip answered a challenge, and the file with its key was not read.",
+    "ACTIVE_AUTHENTICATION_KEY_NOT_AUTHENTIC": "The chip answered with a key that no trusted state has signed.",
+    "ACTIVE_AUTHENTICATION_NOT_SUPPORTED": "The chip's key or algorithm for proving that it is no copy is not known.",
+    "CHIP_AUTHENTICATION_CLAIMED": "Only the reader says that the chip is no copy; it can't be checked here.",
+    "CHIP_AUTHENTICATION_NOT_DONE": "The chip could show its reader that it is no copy, and no proof was made.",
+    "COULD_BE_A_CLONE": "The chip has nothing to prove that it is no copy.",
+    "CHIP_DATA_NOT_AUTHENTIC": "The chip's contents can't be believed, so the page was not held against them.",
+    "MRZ_DIFFERS_FROM_CHIP": "The machine readable zone on the page is not the chip's.",
+    "EXPIRY_DIFFERS_FROM_CHIP": "The last day of validity on the page is not the chip's.",
+    "ISSUER_DIFFERS_FROM_CHIP": "The issuing state on the page is not the chip's.",
+}
+
 _NOT_CHECKED: Final = {
     f"{kind}_NOT_CHECKED": f"Not checked, because a service was down or too slow: {what}."
     for kind, what in {
@@ -99,7 +149,14 @@ _NOT_CHECKED: Final = {
     }.items()
 }
 
-REASONS: Final[Mapping[str, str]] = {**_OUTCOME, **_LOOKED_FOR, **_FACE, **_DOCUMENT, **_NOT_CHECKED}
+REASONS: Final[Mapping[str, str]] = {
+    **_OUTCOME,
+    **_LOOKED_FOR,
+    **_FACE,
+    **_DOCUMENT,
+    **_CHIP,
+    **_NOT_CHECKED,
+}
 """Every reason code of a screening, and what it means."""
 
 
