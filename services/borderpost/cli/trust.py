@@ -87,7 +87,7 @@ def import_files(
                 try:
                     answer = administrator.ask(administrator.trust.ImportTrust, request)
                 except BorderpostError as error:
-                    error.message = f"{name}: {error.message}"
+                    error.message = f"{name}: {error.message.removeprefix('file: ')}"
                     raise
                 done.append({"file": name, **show.to_plain(answer)})
                 if not as_json:
@@ -117,7 +117,8 @@ def list_trusted(
     plain.pop("next_page_token", None)
 
     def render() -> None:
-        show.console.print(trusted_view(certificates, now))
+        if certificates:
+            show.console.print(trusted_view(certificates, now))
         if pages[0].revocation_lists:
             show.console.print(revocation_lists_view(pages[0].revocation_lists, now))
         show.console.print(_totals_sentence(pages[0], len(certificates)))
@@ -191,7 +192,7 @@ def trusted_view(certificates: Any, now: datetime) -> Table:
         name = Text.assemble(
             (each.subject, "bold"),
             ("\nlink, issued by " + each.issuer if each.link else "", ""),
-            (f"\n{each.sha256.hex()[:16]}… key id {each.key_id.hex()}", "dim"),
+            (f"\n{each.sha256.hex()[:16]}…\nkey id {each.key_id.hex()}", "dim"),
         )
         rows.add_row(each.country, name, each.key, _validity(each, now))
     return rows
