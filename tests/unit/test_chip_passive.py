@@ -138,6 +138,14 @@ def test_every_date_that_does_not_fit_has_its_reason(changes, at, reason):
     assert checks[CheckName.SIGNER_VALIDITY].reason == reason
 
 
+def test_dates_at_the_ends_of_the_calendar_are_judged_like_all_others():
+    first, last = datetime.min.replace(tzinfo=SIGNED.tzinfo), datetime.max.replace(tzinfo=SIGNED.tzinfo)
+    trust = snapshot([dataclasses.replace(CSCA, not_before=first, not_after=last)], [STATE.revocation_list])
+    assert wrong(trust) == {}
+    for at in (first, last):
+        assert wrong(trust, at)["SIGNER_VALIDITY"] in ("SIGNER_EXPIRED", "SIGNER_NOT_YET_VALID")
+
+
 def test_without_a_signing_time_the_present_decides():
     silent = make_chip(order(signing_time=False))
     assert wrong(trust_of(silent), SIGNED, silent) == {}

@@ -15,7 +15,7 @@ MAX_CANDIDATES: Final = 32
 """Certificates of one name or key identifier that are looked at. The largest state has eight."""
 
 MAX_LINKS: Final = 8
-"""Link certificates from key to older key. A CSCA's key is renewed every three to five years (9303-12, 4.2)."""
+"""Link certificates from key to older key. A CSCA's key is renewed every three to five years (9303-12, 4.1.4)."""
 
 
 @dataclass(frozen=True, slots=True)

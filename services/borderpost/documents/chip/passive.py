@@ -32,7 +32,7 @@ CLOCKS_DIFFER: Final = timedelta(days=1)
 """By how much a signing time may lie ahead of ours: signers write local time as UTC."""
 
 MAX_LIST_AGE: Final = timedelta(days=90)
-"""States publish a revocation list at least so often, even an unchanged one (ICAO 9303-12, 6.3)."""
+"""States publish a revocation list at least so often, even an unchanged one (ICAO 9303-12, 4.1.5)."""
 
 MANDATORY: Final = frozenset({1, 2})
 """Data groups that every document has (ICAO 9303-10, 4.7)."""
@@ -62,7 +62,6 @@ class Passive:
     trusted_groups: frozenset[int]
     refused_groups: frozenset[int]
     unread_groups: frozenset[int]
-    signed: bool
     anchored: bool
 
 
@@ -110,7 +109,6 @@ def _authenticate(
         _signer_country(certificate, csca, mrz),
     )
     passed = {check.name for check in checks if check.result is Result.PASSED}
-    signed = {CheckName.SIGNED_ATTRIBUTES, CheckName.SIGNATURE} <= passed
     return Passive(
         checks=checks,
         security_object=found,
@@ -118,10 +116,11 @@ def _authenticate(
         trusted_groups=hashes.right,
         refused_groups=hashes.unsigned,
         unread_groups=frozenset(found.hashes) - frozenset(files.data_groups),
-        signed=signed,
-        anchored=signed and CheckName.SIGNER_ISSUER in passed,
+        anchored=passed.issuperset(_ANCHORING),
     )
 
+
+_ANCHORING: Final = (CheckName.SIGNED_ATTRIBUTES, CheckName.SIGNATURE, CheckName.SIGNER_ISSUER)
 
 _STEPS_AFTER_THE_FIRST: Final = (
     CheckName.SIGNED_ATTRIBUTES,
@@ -140,7 +139,7 @@ def _without_security_object(files: ChipFiles, why: Why) -> Passive:
     first = Check(CheckName.SECURITY_OBJECT, Result.UNDETERMINED if missing else Result.FAILED, why)
     others = (Check(name, Result.NOT_PERFORMED, why) for name in _STEPS_AFTER_THE_FIRST)
     nothing: frozenset[int] = frozenset()
-    return Passive((first, *others), None, None, nothing, nothing, nothing, signed=False, anchored=False)
+    return Passive((first, *others), None, None, nothing, nothing, nothing, anchored=False)
 
 
 def _signing_time(verification: Verification) -> datetime | None:
@@ -213,7 +212,7 @@ def _signer_validity(
 ) -> Check:
     """Dates of a certificate that nobody vouches for say nothing, so they are judged with a CSCA only.
 
-    A signer's certificate is valid as long as the documents that it signed (9303-12, 4.2), so an expired one means
+    A signer's certificate is valid as long as the documents that it signed (9303-12, 4.1), so an expired one means
     that the document has expired too, or is none of its. Without a signing time the present has to do: whoever is
     valid now was so since the certificate began.
     """
@@ -236,7 +235,7 @@ def _validity_when_signing(
     certificate: Certificate, csca: Certificate, signed_at: datetime, at: datetime
 ) -> Check:
     name = CheckName.SIGNER_VALIDITY
-    if signed_at > at + CLOCKS_DIFFER:
+    if signed_at - at > CLOCKS_DIFFER:
         return Check(name, Result.FAILED, Why.SIGNED_IN_THE_FUTURE)
     if not _was_valid(certificate, signed_at):
         return Check(name, Result.FAILED, Why.SIGNER_NOT_VALID_WHEN_SIGNING)
@@ -246,7 +245,10 @@ def _validity_when_signing(
 
 
 def _was_valid(certificate: Certificate, signed_at: datetime) -> bool:
-    return certificate.not_before - CLOCKS_DIFFER <= signed_at <= certificate.not_after + CLOCKS_DIFFER
+    return (
+        certificate.not_before - signed_at <= CLOCKS_DIFFER
+        and signed_at - certificate.not_after <= CLOCKS_DIFFER
+    )
 
 
 def _revocations(
@@ -275,10 +277,15 @@ def _signer_revocation(
         return Check(name, Result.FAILED, Why.SIGNER_REVOKED)
     if csca.issuer == revocations.issuer and csca.serial in revocations.revoked:
         return Check(name, Result.FAILED, Why.CSCA_REVOKED)
-    due = revocations.next_update or revocations.this_update + MAX_LIST_AGE
-    if at > due:
+    if _is_stale(revocations, at):
         return Check(name, Result.UNDETERMINED, Why.REVOCATION_LIST_STALE)
     return Check(name, Result.PASSED)
+
+
+def _is_stale(revocations: RevocationList, at: datetime) -> bool:
+    if revocations.next_update is not None:
+        return at > revocations.next_update
+    return at - revocations.this_update > MAX_LIST_AGE
 
 
 @dataclass(frozen=True, slots=True)

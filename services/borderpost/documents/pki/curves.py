@@ -1,6 +1,6 @@
 """Elliptic curves that states use, by their parameters, and ECDSA on those that `cryptography` doesn't have.
 
-ICAO 9303-12 wants the parameters of a key written out. They are taken only if all of them are those of a curve
+ICAO 9303-12, 4.1.6 wants the parameters of a key written out. They are taken only if all of them are those of a curve
 here: a curve whose generator alone is another one would let anybody sign (as in CVE-2020-0601).
 """
 
