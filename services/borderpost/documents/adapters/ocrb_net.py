@@ -165,29 +165,33 @@ def _odds(middles: Floats) -> Floats:
 def _chain(odds: Floats) -> npt.NDArray[np.intp]:
     """Return the pixels of the characters' middles: the chain of about even steps with the highest sum of odds."""
     pitch = _pitch(odds)
-    steps = np.arange(round(pitch * STEP_RANGE[0]), round(pitch * STEP_RANGE[1]) + 1)
+    # The longest first, as their starting points lie in the array.
+    steps = np.arange(round(pitch * STEP_RANGE[1]), round(pitch * STEP_RANGE[0]) - 1, -1)
     costs = (UNEVEN_COST * (steps / pitch - 1) ** 2).astype(np.float32)
-    longest, block = int(steps[-1]), int(steps[0])
-    # Room before the first pixel, so that every place has all its predecessors; none of them is worth going to.
+    longest, block = int(steps[0]), int(steps[-1])
+    # Room before the first pixel, so that every place has all its starting points; none of them is worth a step.
     sums = np.full(longest + len(odds), -np.inf, dtype=np.float32)
-    before = np.zeros(len(sums), dtype=np.intp)
+    gains, choices = np.full(len(sums), -np.inf, dtype=np.float32), np.zeros(len(sums), dtype=np.intp)
+    starts = np.lib.stride_tricks.sliding_window_view(sums, len(steps))
     # No step is shorter than a block, so that a block's places don't depend on each other.
     for begin in range(longest, len(sums), block):
-        places = np.arange(begin, min(begin + block, len(sums)))
-        sources = places[:, np.newaxis] - steps
-        gains = sums[sources] - costs
-        choice = gains.argmax(axis=1)
-        rows = np.arange(len(places))
-        gain = gains[rows, choice]
-        before[places] = np.where(gain > 0, sources[rows, choice], 0)
-        sums[places] = odds[places - longest] + np.maximum(gain, 0)
+        end = min(begin + block, len(sums))
+        ways = starts[begin - longest : end - longest] - costs
+        choices[begin:end] = ways.argmax(axis=1)
+        gains[begin:end] = ways.max(axis=1)
+        sums[begin:end] = odds[begin - longest : end - longest] + np.maximum(gains[begin:end], 0)
+    return _followed_back(sums, gains, steps[choices]) - longest
+
+
+def _followed_back(sums: Floats, gains: Floats, steps: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return the places of the best chain from its first to its last; none if no chain is worth anything."""
     place = int(sums.argmax())
     if sums[place] <= 0:
         return np.zeros(0, dtype=np.intp)
-    chain = []
-    while place:
-        chain.append(place - longest)
-        place = int(before[place])
+    chain = [place]
+    while gains[place] > 0:
+        place -= int(steps[place])
+        chain.append(place)
     return np.array(chain[::-1], dtype=np.intp)
 
 

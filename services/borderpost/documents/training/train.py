@@ -216,8 +216,9 @@ def _batches(
             order = rng.permutation(recipe.windows - HELD_BACK)
         chosen, order = np.sort(order[: recipe.batch]), order[recipe.batch :]
         strips, labels, offsets = (array[chosen] for array in arrays)
-        for place in np.flatnonzero(rng.random(recipe.batch) < recipe.softened):
-            strips[place] = _softened(strips[place], rng)
+        if recipe.softened:
+            for place in np.flatnonzero(rng.random(recipe.batch) < recipe.softened):
+                strips[place] = _softened(strips[place], rng)
         yield strips, labels.astype(np.int32), offsets.astype(np.float32) / OFFSET_STEPS
 
 
