@@ -46,7 +46,8 @@ def insert(draw: random.Random, data: bytes) -> bytes:
 
 def leave_out(draw: random.Random, data: bytes) -> bytes:
     place = draw.randrange(len(data))
-    return data[:place] + data[place + draw.choice((1, 3, 40)) :]
+    left = data[:place] + data[place + draw.choice((1, 3, 40)) :]
+    return left or data[:1]  # an empty file is one that was not read
 
 
 LENGTHS = (b"\x84\xff\xff\xff\xff", b"\x80", b"\x89" + b"\xff" * 9, b"\x83\x7f\xff\xff")
