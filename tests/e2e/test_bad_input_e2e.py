@@ -30,6 +30,7 @@ from fakes.requests import (
     METHODS,
     PICTURE_FIELDS,
     TOKEN_FIELDS,
+    TRUST_FIELDS,
     Way,
     good_request,
     has_good_request,
@@ -219,8 +220,9 @@ def test_a_picture_that_is_none_is_refused_with_its_reason_and_its_field(client,
     assert_works(client, path)
 
 
-def test_every_field_of_bytes_in_a_request_is_a_picture_or_a_capture_token():
-    known = {(path, field) for path, fields in PICTURE_FIELDS.items() for field in fields} | TOKEN_FIELDS
+def test_every_field_of_bytes_in_a_request_is_a_picture_a_capture_token_or_what_is_to_be_trusted():
+    known = {(path, field) for path, fields in PICTURE_FIELDS.items() for field in fields}
+    known |= TOKEN_FIELDS | TRUST_FIELDS
     found = {
         (path, field.name)
         for path, (_, method) in METHODS.items()

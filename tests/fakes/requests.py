@@ -381,3 +381,11 @@ TOKEN_FIELDS: Final = frozenset(
     }
 )
 """Every field that holds a capture token: whatever bytes are in it, they are no error."""
+
+TRUST_FIELDS: Final = frozenset(
+    {
+        ("/borderpost.v1.TrustService/ImportTrust", "file"),
+        ("/borderpost.v1.TrustService/ImportTrust", "issuer_sha256"),
+    }
+)
+"""Every field that holds what an administrator wants trusted; integration/test_trust_hostile.py is about them."""
