@@ -367,9 +367,9 @@ def with_new_id(path: str, good: Message, request: bytes) -> bytes:
 
 
 PICTURE_FIELDS: Final[Mapping[str, Sequence[str]]] = {
-    "/borderpost.v1.GatewayService/ScreenTraveler": ("document_page", "live_frames"),
+    "/borderpost.v1.GatewayService/ScreenTraveler": ("document_page", "live_frames", "portrait_page"),
     "/borderpost.v1.GatewayService/EnrolEntry": ("pictures",),
-    "/borderpost.v1.DocumentsService/ReadDocument": ("page",),
+    "/borderpost.v1.DocumentsService/ReadDocument": ("page", "portrait_page"),
     "/borderpost.v1.FacesService/ExtractTemplate": ("frames",),
 }
 """Every field that holds a picture."""

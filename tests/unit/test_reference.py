@@ -10,11 +10,14 @@ import pytest
 from borderpost.cli.reference import pages
 from borderpost.documents import domain as documents
 from borderpost.faces.domain import CaptureProblem
-from borderpost.gateway import assess
+from borderpost.gateway import assess, combined
 from borderpost.gateway.domain import CheckKind
+from borderpost.runtime import tokens
 from borderpost.runtime.reasons import REASONS
 
 ROOT = Path(__file__).parents[2]
+NOT_REASONS = {"CLONE_PROTECTION", "PAGE_PORTRAIT_IS_THE_CHIPS", "LIVE_FACE_IS_THE_CHIPS"}
+"""Names of checks that a module speaks of."""
 
 
 @pytest.mark.parametrize("name", pages())
@@ -33,16 +36,22 @@ def test_every_check_can_be_explained_as_not_checked():
 
 
 def test_every_reason_that_the_code_gives_is_explained():
-    """Codes in quotes, in the two modules that give reasons to checks."""
+    """Codes in quotes, in the modules that give reasons to checks."""
     given = set()
-    for module in (assess, documents):
+    for module in (assess, combined, documents):
         source = Path(module.__file__).read_text(encoding="utf-8")
         given |= set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', source))
     names = {
         member.name for enum in (documents.Warn, documents.CheckName, documents.Result) for member in enum
     }
-    unexplained = given - REASONS.keys() - names
+    unexplained = given - REASONS.keys() - names - NOT_REASONS
     assert not unexplained
+
+
+def test_every_refusal_of_a_challenge_is_explained():
+    given = re.findall(r'TokenRefusedError\("([A-Z_]+)"\)', Path(tokens.__file__).read_text(encoding="utf-8"))
+    assert len(given) >= 7
+    assert {f"CHIP_CHALLENGE_{reason}" for reason in given} <= REASONS.keys()
 
 
 def test_the_changelog_and_the_package_agree_on_the_version():

@@ -83,6 +83,9 @@ _DOCUMENT: Final = {
     "NO_MRZ": "No machine readable zone was found on the page.",
     "MRZ_CUT_OFF": "Part of the machine readable zone is outside the picture.",
     "MRZ_UNCERTAIN": "The machine readable zone could not be read with certainty.",
+    "MRZ_TOO_SMALL": "The document was too small in the picture to be read.",
+    "GLARE_ON_MRZ": "A reflection covered the machine readable zone.",
+    "TWO_DOCUMENTS": "More than one document was in the picture.",
 }
 
 _CHIP: Final = {
@@ -129,10 +132,21 @@ _CHIP: Final = {
     "CHIP_AUTHENTICATION_CLAIMED": "Only the reader says that the chip is no copy; it can't be checked here.",
     "CHIP_AUTHENTICATION_NOT_DONE": "The chip could show its reader that it is no copy, and no proof was made.",
     "COULD_BE_A_CLONE": "The chip has nothing to prove that it is no copy.",
+    "CHIP_CHALLENGE_UNREADABLE": "The chip's answer came with no challenge of ours.",
+    "CHIP_CHALLENGE_OF_ANOTHER_KEY": "The chip answered a challenge that this installation did not make.",
+    "CHIP_CHALLENGE_ALTERED": "The challenge that the chip answered is not as it was made.",
+    "CHIP_CHALLENGE_EXPIRED": "Too much time passed between the chip's challenge and the screening.",
+    "CHIP_CHALLENGE_NOT_YET_VALID": "The chip's challenge is from the future: the clocks of the services differ.",
+    "CHIP_CHALLENGE_FOR_ANOTHER_VISIT": "The chip answered a challenge that was made for another visit.",
+    "CHIP_CHALLENGE_FOR_ANOTHER_CALLER": "The chip answered a challenge that was made for another kiosk.",
     "CHIP_DATA_NOT_AUTHENTIC": "The chip's contents can't be believed, so the page was not held against them.",
     "MRZ_DIFFERS_FROM_CHIP": "The machine readable zone on the page is not the chip's.",
     "EXPIRY_DIFFERS_FROM_CHIP": "The last day of validity on the page is not the chip's.",
     "ISSUER_DIFFERS_FROM_CHIP": "The issuing state on the page is not the chip's.",
+    "PORTRAITS_DIFFER": "The portrait on the page is not like enough to the chip's: one of them may have been swapped.",
+    "FACE_NOT_THE_CHIPS": "The live face is not like enough to the chip's portrait.",
+    "PAGE_PORTRAIT_IS_THE_CHIPS_NOT_CHECKED": "The portraits of page and chip could not be compared.",
+    "LIVE_FACE_IS_THE_CHIPS_NOT_CHECKED": "The live face could not be compared with the chip's portrait.",
 }
 
 _NOT_CHECKED: Final = {
@@ -146,6 +160,9 @@ _NOT_CHECKED: Final = {
         "WATCHLIST_FACE": "the watchlists by face",
         "WATCHLIST_DOCUMENT": "the watchlists by document",
         "WATCHLIST_NAME": "the watchlists by name",
+        "CHIP_DATA": "whether the chip's contents are what a state signed",
+        "DOCUMENT_CONSISTENT": "whether page, chip and live face belong together",
+        "DOCUMENT_COMBINED": "the document as a whole",
     }.items()
 }
 
