@@ -61,17 +61,19 @@ class Answers:
         self._file = folder / f"{reader.lower()}-{digest}.jsonl"
         self._known: dict[str, Answer] = {}
         if self._file.exists():
-            for line in self._file.read_text(encoding="utf-8").splitlines():
+            text = self._file.read_text(encoding="utf-8")
+            for line in text.splitlines():
                 self._take(line)
+            if not text.endswith("\n"):  # the run was stopped while it wrote this line
+                self._file.write_text(text + "\n", encoding="utf-8")
 
     def _take(self, line: str) -> None:
         try:
             plain = json.loads(line)
         except json.JSONDecodeError:
-            return  # the run was stopped while it wrote this line
-        lines = plain["lines"]
-        answer = {**plain, "lines": None if lines is None else tuple(lines)}
-        self._known[answer.pop("key")] = Answer(**answer)
+            return
+        key, lines = plain.pop("key"), plain.pop("lines")
+        self._known[key] = Answer(None if lines is None else tuple(lines), **plain)
 
     def get(self, key: str) -> Answer | None:
         """The answer to a case."""

@@ -51,19 +51,17 @@ def _exact(axes: Any, results: Sequence[Result]) -> None:
     names = [name for name in columns() if chosen(results, in_columns(name))]
     readers = readers_of(results)
     for index, reader in enumerate(readers):
-        rates = [
-            tally(chosen(results, in_columns(name), by_reader(reader))).rate(Outcome.EXACT) for name in names
-        ]
         shift = (index - (len(readers) - 1) / 2) * SPREAD
-        shares = [rate.share for rate in rates]
-        reach = [
-            [rate.share - rate.low for rate in rates],
-            [rate.high - rate.share for rate in rates],
+        points = [
+            (row + shift, tally(found).rate(Outcome.EXACT))
+            for row, name in enumerate(names)
+            if (found := chosen(results, in_columns(name), by_reader(reader)))
         ]
+        rates = [rate for _, rate in points]
         axes.errorbar(
-            shares,
-            [row + shift for row in range(len(names))],
-            xerr=reach,
+            [rate.share for rate in rates],
+            [row for row, _ in points],
+            xerr=[[rate.share - rate.low for rate in rates], [rate.high - rate.share for rate in rates]],
             fmt=MARKS[index % len(MARKS)],
             markersize=4,
             elinewidth=0.8,
