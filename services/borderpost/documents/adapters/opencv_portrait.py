@@ -60,8 +60,14 @@ OUTLINE_SIDE: Final = 640
 MAX_ROOM_AROUND_CARD: Final = 2.5
 """A picture whose card has no clear outline is at most so many times as wide as the card."""
 
-FACE_SHARE: Final = (0.3, 0.8)
+FACE_SHARE: Final = (0.3, 1.0)
 """Width of a face as a share of its portrait's: smaller is a second picture, larger is none."""
+
+SURE_SCORE: Final = 1.0
+"""A face surer than this is not surer of being the portrait."""
+
+SIZE_WEIGHT: Final = 0.25
+"""A face twice as large may be so much less sure."""
 
 FACE_ASPECT: Final = 0.78
 FACE_WIDTH: Final = 1.9
@@ -86,10 +92,10 @@ class Place:
 
 
 PLACES: Final[Mapping[str, Place]] = {
-    "TD3": Place((0.0, -55.0, 35.0, 45.0), (-8.0, -70.0, 60.0, 68.0)),
-    "MRV-A": Place((0.0, -50.0, 31.0, 40.0), (-8.0, -62.0, 56.0, 60.0)),
-    "TD2": Place((0.0, -46.0, 28.0, 36.0), (-8.0, -58.0, 52.0, 56.0)),
-    "MRV-B": Place((0.0, -46.0, 28.0, 36.0), (-8.0, -58.0, 52.0, 56.0)),
+    "TD3": Place((0.0, -55.0, 35.0, 45.0), (-8.0, -85.0, 60.0, 83.0)),
+    "MRV-A": Place((0.0, -50.0, 31.0, 40.0), (-8.0, -74.0, 56.0, 72.0)),
+    "TD2": Place((0.0, -46.0, 28.0, 36.0), (-8.0, -70.0, 52.0, 68.0)),
+    "MRV-B": Place((0.0, -46.0, 28.0, 36.0), (-8.0, -70.0, 52.0, 68.0)),
 }
 """From the first character's left edge and the middle of the first line. TD1 has none on the page with the zone."""
 
@@ -149,8 +155,11 @@ class OpenCvPortraitCropper:
 
 
 def _weight(face: Face | None) -> float:
-    """Order faces: a large one before a surer small one, which may be the document's second picture."""
-    return -math.inf if face is None else face.score + math.log2(face.side / PIXELS_PER_MM)
+    """Order faces: a sure one before a doubtful one, and of two sure ones the larger.
+
+    The smaller may be the document's second picture; a doubtful one may be larger than the portrait.
+    """
+    return -math.inf if face is None else min(face.score, SURE_SCORE) + SIZE_WEIGHT * math.log2(face.side)
 
 
 def _face_sides(portrait_width: float) -> tuple[float, float]:
