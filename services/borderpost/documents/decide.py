@@ -32,6 +32,9 @@ SEXES: Final = frozenset("FMX<")
 
 STATE_FIELDS: Final = ("issuing_state", "nationality")
 
+LEFT_TO_ONE: Final = frozenset({"nationality", "sex"})
+"""Fields without a check digit that a second reader need not confirm."""
+
 Place = tuple[int, int]
 """Line and position in it."""
 
@@ -71,7 +74,8 @@ def interpret(lines: Sequence[Line]) -> Interpretation:
     inside = [change for change in changes if change.place in protected]
     open_places = {change.place for change in changes if change.place not in protected}
     open_places -= _known_codes(text, layout, changes)
-    open_places |= {place for place, cell in cells.items() if place not in protected and _is_lost(cell)}
+    open_places |= {place for place, cell in cells.items() if _is_lost(cell) and place not in protected}
+    open_places |= {place for place, cell in cells.items() if _is_lost(cell) and len(cell) == 1}
     open_places |= _open_under_digits(text, layout, inside, refuted)
     return Interpretation(text, repairs, refuted, _names_of(layout, open_places))
 
@@ -103,6 +107,29 @@ def repaired(lines: Sequence[Line], found: Interpretation) -> Interpretation:
     under = {name for name in found.unsettled if _places_named(layout, name) & protected}
     still = tuple(name for name in found.unsettled if name not in under)
     return Interpretation(text, (*found.repairs, repair), (), still)
+
+
+def rows_to_confirm(lines: Sequence[Line]) -> frozenset[int]:
+    """Rows that one reader alone can't settle: where anything is open, and where fields have no check digit.
+
+    A nationality in the code list and a sex are left to one reader that is clear about them.
+    """
+    every = frozenset(range(len(lines)))
+    try:
+        found = interpret(lines)
+    except mrz.MrzShapeError:
+        return every
+    if found.refuted or found.unsettled:
+        return every
+    layout = mrz.format_of(found.lines)
+    protected = {place for rule in layout.checks for place in rule.places()}
+    return frozenset(
+        row
+        for name, span, _ in kinds_of(layout)
+        if name not in LEFT_TO_ONE
+        for row, position in span.places()
+        if (row, position) not in protected
+    )
 
 
 def merge(first: Sequence[Line], second: Sequence[Line]) -> tuple[Line, ...]:
@@ -148,7 +175,9 @@ def _by_kind(
                 mapped = table.get(char, char)
                 if mapped in allowed:
                     odds[mapped] = odds.get(mapped, 0.0) + chance
-            cells[place] = odds or dict.fromkeys(allowed, MIN_ODDS)
+            if not odds or max(odds.values()) < lines[row].confidences[position] / 2:
+                odds = {lines[row].text[position]: MIN_ODDS}  # clear print that may not stand there
+            cells[place] = odds
             was, now = lines[row].text[position], max(cells[place], key=lambda char: cells[place][char])
             if was != now and table.get(was) == now:
                 basis = mrz.RepairBasis.FIELD_KIND
@@ -174,7 +203,7 @@ def _changes(cells: Mapping[Place, Odds]) -> list[Change]:
         for place, odds in cells.items()
         for best in [max(odds, key=lambda char: odds[char])]
         for char, chance in odds.items()
-        if char != best and (cost := math.log(odds[best] / max(chance, MIN_ODDS * odds[best]))) < CLEAR
+        if char != best and (cost := -math.log(max(chance / max(odds[best], MIN_ODDS), MIN_ODDS))) < CLEAR
     ]
     return sorted(changes, key=lambda change: change.cost)
 

@@ -14,23 +14,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from borderpost.documents import mrz
-from borderpost.documents.adapters.reading import cells, find, heights, odds, rectify
-from borderpost.documents.adapters.reading.networks import LINE_HEIGHT, STEP, Networks
+from borderpost.documents.adapters.ocrb_net import OcrbNet
+from borderpost.documents.adapters.reading import cells, find, glare, heights, odds, rectify
+from borderpost.documents.adapters.reading.networks import Networks
+from borderpost.documents.adapters.reading.readers import OwnReader, Recogniser
+from borderpost.documents.decide import rows_to_confirm
 from borderpost.documents.domain import Problem, Quad, Zone
 from borderpost.runtime.pictures import Rgb
 
 Floats = npt.NDArray[np.float32]
 
-DETECTION_SIDES: Final = (640, 960, 1280)
+DETECTION_SIDES: Final = (640, 1120)
 """Longest sides for the detector, tried in this order until a zone is found."""
 
-MAX_CANDIDATES: Final = 12
+MAX_CANDIDATES: Final = 6
 """Places that are looked at for each size of the picture: bounds the time for a page full of text."""
+
+MAX_OTHERS: Final = 2
+"""Further places that are looked at for a second document."""
 
 MIN_CONTRAST: Final = 0.45
 """Contrast of a grid (`cells.Grid`) below which there is no MRZ: other text has 0.1 to 0.35, print 0.6 to 0.9."""
@@ -44,23 +49,23 @@ MIN_FILLERS: Final = 2
 BORDER_SHARE: Final = 0.012
 """A line that ends closer to the picture's edge than this share of its width is cut off."""
 
-READING_PITCH: Final = 25.0
-"""Width of a cell for the recogniser, in pixels; it was trained on print at LINE_HEIGHT."""
+ZONES_APART: Final = 1.5
+"""Two zones are of two documents if their middles are further apart than this many times their own depth."""
 
-SECOND_PITCH: Final = 29.0
-"""The second look sees its lines this wide, so that its errors are not the first one's."""
+SMALL_PITCH: Final = 8.0
+"""Pixels from one character to the next below which a reading often stays unsure: a TD3 page 390 px wide."""
 
-_RECOGNISER: Final = odds.mistakes(0.01, blind=("0O",))
+SECOND_STRETCH: Final = 1.15
+"""The second look sees its lines this much wider, so that its errors are not the first one's."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """A zone that was found: straightened, its cells known, upright. `sure` is the mean confidence of its lines."""
+    """A zone that was found: straightened, upright, its cells known. `read` are the first reader's odds of them."""
 
     straight: rectify.Straight
     grid: cells.Grid
-    readings: tuple[Floats, ...]
-    sure: float
+    read: tuple[Floats, ...]
 
 
 class RapidOcrReader:
@@ -68,21 +73,22 @@ class RapidOcrReader:
 
     def __init__(self, threads: int = 1) -> None:
         self._networks = Networks(threads)
-        self.name = self._networks.name
+        self._second = Recogniser(self._networks)
+        net = OcrbNet(threads)
+        self._first = OwnReader(net)
+        self.name = f"{net.name} + {self._networks.name}"
 
     def read(self, page: Rgb) -> Zone | Problem:
         """Find the zone in a picture in any position, and read it."""
-        problem = Problem.NO_MRZ
+        lone = False
         for side in _sides(page):
-            lines = find.candidates(self._networks.detect(page, side))[:MAX_CANDIDATES]
-            for sight in self._sights(page, lines):
-                if sight.grid.count not in cells.COUNTS[len(sight.readings)]:
-                    problem = _misfit(sight, page)
-                    continue
-                return _zone(sight)
-            if problem is not Problem.NO_MRZ:
-                break
-        return problem
+            regions = self._networks.detect(page, side)
+            lines = find.candidates(regions)[:MAX_CANDIDATES]
+            sights = list(self._sights(page, lines))
+            if sights:
+                return self._outcome(page, sights)
+            lone |= any(self._is_mrz_line(page, row) for row in find.long_rows(regions)[:MAX_OTHERS])
+        return Problem.MRZ_CUT_OFF if lone else Problem.NO_MRZ
 
     def read_again(self, page: Rgb, zone: Zone) -> Zone:
         """Read the lines of a zone a second time, from differently scaled pixels."""
@@ -91,54 +97,87 @@ class RapidOcrReader:
             straight = rectify.straighten(page, corners)
         except rectify.NotALineError:
             return zone
-        grid = cells.find_grid(straight)
-        readings = tuple(self._read(strip, grid, SECOND_PITCH) for strip in straight.strips)
-        return _zone(_Sight(straight, grid, readings, 0.0))
+        sight = self._upright(straight, cells.find_grid(straight), SECOND_STRETCH)
+        return zone if sight is None else self._zone(sight, SECOND_STRETCH)
+
+    def _outcome(self, page: Rgb, sights: Sequence[_Sight]) -> Zone | Problem:
+        best = min(sights, key=lambda sight: cells.unread(sight.read))
+        whole = [sight for sight in sights if not cells.unread(sight.read)]
+        if any(_apart(_quads(best), _quads(other)) for other in whole):
+            return Problem.TWO_DOCUMENTS
+        if cells.unread(best.read) and _touches_edge(_quads(best), page):
+            return Problem.MRZ_CUT_OFF
+        return self._zone(best)
 
     def _sights(self, page: Rgb, candidates: Sequence[Sequence[Floats]]) -> Iterator[_Sight]:
-        for lines in candidates:
-            try:
-                straight = rectify.straighten(page, lines)
-            except rectify.NotALineError:
+        """Every candidate that is an MRZ; after the first whole one, only what lies elsewhere in the picture."""
+        places = iter(candidates)
+        for lines in places:
+            sight = self._sight(page, lines)
+            if sight is None:
                 continue
-            grid = cells.find_grid(straight)
-            if grid.contrast < MIN_CONTRAST:
-                continue
-            sight = self._either_way(straight, grid)
-            if sight is not None:
-                yield sight
+            yield sight
+            if not cells.unread(sight.read):
+                break
+        else:
+            return
+        found = _quads(sight)
+        for lines in itertools.islice((lines for lines in places if _apart(found, lines)), MAX_OTHERS):
+            other = self._sight(page, lines)
+            if other is not None:
+                yield other
 
-    def _either_way(self, straight: rectify.Straight, grid: cells.Grid) -> _Sight | None:
-        """Read as it lies, or else upside down; None if it is no MRZ."""
-        for zone, own in ((straight, grid), _turned(straight, grid)):
-            readings = []
-            for strip in zone.strips:
-                readings.append(self._read(strip, own, READING_PITCH))
-                if float(readings[-1].max(axis=1).mean()) < MIN_SURENESS:
-                    break
-            else:
-                filler = mrz.ALPHABET.index(mrz.FILLER)
-                fillers = sum(int((reading.argmax(axis=1) == filler).sum()) for reading in readings)
-                if fillers >= MIN_FILLERS:
-                    return _Sight(
-                        zone, own, tuple(readings), float(np.mean([r.max(axis=1).mean() for r in readings]))
-                    )
-        return None
+    def _sight(self, page: Rgb, lines: Sequence[Floats]) -> _Sight | None:
+        """One candidate, read as it lies or upside down; None if it is no MRZ."""
+        try:
+            straight = rectify.straighten(page, lines)
+        except rectify.NotALineError:
+            return None
+        grid = cells.find_grid(straight)
+        if grid.contrast < MIN_CONTRAST:
+            return None
+        return self._upright(straight, grid) or self._upright(*_turned(straight, grid))
 
-    def _read(self, strip: Rgb, grid: cells.Grid, pitch: float) -> Floats:
-        """Read one line: the odds of every cell."""
-        margin = (rectify.BAND - LINE_HEIGHT) // 2
-        width = round(strip.shape[1] * pitch / grid.pitch / STEP) * STEP
-        own = cv2.resize(
-            strip[margin : margin + LINE_HEIGHT], (width, LINE_HEIGHT), interpolation=cv2.INTER_AREA
-        )
-        frames = self._networks.recognise(np.asarray(own, dtype=np.uint8))
-        zoom = strip.shape[1] / len(frames)
-        answers = cells.by_cell(frames, (np.arange(len(frames)) + 0.5) * zoom, grid.centres())
-        read = odds.weighed(answers, _RECOGNISER)
-        text = "".join(mrz.ALPHABET[index] for index in read.argmax(axis=1))
-        kinds = heights.kinds(strip, text, read.max(axis=1).tolist(), grid.centres().tolist())
-        return odds.together([read, odds.by_height(kinds)])
+    def _is_mrz_line(self, page: Rgb, row: Floats) -> bool:
+        """Tell whether a row of text is one line of an MRZ, whose other lines aren't in the picture."""
+        strip = rectify.cut_row(page, row)
+        return self._first.is_line(strip) or self._first.is_line(np.ascontiguousarray(strip[::-1, ::-1]))
+
+    def _upright(self, straight: rectify.Straight, grid: cells.Grid, stretch: float = 1.0) -> _Sight | None:
+        """Read as it lies; None if it is no MRZ, or upside down, or of no format's length."""
+        wide = cells.widest(straight, grid)
+        read = [self._first.read(strip, wide, stretch) for strip in straight.strips]
+        fitting = cells.fitting(wide, read)
+        if fitting is None:
+            return None
+        begin, count = fitting
+        read = [reading[begin : begin + count] for reading in read]
+        filler = mrz.ALPHABET.index(mrz.FILLER)
+        fillers = sum(int((reading.argmax(axis=1) == filler).sum()) for reading in read)
+        sureness = min(float(reading.max(axis=1).mean()) for reading in read)
+        if fillers < MIN_FILLERS or sureness < MIN_SURENESS:
+            return None
+        own = cells.Grid(wide.start + begin * wide.pitch, wide.pitch, count, wide.contrast)
+        return _Sight(straight, own, tuple(read))
+
+    def _zone(self, sight: _Sight, stretch: float = 1.0) -> Zone:
+        """Ask the second reader where it is needed, and weigh what both say."""
+        alone = tuple(odds.to_line(read) for read in sight.read)
+        needed = range(len(alone)) if stretch > 1 else rows_to_confirm(alone)
+        lines, dazzled = [], []
+        for row, (strip, first) in enumerate(zip(sight.straight.strips, sight.read, strict=True)):
+            said = [first]
+            if row in needed:
+                said.append(self._second.read(strip, sight.grid, stretch))
+            both = odds.together(said)
+            text = "".join(mrz.ALPHABET[index] for index in both.argmax(axis=1))
+            kinds = heights.kinds(strip, text, both.max(axis=1).tolist(), sight.grid.centres().tolist())
+            weighed = odds.together([both, odds.by_height(kinds)])
+            dazzled.append(glare.dazzled(strip, sight.grid))
+            lines.append(odds.to_line(odds.doubted(weighed, dazzled[-1])))
+        quads = _quads(sight)
+        corners = quads[0][0], quads[0][1], quads[-1][2], quads[-1][3]
+        return Zone(tuple(lines), corners, quads, _flaw(sight, quads, dazzled))
 
 
 def _sides(page: Rgb) -> Iterator[int]:
@@ -162,34 +201,44 @@ def _turned(straight: rectify.Straight, grid: cells.Grid) -> tuple[rectify.Strai
     return turned, cells.Grid(start, grid.pitch, grid.count, grid.contrast)
 
 
-def _zone(sight: _Sight) -> Zone:
-    rows = len(sight.readings)
+def _quads(sight: _Sight) -> tuple[Quad, ...]:
+    """Corners of every line in the page."""
     half = rectify.CHAR_HEIGHT / 2
     left, right = sight.grid.start, sight.grid.start + sight.grid.pitch * sight.grid.count
-    quads = tuple(_quad(sight.straight, left, right, row, half) for row in range(rows))
-    return Zone(
-        lines=tuple(odds.to_line(reading) for reading in sight.readings),
-        quad=(quads[0][0], quads[0][1], quads[-1][2], quads[-1][3]),
-        line_quads=quads,
-    )
+    quads = []
+    for row in range(len(sight.read)):
+        y = row * sight.straight.spacing
+        points = [(left, y - half), (right, y - half), (right, y + half), (left, y + half)]
+        a, b, c, d = ((float(x), float(y)) for x, y in sight.straight.place(points))
+        quads.append((a, b, c, d))
+    return tuple(quads)
 
 
-def _quad(straight: rectify.Straight, left: float, right: float, row: int, half: float) -> Quad:
-    y = row * straight.spacing
-    points = straight.place([(left, y - half), (right, y - half), (right, y + half), (left, y + half)])
-    a, b, c, d = ((float(x), float(y)) for x, y in points)
-    return a, b, c, d
+def _apart(one: Sequence[Quad] | Sequence[Floats], other: Sequence[Quad] | Sequence[Floats]) -> bool:
+    """Tell whether two zones are of two documents: their middles are further apart than either is high."""
+    first, second = (np.array(lines, dtype=np.float64).reshape(-1, 2) for lines in (one, other))
+    apart = float(np.linalg.norm(first.mean(axis=0) - second.mean(axis=0)))
+    deep = max(float(np.linalg.norm(corners[-1] - corners[0])) for corners in (first, second))
+    return apart > ZONES_APART * deep
 
 
-def _misfit(sight: _Sight, page: Rgb) -> Problem:
-    """Lines that are no format's length: cut off if they end at the picture's edge."""
+def _touches_edge(quads: Sequence[Quad], page: Rgb) -> bool:
+    """Tell whether lines end at the picture's edge, or the last one lies at its foot."""
     height, width = page.shape[:2]
-    zone = _zone(sight)
-    (x0, y0), (x1, y1) = zone.quad[0], zone.quad[1]
+    (x0, y0), (x1, y1) = quads[0][:2]
     edge = BORDER_SHARE * float(np.hypot(x1 - x0, y1 - y0))
-    touches = any(
+    return any(
         not (edge <= x <= width - 1 - edge and edge <= y <= height - 1 - edge)
-        for quad in zone.line_quads
+        for quad in quads
         for x, y in quad
     )
-    return Problem.MRZ_CUT_OFF if touches else Problem.MRZ_UNCERTAIN
+
+
+def _flaw(sight: _Sight, quads: Sequence[Quad], dazzled: Sequence[npt.NDArray[np.bool_]]) -> Problem | None:
+    """What the picture suffers from, where that can be told."""
+    (x0, y0), (x1, y1) = quads[0][:2]
+    if float(np.hypot(x1 - x0, y1 - y0)) / sight.grid.count < SMALL_PITCH:
+        return Problem.MRZ_TOO_SMALL
+    if sum(int(cells_of_line.sum()) for cells_of_line in dazzled) >= glare.MIN_CELLS:
+        return Problem.GLARE_ON_MRZ
+    return None

@@ -32,6 +32,10 @@ USUAL_SIDE: Final = 0.2
 """Share of a cell that its character leaves free on each side."""
 
 
+MIN_READ: Final = 0.35
+"""Mean confidence over the lines from which a cell holds characters."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """Cells of all lines: the first begins at `start`, each is `pitch` wide, in pixels of the strips.
@@ -46,7 +50,7 @@ class Grid:
 
     def centres(self) -> npt.NDArray[np.float64]:
         """The middle of every cell."""
-        return self.start + self.pitch * (np.arange(self.count) + 0.5)
+        return np.asarray(self.start + self.pitch * (np.arange(self.count) + 0.5), dtype=np.float64)
 
 
 def find_grid(zone: Straight) -> Grid:
@@ -59,6 +63,42 @@ def find_grid(zone: Straight) -> Grid:
     return _best(ink, zone, finer)
 
 
+def widest(zone: Straight, grid: Grid) -> Grid:
+    """The grid continued to both ends of the strips."""
+    before = int(grid.start // grid.pitch)
+    count = int((zone.strips[0].shape[1] - grid.start) // grid.pitch) + before
+    missing = max(0, COUNTS[len(zone.strips)][-1] - count)  # where a zone is cut off, its strips are too
+    before += missing // 2
+    return Grid(grid.start - before * grid.pitch, grid.pitch, count + missing, grid.contrast)
+
+
+def fitting(grid: Grid, read: Sequence[Floats]) -> tuple[int, int] | None:
+    """First cell and number of cells of the shortest format that holds all cells in which a character was read.
+
+    `read` are the odds of every cell, line by line. None if no format is so long. Where characters are missing at
+    the ends, nothing tells at which, so the room is shared.
+    """
+    found = np.flatnonzero(_readable(read))
+    if not len(found):
+        return None
+    first, length = int(found[0]), int(found[-1] - found[0]) + 1
+    count = next((count for count in COUNTS[len(read)] if count >= length), None)
+    if count is None or count > grid.count:
+        return None
+    begin = first - (count - length) // 2
+    return min(max(0, begin), grid.count - count), count
+
+
+def unread(read: Sequence[Floats]) -> int:
+    """How many cells at the ends of the lines hold nothing that was read."""
+    found = np.flatnonzero(_readable(read))
+    return len(read[0]) - (int(found[-1] - found[0]) + 1 if len(found) else 0)
+
+
+def _readable(read: Sequence[Floats]) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.mean([reading.max(axis=1) for reading in read], axis=0) > MIN_READ)
+
+
 def _columns(strip: npt.NDArray[np.uint8]) -> Floats:
     dark = darkness(strip)[(BAND - CHAR_HEIGHT) // 2 : (BAND + CHAR_HEIGHT) // 2].clip(0, 1)
     return np.asarray(dark.mean(axis=0), dtype=np.float32)
@@ -66,7 +106,7 @@ def _columns(strip: npt.NDArray[np.uint8]) -> Floats:
 
 def _best(ink: Floats, zone: Straight, pitches: npt.NDArray[np.float64]) -> Grid:
     """Of all pitches and offsets, the one with the clearest gaps."""
-    blurred = np.convolve(ink, np.ones(3) / 3, mode="same")
+    blurred = np.convolve(ink, np.ones(3) / 3, mode="same").astype(np.float32)
     found: list[tuple[float, float, float]] = []
     for pitch in pitches:
         count = round((zone.right - zone.left) / pitch + 2 * USUAL_SIDE)
@@ -84,7 +124,7 @@ def _best(ink: Floats, zone: Straight, pitches: npt.NDArray[np.float64]) -> Grid
 
 
 def _at(values: Floats, places: npt.NDArray[np.float64]) -> Floats:
-    return values[np.clip(places.round().astype(int), 0, len(values) - 1)]
+    return np.asarray(values[np.clip(places.round().astype(int), 0, len(values) - 1)], dtype=np.float32)
 
 
 def by_cell(frames: Floats, centres: Sequence[float], cells: npt.NDArray[np.float64]) -> Floats:

@@ -19,6 +19,9 @@ Floats = npt.NDArray[np.float32]
 MIN_LINE_RATIO: Final = 12.0
 """Width to height that one line of an MRZ has at least: a TD1 line is 76 mm long and about 5 mm high."""
 
+LONG_ROW: Final = 16.0
+"""The same for a line that is alone in the picture: there is nothing else to know it by."""
+
 MIN_ROW_RATIO: Final = 4.0
 """The same where the detector saw no more than a short name."""
 
@@ -56,6 +59,12 @@ def candidates(regions: Sequence[Floats]) -> list[tuple[Floats, ...]]:
     groups = [group for rows in _rows_by_direction(regions) for group in _groups(rows)]
     groups.sort(key=lambda group: (_likeness(group), len(group)), reverse=True)
     return [tuple(_aligned([row.corners for row in group])) for group in groups]
+
+
+def long_rows(regions: Sequence[Floats]) -> list[Floats]:
+    """Corners of the rows that are as long for their height as a line of an MRZ, the longest first."""
+    rows = [row for rows in _rows_by_direction(regions) for row in rows if row.width > LONG_ROW * row.height]
+    return [row.corners for row in sorted(rows, key=lambda row: row.width / row.height, reverse=True)]
 
 
 def _rows_by_direction(regions: Sequence[Floats]) -> Iterator[list[Row]]:

@@ -76,6 +76,12 @@ def together(readings: Sequence[Floats]) -> Floats:
     return np.asarray(product / product.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
+def doubted(cells: Floats, which: npt.NDArray[np.bool_]) -> Floats:
+    """Take half of what was read in some cells back: any character may be there as well."""
+    half = cells / 2 + 0.5 / cells.shape[1]
+    return np.asarray(np.where(which[:, None], half, cells), dtype=np.float32)
+
+
 def to_line(odds: Floats) -> Line:
     """Make a line of odds, leaving out what is next to impossible."""
     return Line.of(

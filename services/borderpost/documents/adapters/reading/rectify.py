@@ -8,7 +8,7 @@ first and the last line follows the plane of the page, and from it the final war
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from borderpost.runtime.pictures import Rgb
 
 Floats = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.floating]
 
 CHAR_HEIGHT: Final = 32
 """Height of a digit in the straightened zone, in pixels."""
@@ -27,7 +28,7 @@ CHAR_HEIGHT: Final = 32
 CHAR_PITCH: Final = 30
 """Width of a cell there: OCR-B's digits are 2.7 mm high with their stroke, and 2.54 mm apart."""
 
-MARGIN_CELLS: Final = 1.5
+MARGIN_CELLS: Final = 2.5
 """Cells of free room left and right of a line."""
 
 BAND: Final = 56
@@ -48,8 +49,26 @@ BLOCKS: Final = 12
 PAPER_KERNEL: Final = 25
 """Width in which the paper's brightness is looked for in the rough warp: wider than any stroke or letter."""
 
+ROW_MARGIN: Final = 0.25
+"""Room above and below a detector's box, as a share of its height."""
+
+DARKEST_PAPER: Final = 20
+MIN_CONTRAST: Final = 0.05
+"""Below these a difference is noise, of 255 and as a share of the paper's brightness."""
+
+LEANS: Final = np.linspace(-0.4, 0.4, 33)
+MAX_CONVERGENCE: Final = 0.11
+"""Leans that are tried, and how far that of one end may differ from the whole's."""
+
+MAX_GAP: Final = 2.2
+"""Free room in a line of an MRZ, in heights of its characters: every cell has ink, but it may be faint."""
+
 MIN_INK: Final = 0.25
 """Share of the print's own darkness from which a pixel counts as ink."""
+
+
+Middle = tuple[float, float]
+"""The middle of a line in the rough warp: y = a + b × x."""
 
 
 class NotALineError(ValueError):
@@ -65,7 +84,7 @@ class Straight:
     """
 
     strips: tuple[Rgb, ...]
-    to_page: Floats
+    to_page: Doubles
     spacing: float
     left: float
     right: float
@@ -83,8 +102,31 @@ def straighten(page: Rgb, lines: Sequence[Floats]) -> Straight:
     spacing = (centres[-1] - centres[0]) / (len(centres) - 1)
     middles = [_middle(dark, centre, min(0.75 * height, 0.48 * spacing)) for centre in centres]
     tall = float(np.median([_char_height(dark, middle, 0.48 * spacing) for middle in middles]))
-    left, right = _ends(dark, middles, tall)
-    return _cut(page, to_page, middles, tall, left, right)
+    leans = _leans(dark, middles, tall)
+    left, right = _ends(dark, middles, tall, leans)
+    first, last = middles[0], middles[-1]
+    corners = [
+        _under(first, middle, x, lean)
+        for middle, x, lean in (
+            (first, left, leans[0]),
+            (first, right, leans[1]),
+            (last, right, leans[1]),
+            (last, left, leans[0]),
+        )
+    ]
+    return _cut(page, to_page, middles, tall, corners)
+
+
+def cut_row(page: Rgb, corners: Floats) -> Rgb:
+    """Cut one row of text out of the page by its corners, with the room above and below that readers want."""
+    down = (corners[3] - corners[0]) * ROW_MARGIN
+    corners = (corners + np.array([-down, -down, down, down])).astype(np.float32)
+    wide = float(np.linalg.norm(corners[1] - corners[0]))
+    deep = max(1.0, float(np.linalg.norm(corners[3] - corners[0])))
+    width = max(1, min(MAX_ROUGH_WIDTH, round(wide * BAND / deep)))
+    target = np.array([[0, 0], [width, 0], [width, BAND], [0, BAND]], dtype=np.float32)
+    warp = cv2.getPerspectiveTransform(corners, target)
+    return _warped(page, warp, (width, BAND), BAND / deep)
 
 
 def darkness(picture: Rgb) -> Grey:
@@ -92,11 +134,12 @@ def darkness(picture: Rgb) -> Grey:
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     paper = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, np.ones((PAPER_KERNEL, PAPER_KERNEL), np.uint8))
     paper = cv2.blur(paper, (PAPER_KERNEL, PAPER_KERNEL))
-    dark = np.maximum(0, paper.astype(np.float32) - grey)
-    return np.asarray(dark / max(8.0, float(np.percentile(dark, 97))), dtype=np.float32)
+    # A share, not a difference: in a shadow print is as much darker than the paper as beside it.
+    dark = np.maximum(0, 1 - grey / np.maximum(paper, DARKEST_PAPER).astype(np.float32))
+    return np.asarray(dark / max(MIN_CONTRAST, float(np.percentile(dark, 97))), dtype=np.float32)
 
 
-def _rough(page: Rgb, lines: Sequence[Floats]) -> tuple[Rgb, Floats, list[float], float]:
+def _rough(page: Rgb, lines: Sequence[Floats]) -> tuple[Rgb, Doubles, list[float], float]:
     """Warp by the detector's corners: the picture, its way back, each line's middle in it, their height."""
     top, bottom = lines[0], lines[-1]
     height = float(np.median([np.linalg.norm(line[3] - line[0]) for line in lines]))
@@ -116,10 +159,10 @@ def _rough(page: Rgb, lines: Sequence[Floats]) -> tuple[Rgb, Floats, list[float]
     centres = [float(y) for y in cv2.perspectiveTransform(middles, warp)[:, 0, 1]]
     if any(b - a < 4 for a, b in itertools.pairwise(centres)):
         raise NotALineError("lines: got two in one place")
-    return rough, np.asarray(np.linalg.inv(warp), dtype=np.float64), centres, height * scale
+    return rough, np.linalg.inv(warp), centres, height * scale
 
 
-def _warped(page: Rgb, warp: npt.NDArray[np.float64], size: tuple[int, int], scale: float) -> Rgb:
+def _warped(page: Rgb, warp: Doubles, size: tuple[int, int], scale: float) -> Rgb:
     """Warp a part of the page; one that gets much smaller is smoothed first, so that no stroke is skipped."""
     if scale < 0.6:
         shrink = max(scale, 1 / 8)
@@ -131,7 +174,8 @@ def _warped(page: Rgb, warp: npt.NDArray[np.float64], size: tuple[int, int], sca
         x1, y1 = np.ceil(corners.max(axis=0) + 2).astype(int)
         part = page[y0:y1, x0:x1]
         if part.size:
-            page = cv2.resize(part, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+            small = cv2.resize(part, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+            page = np.asarray(small, dtype=np.uint8)
             fx, fy = page.shape[1] / part.shape[1], page.shape[0] / part.shape[0]
             back = np.array([[1 / fx, 0, x0 + 0.5 / fx - 0.5], [0, 1 / fy, y0 + 0.5 / fy - 0.5], [0, 0, 1]])
             warp = warp @ back
@@ -140,7 +184,7 @@ def _warped(page: Rgb, warp: npt.NDArray[np.float64], size: tuple[int, int], sca
     return np.asarray(out, dtype=np.uint8)
 
 
-def _middle(dark: Grey, centre: float, reach: float) -> tuple[float, float]:
+def _middle(dark: Grey, centre: float, reach: float) -> Middle:
     """Middle of a line's ink as y = a + b × x, by its centre of gravity in pieces of the line."""
     height, width = dark.shape
     edges = np.linspace(0, width, BLOCKS + 1).astype(int)
@@ -176,9 +220,9 @@ def _robust_line(
     return float(a), float(b)
 
 
-def _char_height(dark: Grey, middle: tuple[float, float], reach: float) -> float:
+def _char_height(dark: Grey, middle: Middle, reach: float) -> float:
     """Height of the characters about a line's middle: of its taller pieces, where the print ends."""
-    level = _level(dark, middle, reach)
+    level = _level(dark, middle, reach, middle, 0.0)
     pieces = np.array_split(level, 2 * BLOCKS, axis=1)
     heights = [height for piece in pieces if (height := _ink_height(piece.max(axis=1))) > 0]
     if not heights:
@@ -191,52 +235,81 @@ def _ink_height(profile: Grey) -> float:
     return float(inked[-1] - inked[0] + 1) if profile.max() > 0.4 else 0.0
 
 
-def _level(dark: Grey, middle: tuple[float, float], reach: float) -> Grey:
-    """Cut a line out of the rough warp along its middle."""
-    a, b = middle
+def _leans(dark: Grey, middles: Sequence[Middle], tall: float) -> tuple[float, float]:
+    """How far characters lean (x for each y) at the left and the right end: seen aslant, a page's sides do."""
+    third = dark.shape[1] // 3
+    whole = _lean(dark, middles, tall, slice(None), LEANS)
+    near = whole + LEANS[np.abs(LEANS) < MAX_CONVERGENCE]
+    left = _lean(dark, middles, tall, slice(0, third), near)
+    right = _lean(dark, middles, tall, slice(2 * third, None), near)
+    # Each was measured in the middle of its third: on to the ends.
+    return whole + (left - right) * 0.75, whole + (right - left) * 0.75
+
+
+def _lean(
+    dark: Grey, middles: Sequence[Middle], tall: float, part: slice, leans: npt.NDArray[np.float64]
+) -> float:
+    """The lean at which the print of all lines falls most into columns."""
+    sharpness = []
+    for lean in leans:
+        levels = [_level(dark, middle, 0.5 * tall, middles[0], float(lean)) for middle in middles]
+        columns = np.sum([level.clip(0, 1).sum(axis=0) for level in levels], axis=0)[part]
+        sharpness.append(float(np.square(np.diff(columns)).sum()))
+    return float(leans[int(np.argmax(sharpness))])
+
+
+def _level(dark: Grey, middle: Middle, reach: float, first: Middle, lean: float) -> Grey:
+    """Cut a line out of the rough warp along its middle, its columns moved to where they meet the first line."""
+    (a, b), (a0, b0) = middle, first
     rows = max(3, round(2 * reach))
-    shear = np.array([[1, 0, 0], [-b, 1, rows / 2 - 0.5 - a]], dtype=np.float64)
+    shear = np.array([[1 + lean * b0, -lean, lean * a0], [-b, 1, rows / 2 - 0.5 - a]], dtype=np.float64)
     return np.asarray(cv2.warpAffine(dark, shear, (dark.shape[1], rows)), dtype=np.float32)
 
 
-def _ends(dark: Grey, middles: Sequence[tuple[float, float]], tall: float) -> tuple[float, float]:
+def _under(first: Middle, middle: Middle, x: float, lean: float) -> tuple[float, float]:
+    """The point of a line's middle that meets the first line's middle at x, along the lean."""
+    (a0, b0), (a, b) = first, middle
+    moved = (x + lean * (a - a0)) / (1 - lean * (b - b0))
+    return moved, a + b * moved
+
+
+def _ends(
+    dark: Grey, middles: Sequence[Middle], tall: float, leans: tuple[float, float]
+) -> tuple[float, float]:
     """Where the lines' ink begins and ends: all are equally long, so the widest that print goes on without a gap."""
     starts, ends = [], []
     for middle in middles:
-        columns = _level(dark, middle, 0.4 * tall).max(axis=0) > 0.5
-        inked = np.flatnonzero(columns)
-        if len(inked) < tall:
-            raise NotALineError("line: got no print")
-        # From the middle outwards, until more than two cells are empty.
-        gaps = np.flatnonzero(np.diff(inked) > 2.2 * tall)
-        parts = np.split(inked, gaps + 1)
-        longest = max(parts, key=lambda part: int(part[-1] - part[0]))
-        starts.append(float(longest[0]))
-        ends.append(float(longest[-1]) + 1)
+        starts.append(_run(_level(dark, middle, 0.4 * tall, middles[0], leans[0]), tall)[0])
+        ends.append(_run(_level(dark, middle, 0.4 * tall, middles[0], leans[1]), tall)[1])
     return _agreed(starts, min, tall), _agreed(ends, max, tall)
 
 
-def _agreed(values: Sequence[float], outermost: object, tall: float) -> float:
+def _run(level: Grey, tall: float) -> tuple[float, float]:
+    """Begin and end of the longest run of print in a line without a gap of more than two cells."""
+    inked = np.flatnonzero(level.max(axis=0) > 0.5)
+    if len(inked) < tall:
+        raise NotALineError("line: got no print")
+    parts = np.split(inked, np.flatnonzero(np.diff(inked) > MAX_GAP * tall) + 1)
+    longest = max(parts, key=lambda part: int(part[-1] - part[0]))
+    return float(longest[0]), float(longest[-1]) + 1
+
+
+def _agreed(values: Sequence[float], outermost: Callable[[Sequence[float]], float], tall: float) -> float:
     """The lines' common end: their mean where they agree, otherwise the outermost."""
-    if max(values) - min(values) < 0.6 * tall:
-        return float(np.mean(values))
-    return max(values) if outermost is max else min(values)
+    return float(np.mean(values)) if max(values) - min(values) < 0.6 * tall else outermost(values)
 
 
 def _cut(
     page: Rgb,
-    to_page: Floats,
-    middles: Sequence[tuple[float, float]],
+    to_page: Doubles,
+    middles: Sequence[Middle],
     tall: float,
-    left: float,
-    right: float,
+    rough: Sequence[tuple[float, float]],
 ) -> Straight:
-    """Warp the page anew, by the first and last line's middles."""
+    """Warp the page anew, by the ends of the first and the last line's middles in the rough warp."""
     first, last = middles[0], middles[-1]
-    rough = np.array(
-        [[x, a + b * x] for (a, b), x in ((first, left), (first, right), (last, right), (last, left))]
-    )
-    corners = cv2.perspectiveTransform(rough.reshape(-1, 1, 2).astype(np.float32), to_page).reshape(-1, 2)
+    (left, _), (right, _) = rough[:2]
+    corners = cv2.perspectiveTransform(np.array(rough, np.float32).reshape(-1, 1, 2), to_page).reshape(-1, 2)
     zoom = CHAR_HEIGHT / tall
     rows = len(middles)
     spacing = (
