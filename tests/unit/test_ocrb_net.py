@@ -52,6 +52,29 @@ def test_errors_of_the_cut_do_no_harm(network, above, below, ends):
         assert line.text == text
 
 
+@pytest.mark.parametrize("rise", [-0.4, 0.4])
+def test_a_slope_does_no_harm(network, rise):
+    for text in LINES[:3]:
+        straight = strip(text, 10.0)
+        height, width = straight.shape
+        slope = rise * height * TEXT_SHARE / width
+        warp = np.array([[1, 0, 0], [slope, 1, -slope * width / 2]])
+        sloping = cv2.warpAffine(straight, warp, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        (line,) = network.read([sloping])
+        assert line.text == text
+
+
+def test_known_places_are_read_as_the_line_is(network):
+    grey = strip(LINES[1], 10.0)
+    (line,) = network.read([grey])
+    assert network.read_at(grey, line.centres) == pytest.approx(line.probabilities, abs=1e-3)
+    assert network.read_at(grey[:2], [1.0, 5.0]).shape == (2, len(ALPHABET))
+
+
+def test_places_outside_the_strip_are_read_at_its_ends(network):
+    assert np.isfinite(network.read_at(strip(LINES[2], 10.0), [-1e9, 0.0, 1e9])).all()
+
+
 def test_colour_pictures_are_read_as_grey_ones_are(network):
     grey = strip(LINES[0], 10.0)
     (line,) = network.read([np.repeat(grey[..., np.newaxis], 3, axis=2)])

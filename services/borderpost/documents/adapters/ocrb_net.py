@@ -103,9 +103,9 @@ class OcrbNet:
 
         The line's middle should be in the strip's middle, with 0.33 of a digit's height above and below
         (TEXT_SHARE), and about a character's room at either end; a digit's height is 1.06 pitches
-        (DIGIT_PER_PITCH). Errors of 0.25 of the height up or down, of 10 % in either scale, of 2 degrees, and
-        neighbouring lines that reach into the strip, do little harm. A strip that is no such array, too small,
-        or shows no line gives an empty NetLine.
+        (DIGIT_PER_PITCH). Errors of 0.2 heights up or down, of 10 % in scale, a slope that lifts one end of the
+        line 0.4 heights above the other, and neighbouring lines that reach into the strip, do little harm. A strip
+        that is no such array, too small, or shows no line gives an empty NetLine.
         """
         return [self._read(strip) for strip in strips]
 
