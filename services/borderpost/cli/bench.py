@@ -10,7 +10,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -24,14 +24,15 @@ from PIL import Image
 from rich.table import Table
 
 from borderpost.cli import show
+from borderpost.cli.bench_documents import chip_line, measure_documents, page_table
 from borderpost.cli.demo import make_watchlist, specimen_a
 from borderpost.cli.options import Json
 from borderpost.cli.stack import Stack, private_settings
+from borderpost.cli.timing import KIOSK, Measured, gateway_call, in_turn, p95, table, timed
 from borderpost.kiosk.client import Kiosk, Visit
-from borderpost.runtime.calls import Actor, Call, Role
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.clock import new_id
-from borderpost.runtime.context import new_traceparent, write_context
+from borderpost.runtime.context import write_context
 from borderpost.runtime.settings import EngineName, Settings, load_settings
 from borderpost.runtime.tls import ensure_development_certificates
 from borderpost.specimens.pages import render
@@ -39,7 +40,6 @@ from borderpost.specimens.samples import Samples, load_samples
 from borderpost.v1 import faces_pb2, faces_pb2_grpc, gateway_pb2
 
 WIDTHS: Final = (640, 1350)
-KIOSK: Final = "kiosk/north/1"
 ENGINES: Final[tuple[EngineName, ...]] = ("mobilefacenet", "dlib")
 CALLERS: Final = (1, 2, 4, 8, 32)
 STAGES: Final = ("decode", "detect", "align", "assess", "embed")
@@ -49,8 +49,6 @@ MAX_DELTA: Final = 1e-5
 
 GUIDED_FRAMES: Final = 100
 """Frames of the guided capture that is measured."""
-
-Measured = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +111,13 @@ def run(
     ] = Path(".cache/samples"),
     faces: Annotated[int, typer.Option(min=3, help="How often a face is embedded by each.")] = 15,
     rounds: Annotated[int, typer.Option(min=1, help="How often each number of callers is measured.")] = 3,
+    pages: Annotated[int, typer.Option(min=5, help="How often a document is read by each.")] = 20,
     screenings: Annotated[int, typer.Option(min=5, help="How many travelers are screened.")] = 40,
     as_json: Json = False,
 ) -> None:
-    """Measure one face against face_recognition, faces a second, and a whole screening with the share of each step.
+    """Measure one face against face_recognition, faces a second, a document against rapidocr, and a whole screening.
+
+    Each with the share of its steps.
 
     Example: `borderpost bench --screenings 100`
     """
@@ -127,6 +128,7 @@ def run(
         with Stack(settings):
             make_watchlist(settings, "Bench")
             screening_times = _measure_screenings(settings, pictures, screenings)
+            documents = measure_documents(settings, pictures, pages)
     plain = {
         "faces": [
             {**asdict(times), "wire": times.wire, "ratio": times.ratio}
@@ -138,6 +140,11 @@ def run(
             each.times[0].engine: each.guided_frames_per_second for each in measured
         },
         "screening": asdict(screening_times),
+        "documents": {
+            **asdict(documents),
+            "ratio": documents.ratio,
+            "passive_ratio": documents.passive_ratio,
+        },
     }
 
     def render() -> None:
@@ -150,6 +157,8 @@ def run(
                 f"Guided capture, {each.times[0].engine}: {each.guided_frames_per_second:.1f} frames a second, "
                 "one caller, one core"
             )
+        show.console.print(page_table(documents))
+        show.console.print(chip_line(documents))
         show.console.print(_screening_table(screening_times))
 
     show.emit(as_json, plain, render)
@@ -189,7 +198,7 @@ def _measure_face(
         for stage in _extract(stub, data).stages:
             spent[stage.stage].append(stage.milliseconds)
 
-    mine, theirs = _in_turn(times, ours, _face_recognition(data))
+    mine, theirs = (statistics.median(taken) for taken in in_turn(times, ours, _face_recognition(data)))
     stages = {stage: statistics.median(spent[stage][1:]) for stage in STAGES}  # the first one warms up
     return FaceTimes(engine, width, mine * 1000, theirs * 1000, stages)
 
@@ -205,7 +214,7 @@ def _measure_throughput(
     order = [index % len(different) for index in range(4 * max(CALLERS))]
     for _ in range(rounds):
         for callers in CALLERS:
-            answers, seconds = _timed(
+            answers, seconds = timed(
                 partial(_from_callers, stub, [different[each] for each in order], callers)
             )
             rates[callers].append(len(order) / seconds)
@@ -234,7 +243,7 @@ def _measure_guided(stub: faces_pb2_grpc.FacesServiceStub, data: bytes) -> float
             )
 
     guided, started = 0, 0.0
-    for answer in stub.GuideCapture(steps(), timeout=120, metadata=write_context(_call())):
+    for answer in stub.GuideCapture(steps(), timeout=120, metadata=write_context(gateway_call())):
         if answer.HasField("session"):
             started = time.perf_counter()
         elif answer.HasField("guidance"):
@@ -265,17 +274,17 @@ def _measure_screenings(settings: Settings, pictures: Samples, times: int) -> Sc
     with Kiosk(settings, KIOSK) as kiosk:
         for number in range(times + 1):
             request = kiosk.request(Visit(), page, [pictures.a_live])
-            answer, seconds = _timed(partial(kiosk.send, request))
+            answer, seconds = timed(partial(kiosk.send, request))
             if number:  # the first one warms up
                 _note(spent, answer, seconds * 1000)
     whole = spent.pop("whole")
     steps = {name: statistics.median(values) for name, values in spent.items()}
-    return ScreeningTimes(times, statistics.median(whole), statistics.quantiles(whole, n=20)[-1], steps)
+    return ScreeningTimes(times, statistics.median(whole), p95(whole), steps)
 
 
 def _face_table(faces: Sequence[FaceTimes]) -> Table:
     title = "One face, from JPEG bytes to template: median ms"
-    rows = _table(
+    rows = table(
         title, "engine", "picture", "Borderpost, over gRPC and TLS", "face_recognition, in process", "ratio"
     )
     for times in faces:
@@ -290,9 +299,7 @@ def _face_table(faces: Sequence[FaceTimes]) -> Table:
 
 
 def _stage_table(faces: Sequence[FaceTimes]) -> Table:
-    rows = _table(
-        "Where the time goes: share of the call", "engine", "picture", *STAGES, "wire and hand-over"
-    )
+    rows = table("Where the time goes: share of the call", "engine", "picture", *STAGES, "wire and hand-over")
     for times in faces:
         parts = [times.stages[stage] for stage in STAGES] + [times.wire]
         rows.add_row(
@@ -302,7 +309,7 @@ def _stage_table(faces: Sequence[FaceTimes]) -> Table:
 
 
 def _throughput_table(measured: Sequence[Throughput]) -> Table:
-    rows = _table(
+    rows = table(
         "Callers at a time, pictures of 480 to 720 px",
         "engine",
         "callers",
@@ -324,7 +331,7 @@ def _throughput_table(measured: Sequence[Throughput]) -> Table:
 
 def _screening_table(times: ScreeningTimes) -> Table:
     title = f"A screening: median {times.median:,.0f} ms, p95 {times.p95:,.0f} ms ({times.count} in a row)"
-    rows = _table(title, "step", "median ms", "share of the whole")
+    rows = table(title, "step", "median ms", "share of the whole")
     for name, milliseconds in times.steps.items():
         rows.add_row(name, f"{milliseconds:,.1f}", f"{milliseconds / times.median:.1%}")
     rows.caption = "Page and live face are read at the same time: shares add up to more than 100 %."
@@ -358,30 +365,9 @@ def _face_recognition(data: bytes) -> Measured:
 def _extract(stub: faces_pb2_grpc.FacesServiceStub, data: bytes) -> faces_pb2.ExtractTemplateResponse:
     request = faces_pb2.ExtractTemplateRequest(frames=[data], profile=faces_pb2.CAPTURE_PROFILE_LIVE)
     try:
-        return stub.ExtractTemplate(request, timeout=60, metadata=write_context(_call()))
+        return stub.ExtractTemplate(request, timeout=60, metadata=write_context(gateway_call()))
     except grpc.RpcError as error:
         raise typer.Exit(1) from error
-
-
-def _call() -> Call:
-    actor = Actor("bench", KIOSK)
-    return Call("", actor, Role.GATEWAY, actor, frozenset({Role.KIOSK}), "", "", new_traceparent())
-
-
-def _in_turn(times: int, first: Measured, second: Measured) -> tuple[float, float]:
-    """Run both in turn, so that whatever else the machine does meets both; return the medians in seconds."""
-    first(), second()
-    taken: tuple[list[float], list[float]] = ([], [])
-    for _ in range(times):
-        for kept, measured in zip(taken, (first, second), strict=True):
-            kept.append(_timed(measured)[1])
-    return statistics.median(taken[0]), statistics.median(taken[1])
-
-
-def _timed(measured: Callable[[], Any]) -> tuple[Any, float]:
-    started = time.perf_counter()
-    result = measured()
-    return result, time.perf_counter() - started
 
 
 def _scaled(data: bytes, width: int) -> bytes:
@@ -394,11 +380,3 @@ def _jpeg(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=92)
     return buffer.getvalue()
-
-
-def _table(title: str, *columns: str) -> Table:
-    rows = show.table(*columns)
-    rows.title, rows.title_justify = title, "left"
-    for column in rows.columns[1:]:
-        column.justify = "right"
-    return rows
