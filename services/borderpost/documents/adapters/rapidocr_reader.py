@@ -28,7 +28,7 @@ from borderpost.runtime.pictures import Rgb
 
 Floats = npt.NDArray[np.float32]
 
-DETECTION_SIDES: Final = (640, 1120)
+DETECTION_SIDES: Final = (480, 768, 1152)
 """Longest sides for the detector, tried in this order until a zone is found."""
 
 MAX_CANDIDATES: Final = 6
@@ -39,6 +39,9 @@ MAX_OTHERS: Final = 2
 
 MIN_CONTRAST: Final = 0.45
 """Contrast of a grid (`cells.Grid`) below which there is no MRZ: other text has 0.1 to 0.35, print 0.6 to 0.9."""
+
+MAX_BEND: Final = 0.12
+"""Cells by which the middle of the lines may be off before they are straightened once more: pages aren't quite flat."""
 
 MIN_SURENESS: Final = 0.5
 """Mean confidence below which a line is no MRZ, or upside down."""
@@ -51,6 +54,10 @@ BORDER_SHARE: Final = 0.012
 
 ZONES_APART: Final = 1.5
 """Two zones are of two documents if their middles are further apart than this many times their own depth."""
+
+AS_SLENDER: Final = 0.4
+"""Lines of a second document are at least so long for their height as the first's, times this; the detector's boxes
+are higher than the characters."""
 
 SMALL_PITCH: Final = 8.0
 """Pixels from one character to the next below which a reading often stays unsure: a TD3 page 390 px wide."""
@@ -122,7 +129,8 @@ class RapidOcrReader:
         else:
             return
         found = _quads(sight)
-        for lines in itertools.islice((lines for lines in places if _apart(found, lines)), MAX_OTHERS):
+        others = (lines for lines in places if _apart(found, lines) and _is_as_slender(lines, found))
+        for lines in itertools.islice(others, MAX_OTHERS):
             other = self._sight(page, lines)
             if other is not None:
                 yield other
@@ -145,6 +153,10 @@ class RapidOcrReader:
 
     def _upright(self, straight: rectify.Straight, grid: cells.Grid, stretch: float = 1.0) -> _Sight | None:
         """Read as it lies; None if it is no MRZ, or upside down, or of no format's length."""
+        bend = self._first.bend(straight.strips, cells.widest(straight, grid))
+        if abs(bend) > MAX_BEND:
+            straight = rectify.unbent(straight, bend * grid.pitch)
+            grid = cells.find_grid(straight)
         wide = cells.widest(straight, grid)
         read = [self._first.read(strip, wide, stretch) for strip in straight.strips]
         fitting = cells.fitting(wide, read)
@@ -220,6 +232,13 @@ def _apart(one: Sequence[Quad] | Sequence[Floats], other: Sequence[Quad] | Seque
     apart = float(np.linalg.norm(first.mean(axis=0) - second.mean(axis=0)))
     deep = max(float(np.linalg.norm(corners[-1] - corners[0])) for corners in (first, second))
     return apart > ZONES_APART * deep
+
+
+def _is_as_slender(lines: Sequence[Floats], found: Sequence[Quad]) -> bool:
+    """Tell whether lines are about as long for their height as a zone's: TD1 has 30 characters, TD3 44."""
+    one, other = (np.array(zone[0], dtype=np.float64) for zone in (lines, found))
+    ratios = [np.linalg.norm(quad[1] - quad[0]) / np.linalg.norm(quad[3] - quad[0]) for quad in (one, other)]
+    return bool(ratios[0] > AS_SLENDER * ratios[1])
 
 
 def _touches_edge(quads: Sequence[Quad], page: Rgb) -> bool:

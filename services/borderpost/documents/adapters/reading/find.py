@@ -38,6 +38,9 @@ MAX_DIRECTIONS: Final = 3
 """So many directions of text are looked at in one picture."""
 
 
+MAX_CANDIDATES: Final = 12
+"""Groups of rows that are handed on: a page full of text has hundreds."""
+
 MAX_BETWEEN: Final = 8
 """Rows of other text that may lie between two lines of an MRZ, beside them."""
 
@@ -58,7 +61,7 @@ def candidates(regions: Sequence[Floats]) -> list[tuple[Floats, ...]]:
     """
     groups = [group for rows in _rows_by_direction(regions) for group in _groups(rows)]
     groups.sort(key=lambda group: (_likeness(group), len(group)), reverse=True)
-    return [tuple(_aligned([row.corners for row in group])) for group in groups]
+    return [tuple(_aligned([row.corners for row in group])) for group in groups[:MAX_CANDIDATES]]
 
 
 def long_rows(regions: Sequence[Floats]) -> list[Floats]:
@@ -180,17 +183,17 @@ def _are_neighbours(above: Row, below: Row) -> bool:
 
     They are equally long, but the detector often misses a run of fillers.
     """
+    height = (above.height + below.height) / 2
+    if min(above.width, below.width) < MIN_ROW_RATIO * height:
+        return False
+    if not 0.6 < above.height / below.height < 1.67:
+        return False
     along = _unit(above.corners[1] - above.corners[0])
     offset = below.corners.mean(axis=0) - above.corners.mean(axis=0)
-    height = (above.height + below.height) / 2
     apart = abs(float(along[0] * offset[1] - along[1] * offset[0]))
     shift, half_difference = float(along @ offset), (above.width - below.width) / 2
-    return (
-        min(above.width, below.width) > MIN_ROW_RATIO * height
-        and 0.6 < above.height / below.height < 1.67
-        and height * 0.9 < apart < height * 3.5
-        and min(abs(shift + half_difference), abs(shift - half_difference)) < MAX_RAGGED * height
-    )
+    flush = min(abs(shift + half_difference), abs(shift - half_difference))
+    return height * 0.9 < apart < height * 3.5 and flush < MAX_RAGGED * height
 
 
 def _aligned(lines: Sequence[Floats]) -> list[Floats]:

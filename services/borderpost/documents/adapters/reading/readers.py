@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from borderpost.documents import mrz
-from borderpost.documents.adapters.ocrb_net import DIGIT_PER_PITCH, TEXT_SHARE, OcrbNet
+from borderpost.documents.adapters.ocrb_net import DIGIT_PER_PITCH, TEXT_SHARE, NetLine, OcrbNet
 from borderpost.documents.adapters.reading import cells, odds
 from borderpost.documents.adapters.reading.networks import LINE_HEIGHT, STEP, Networks
 from borderpost.documents.adapters.reading.rectify import BAND, CHAR_HEIGHT
@@ -72,23 +73,39 @@ class OwnReader:
         sure = len(line.text) > 0 and float(line.confidences.mean()) > SURE_LINE
         return sure and len(line.text) >= LONG_LINE and mrz.FILLER * 2 in line.text
 
+    def bend(self, strips: Sequence[Rgb], grid: cells.Grid) -> float:
+        """How far the middle of the lines is off where even cells would have it, in cells; 0 where it isn't seen."""
+        bends = []
+        for strip in strips:
+            line, places = self._seen(strip, grid, 1.0)
+            if len(places) >= LONG_LINE and float(line.confidences.mean()) > SURE_LINE:
+                steps = np.diff(places)
+                index = np.concatenate([[0], np.cumsum(np.maximum(1, np.round(steps / np.median(steps))))])
+                curve = float(np.polyfit(index, places, 2)[0])
+                bends.append(-curve * grid.count**2 / 4)
+        return float(np.mean(bends)) if bends else 0.0
+
     def read(self, strip: Rgb, grid: cells.Grid, stretch: float) -> Floats:
         """Read a line."""
+        line, places = self._seen(strip, grid, stretch)
+        answers = np.zeros((grid.count, len(mrz.ALPHABET)), dtype=np.float32)
+        # The network sees for itself where characters are: what it sees between two cells is in none.
+        for place, seen in zip(places, line.probabilities, strict=True):
+            cell = round(float(place))
+            if 0 <= cell < grid.count and abs(place - cell) < OFF_CENTRE:
+                answers[cell] = np.maximum(answers[cell], seen)
+        answers /= np.maximum(1.0, answers.sum(axis=1, keepdims=True))
+        return odds.weighed(answers, self._mistakes)
+
+    def _seen(self, strip: Rgb, grid: cells.Grid, stretch: float) -> tuple[NetLine, npt.NDArray[np.float64]]:
+        """What the network sees, and where, in cells from the middle of the first one."""
         height = round(CHAR_HEIGHT / TEXT_SHARE)
         margin = (BAND - height) // 2
         pitch = CHAR_HEIGHT / DIGIT_PER_PITCH * stretch
         picture, first, zoom = _resampled(strip[margin : margin + height], grid, pitch, height, 1)
         (line,) = self._net.read([picture])
-        answers = np.zeros((grid.count, len(mrz.ALPHABET)), dtype=np.float32)
-        if len(line.centres):
-            places = (first + line.centres * zoom - grid.start) / grid.pitch - 0.5
-            # The network sees for itself where characters are: what it sees between two cells is in none.
-            for place, seen in zip(places, line.probabilities, strict=True):
-                cell = round(float(place))
-                if 0 <= cell < grid.count and abs(place - cell) < OFF_CENTRE:
-                    answers[cell] = np.maximum(answers[cell], seen)
-        answers /= np.maximum(1.0, answers.sum(axis=1, keepdims=True))
-        return odds.weighed(answers, self._mistakes)
+        places = (first + line.centres.astype(np.float64) * zoom - grid.start) / grid.pitch - 0.5
+        return line, places
 
 
 def _resampled(

@@ -56,8 +56,8 @@ DARKEST_PAPER: Final = 20
 MIN_CONTRAST: Final = 0.05
 """Below these a difference is noise, of 255 and as a share of the paper's brightness."""
 
-LEANS: Final = np.linspace(-0.4, 0.4, 33)
-MAX_CONVERGENCE: Final = 0.11
+LEANS: Final = np.linspace(-0.4, 0.4, 25)
+MAX_CONVERGENCE: Final = 0.12
 """Leans that are tried, and how far that of one end may differ from the whole's."""
 
 MAX_GAP: Final = 2.2
@@ -117,6 +117,23 @@ def straighten(page: Rgb, lines: Sequence[Floats]) -> Straight:
     return _cut(page, to_page, middles, tall, corners)
 
 
+def unbent(zone: Straight, bend: float) -> Straight:
+    """Take a bend out of the lines: their middle is `bend` pixels too far to the right, their ends where they are."""
+    rows, columns = zone.strips[0].shape[:2]
+    along = (np.arange(columns, dtype=np.float32) - zone.left) / (zone.right - zone.left)
+    sources = np.arange(columns, dtype=np.float32) + np.float32(4 * bend) * along * (1 - along)
+    xs = np.broadcast_to(sources, (rows, columns)).astype(np.float32)
+    ys = np.broadcast_to(np.arange(rows, dtype=np.float32)[:, None], (rows, columns))
+    strips = tuple(
+        np.asarray(
+            cv2.remap(strip, xs, np.ascontiguousarray(ys), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+            dtype=np.uint8,
+        )
+        for strip in zone.strips
+    )
+    return Straight(strips, zone.to_page, zone.spacing, zone.left, zone.right)
+
+
 def cut_row(page: Rgb, corners: Floats) -> Rgb:
     """Cut one row of text out of the page by its corners, with the room above and below that readers want."""
     down = (corners[3] - corners[0]) * ROW_MARGIN
@@ -125,7 +142,7 @@ def cut_row(page: Rgb, corners: Floats) -> Rgb:
     deep = max(1.0, float(np.linalg.norm(corners[3] - corners[0])))
     width = max(1, min(MAX_ROUGH_WIDTH, round(wide * BAND / deep)))
     target = np.array([[0, 0], [width, 0], [width, BAND], [0, BAND]], dtype=np.float32)
-    warp = cv2.getPerspectiveTransform(corners, target)
+    warp = np.asarray(cv2.getPerspectiveTransform(corners, target), dtype=np.float64)
     return _warped(page, warp, (width, BAND), BAND / deep)
 
 
@@ -152,7 +169,7 @@ def _rough(page: Rgb, lines: Sequence[Floats]) -> tuple[Rgb, Doubles, list[float
     target = np.array(
         [[side, above], [side + w, above], [side + w, above + h], [side, above + h]], np.float32
     )
-    warp = cv2.getPerspectiveTransform(corners, target)
+    warp = np.asarray(cv2.getPerspectiveTransform(corners, target), dtype=np.float64)
     size = (round(w + 2 * side), round(h + 2 * above))
     rough = _warped(page, warp, size, scale)
     middles = np.array([line.mean(axis=0) for line in lines], dtype=np.float32).reshape(-1, 1, 2)
@@ -328,7 +345,7 @@ def _cut(
     target = np.array(
         [[margin, 0], [margin + width, 0], [margin + width, depth], [margin, depth]], np.float32
     )
-    warp = cv2.getPerspectiveTransform(corners, target)
+    warp = np.asarray(cv2.getPerspectiveTransform(corners, target), dtype=np.float64)
     scale = float(np.linalg.norm(target[1] - target[0]) / np.linalg.norm(corners[1] - corners[0]))
     columns = round(width + 2 * margin)
     down = np.array([[1, 0, 0], [0, 1, BAND / 2], [0, 0, 1]])
