@@ -40,6 +40,9 @@ weights: $(READY) ## fetch the weights of the default face engine, if set-up cou
 # The reader that documents are measured beside; never a part of Borderpost. It uses what later scikit-images lack.
 PEERS_ASKED := passporteye==2.2.2 'scikit-image<0.25' 'imageio<2.37' 'tesserocr>=2.13,<3' 'setuptools<81'
 
+# What the network for MRZ lines is trained with, in an environment of its own; nothing else needs it.
+TRAINING_ASKED := 'jax>=0.10,<0.11' 'optax>=0.2.8,<0.3' 'onnx>=1.23,<2'
+
 .PHONY: lock
 lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --all-extras --group dev --override overrides.txt \
@@ -54,6 +57,9 @@ lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	printf '%s\n' $(PEERS_ASKED) | $(BIN)/uv pip compile --quiet --upgrade - \
 	  --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command 'make lock' --output-file requirements-peers.lock
+	printf '%s\n' $(TRAINING_ASKED) | $(BIN)/uv pip compile --quiet pyproject.toml - --extra documents \
+	  --constraint requirements.lock --override overrides.txt --generate-hashes --no-annotate --python-version 3.11 \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements-training.lock
 	for service in documents faces watchlist decisions gateway; do \
 	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$service --constraint requirements.lock \
 	    --override overrides.txt --generate-hashes --no-annotate --python-version 3.11 --no-emit-index-url \
@@ -157,6 +163,18 @@ $(PEERS): $(READY) requirements-peers.lock
 evaluate-documents: $(READY) $(PEERS) ## measure reading beside peers, and real chips, on DATA; write docs/documents-accuracy.md
 	@$(BIN)/python -m borderpost.documents.evaluation --data $(DATA) --cache .cache/documents --peers .cache/peers \
 	  --docs $(if $(wildcard $(DATA)/documents),docs,.cache/documents)
+
+TRAINING := .cache/training/.ready
+
+$(TRAINING): $(READY) requirements-training.lock
+	@echo "[training] JAX and what the documents service stands on, by hash, in an environment of their own"
+	@rm -rf .cache/training && $(PYTHON) -m venv .cache/training
+	@$(BIN)/uv pip sync --python .cache/training/bin/python --quiet --no-build-isolation --require-hashes requirements-training.lock
+	@$(BIN)/uv pip install --python .cache/training/bin/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: training
+training: $(TRAINING) ## make the environment that docs/ocrb-net.md trains the network for MRZ lines in
 
 .PHONY: evaluate-faces
 evaluate-faces: $(READY) ## measure the accuracy of every face engine on DATA (LFW), and write docs/accuracy.md
