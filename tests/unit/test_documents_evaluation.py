@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from borderpost.documents.evaluation.figures import Rate, tally
 from borderpost.documents.evaluation.measuring import Answers, Result
 from borderpost.documents.evaluation.pages import Original, development_pages, specimen_pages
 from borderpost.documents.evaluation.plots import draw_plots
+from borderpost.documents.evaluation.readers import PassportEye
 from borderpost.documents.evaluation.report import Measured, columns, differences, write_report
 
 LINES = (
@@ -291,3 +293,26 @@ def test_the_peers_draw_is_fixed_and_takes_the_same_number_of_every_group(tmp_pa
 def test_a_folder_without_pages_is_said_to_have_none(tmp_path):
     with pytest.raises(EvaluationDataError, match="want STATE/NN"):
         development_pages(tmp_path)
+
+
+def environment(folder, program):
+    """An environment whose interpreter is a shell script."""
+    python = folder / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\n{program}\n")
+    python.chmod(0o755)
+    return folder
+
+
+def test_a_peer_that_cannot_run_is_no_peer_that_reads_nothing(tmp_path):
+    reader = PassportEye(environment(tmp_path, "exit 1"))
+    with pytest.raises(EvaluationDataError, match="can't be run"):
+        reader.read(b"picture")
+
+
+def test_a_peers_answer_is_read_from_its_own_process(tmp_path):
+    answer = json.dumps({"lines": LINES, "seconds": 1.5, "note": "score 100"})
+    reader = PassportEye(environment(tmp_path, f"while read path; do echo '{answer}'; done"))
+    assert reader.read(b"picture") == Answer(LINES, 1.5, "score 100")
+    assert reader.read(b"another") == Answer(LINES, 1.5, "score 100")
+    reader.close()

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -42,6 +43,9 @@ TODAY: Final = datetime.date(2026, 1, 1)
 
 PATIENCE: Final = 60.0
 """Seconds for a peer's answer; then it counts as none, and its process is started anew."""
+
+ENDING: Final = 5.0
+"""Seconds that a program may take to end once its output has."""
 
 ONE_THREAD: Final = {
     "OMP_NUM_THREADS": "1",
@@ -167,6 +171,7 @@ class PassportEye:
     def __init__(self, environment: Path) -> None:
         self._environment = environment
         self._program: subprocess.Popen[bytes] | None = None
+        self._has_answered = False
 
     def version(self) -> str:
         """Its own, and those of what it stands on, as the environment has them."""
@@ -187,24 +192,38 @@ class PassportEye:
         finally:
             picture.unlink()
         if answer is None:
-            program.kill()
-            program.wait()
-            self._program = None
+            ended = _has_ended(program)
+            self.close()
+            if ended and not self._has_answered:
+                raise EvaluationDataError(f"passporteye: can't be run in {self._environment}: make it anew")
             return Answer(None, PATIENCE, "no answer in time")
+        self._has_answered = True
         lines = assembled(answer["lines"])
         return Answer(lines, answer["seconds"], answer["note"])
+
+    def close(self) -> None:
+        """End its process, if there is one."""
+        program, self._program = self._program, None
+        if program is None:
+            return
+        program.kill()
+        for pipe in (program.stdin, program.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        program.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
         binaries = self._environment / "bin"
         own = Path(__file__).with_name("peer_programs")
-        _install(own / "tesseract.py", binaries / "tesseract", binaries / "python")
+        _install(own / "as_tesseract.py", binaries / "tesseract", binaries / "python")
         environment = {
             "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}",
             "TESSDATA_PREFIX": str(mrz_data_folder()),
             **ONE_THREAD,
         }
         self._program = subprocess.Popen(  # noqa: S603  our own program
-            [str(binaries / "python"), "-W", "ignore", str(own / "passporteye.py")],
+            [str(binaries / "python"), "-W", "ignore", str(own / "with_passporteye.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -237,6 +256,14 @@ def _asked(program: subprocess.Popen[bytes], picture: Path) -> Mapping[str, Any]
     line = program.stdout.readline() if ready else b""
     answer: Mapping[str, Any] | None = json.loads(line) if line else None
     return answer
+
+
+def _has_ended(program: subprocess.Popen[bytes]) -> bool:
+    try:
+        program.wait(ENDING)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _install(source: Path, program: Path, python: Path) -> None:
