@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 import io
 import os
+import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from borderpost.documents import mrz
 from borderpost.documents.adapters.opencv_portrait import OpenCvPortraitCropper
@@ -19,8 +21,14 @@ from borderpost.documents.app import Documents
 from borderpost.documents.domain import Problem
 from borderpost.documents.verdict import CheckName, Overall, Result
 from borderpost.specimens import pages as specimens
+from borderpost.specimens import scenes
+from borderpost.specimens.batch import random_specimen
+from borderpost.specimens.paper import PIXELS_PER_MM
 
 TODAY = datetime.date(2026, 11, 24)
+MOST_SECONDS = 4.0
+"""CPU time for any picture: twice what is promised, since machines that run tests are slow and shared."""
+
 DATA = Path(os.environ.get("BORDERPOST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "documents"
 
 
@@ -114,6 +122,53 @@ def test_a_picture_without_an_mrz_is_said_to_have_none(documents):
 def test_a_page_cut_off_at_one_side_is_said_to_be_cut_off(documents, box):
     reading = documents.read(jpeg(specimens.picture(specimen()).crop(box)), TODAY)
     assert reading.problem is Problem.MRZ_CUT_OFF
+
+
+@pytest.mark.parametrize("layout", mrz.FORMATS, ids=lambda layout: layout.name)
+def test_every_format_is_read_exactly_from_a_phone_picture_in_perspective(documents, layout):
+    made = random_specimen(random.Random(f"phone {layout.name}"), layout)  # noqa: S311
+    scene = scenes.Scene(size=(2000, 1500), turn=12, tilt=20, tilt_towards=200, fill=0.8, shade=0.4, seed=3)
+    picture = scenes.photograph(specimens.picture(made), scene).picture
+    assert documents.read(jpeg(picture), TODAY).mrz.lines == specimens.mrz_lines(made)
+
+
+def test_a_mirrored_page_is_not_read(documents):
+    mirrored = ImageOps.mirror(specimens.picture(specimen()))
+    assert documents.read(jpeg(mirrored), TODAY).mrz is None
+
+
+def test_two_documents_in_one_picture_are_said_to_be_two(documents):
+    one, other = specimens.picture(specimen()), specimens.picture(specimen(document_number="X3A4C7KM2"))
+    both = Image.new("RGB", (one.width, 2 * one.height + 100), (90, 80, 70))
+    both.paste(one, (0, 0))
+    both.paste(other, (0, one.height + 100))
+    assert documents.read(jpeg(both), TODAY).problem is Problem.TWO_DOCUMENTS
+
+
+def test_a_zone_whose_last_line_is_outside_the_picture_is_said_to_be_cut_off(documents):
+    page = specimens.picture(specimen())
+    without_last_line = page.crop((0, 0, page.width, page.height - round(12.6 * PIXELS_PER_MM)))
+    assert documents.read(jpeg(without_last_line), TODAY).problem is Problem.MRZ_CUT_OFF
+
+
+def test_a_reflection_over_print_is_never_guessed_and_the_traveler_is_told(documents):
+    page = specimens.picture(specimen())
+    ImageDraw.Draw(page).ellipse((500, 1360, 900, 1560), fill="white")
+    assert documents.read(jpeg(page), TODAY).problem is Problem.GLARE_ON_MRZ
+
+
+def test_a_page_full_of_text_has_no_mrz_and_is_not_searched_for_long(documents):
+    page = Image.new("RGB", (1700, 2400), "white")
+    draw = ImageDraw.Draw(page)
+    font = ImageFont.load_default(size=30)
+    for row in range(50):
+        draw.text(
+            (80, 60 + 44 * row), "THE QUICK BROWN FOX JUMPS OVER THE LAZY DOG 0123456789 " * 2, "black", font
+        )
+    data = jpeg(page)
+    begun = time.process_time()
+    assert documents.read(data, TODAY).problem is Problem.NO_MRZ
+    assert time.process_time() - begun < MOST_SECONDS
 
 
 def test_a_page_too_blurred_to_read_gives_no_valid_mrz(documents):

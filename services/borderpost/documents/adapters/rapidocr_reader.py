@@ -59,6 +59,9 @@ AS_SLENDER: Final = 0.4
 """Lines of a second document are at least so long for their height as the first's, times this; the detector's boxes
 are higher than the characters."""
 
+ROOM_FOR_A_LINE: Final = 1.5
+"""Heights of a detector's box from one line to the far side of the next."""
+
 SMALL_PITCH: Final = 8.0
 """Pixels from one character to the next below which a reading often stays unsure: a TD3 page 390 px wide."""
 
@@ -87,15 +90,17 @@ class RapidOcrReader:
 
     def read(self, page: Rgb) -> Zone | Problem:
         """Find the zone in a picture in any position, and read it."""
-        lone = False
+        lone: list[Floats] = []
         for side in _sides(page):
             regions = self._networks.detect(page, side)
             lines = find.candidates(regions)[:MAX_CANDIDATES]
             sights = list(self._sights(page, lines))
             if sights:
                 return self._outcome(page, sights)
-            lone |= any(self._is_mrz_line(page, row) for row in find.long_rows(regions)[:MAX_OTHERS])
-        return Problem.MRZ_CUT_OFF if lone else Problem.NO_MRZ
+            lone += [row for row in find.long_rows(regions)[:MAX_OTHERS] if self._is_mrz_line(page, row)]
+        if any(_is_near_edge(row, page) for row in lone):
+            return Problem.MRZ_CUT_OFF
+        return Problem.MRZ_UNCERTAIN if lone else Problem.NO_MRZ
 
     def read_again(self, page: Rgb, zone: Zone) -> Zone:
         """Read the lines of a zone a second time, from differently scaled pixels."""
@@ -239,6 +244,14 @@ def _is_as_slender(lines: Sequence[Floats], found: Sequence[Quad]) -> bool:
     one, other = (np.array(zone[0], dtype=np.float64) for zone in (lines, found))
     ratios = [np.linalg.norm(quad[1] - quad[0]) / np.linalg.norm(quad[3] - quad[0]) for quad in (one, other)]
     return bool(ratios[0] > AS_SLENDER * ratios[1])
+
+
+def _is_near_edge(row: Floats, page: Rgb) -> bool:
+    """Tell whether there is no room in the picture for another line above or below a row."""
+    down = (row[3] - row[0]) * ROOM_FOR_A_LINE
+    height, width = page.shape[:2]
+    beyond = np.concatenate([row + down, row - down])
+    return bool((beyond < 0).any() or (beyond[:, 0] > width).any() or (beyond[:, 1] > height).any())
 
 
 def _touches_edge(quads: Sequence[Quad], page: Rgb) -> bool:

@@ -60,8 +60,9 @@ LEANS: Final = np.linspace(-0.4, 0.4, 25)
 MAX_CONVERGENCE: Final = 0.12
 """Leans that are tried, and how far that of one end may differ from the whole's."""
 
-MAX_GAP: Final = 2.2
-"""Free room in a line of an MRZ, in heights of its characters: every cell has ink, but it may be faint."""
+MAX_GAP: Final = 1.2
+"""Free room beyond what the detector has seen of a line, in heights of its characters, that print may go on after:
+more than between two characters, and less than between a line and the page's edge."""
 
 MIN_INK: Final = 0.25
 """Share of the print's own darkness from which a pixel counts as ink."""
@@ -98,12 +99,13 @@ class Straight:
 def straighten(page: Rgb, lines: Sequence[Floats]) -> Straight:
     """Straighten the zone whose lines have these corners in the page. Raises NotALineError."""
     rough, to_page, centres, height = _rough(page, lines)
+    seen = ROUGH_SIDE * height, rough.shape[1] - ROUGH_SIDE * height
     dark = darkness(rough)
     spacing = (centres[-1] - centres[0]) / (len(centres) - 1)
     middles = [_middle(dark, centre, min(0.75 * height, 0.48 * spacing)) for centre in centres]
     tall = float(np.median([_char_height(dark, middle, 0.48 * spacing) for middle in middles]))
     leans = _leans(dark, middles, tall)
-    left, right = _ends(dark, middles, tall, leans)
+    left, right = _ends(dark, middles, tall, leans, seen)
     first, last = middles[0], middles[-1]
     corners = [
         _under(first, middle, x, lean)
@@ -291,24 +293,32 @@ def _under(first: Middle, middle: Middle, x: float, lean: float) -> tuple[float,
 
 
 def _ends(
-    dark: Grey, middles: Sequence[Middle], tall: float, leans: tuple[float, float]
+    dark: Grey,
+    middles: Sequence[Middle],
+    tall: float,
+    leans: tuple[float, float],
+    seen: tuple[float, float],
 ) -> tuple[float, float]:
     """Where the lines' ink begins and ends: all are equally long, so the widest that print goes on without a gap."""
     starts, ends = [], []
     for middle in middles:
-        starts.append(_run(_level(dark, middle, 0.4 * tall, middles[0], leans[0]), tall)[0])
-        ends.append(_run(_level(dark, middle, 0.4 * tall, middles[0], leans[1]), tall)[1])
+        starts.append(_run(_level(dark, middle, 0.4 * tall, middles[0], leans[0]), tall, seen)[0])
+        ends.append(_run(_level(dark, middle, 0.4 * tall, middles[0], leans[1]), tall, seen)[1])
     return _agreed(starts, min, tall), _agreed(ends, max, tall)
 
 
-def _run(level: Grey, tall: float) -> tuple[float, float]:
-    """Begin and end of the longest run of print in a line without a gap of more than two cells."""
+def _run(level: Grey, tall: float, seen: tuple[float, float]) -> tuple[float, float]:
+    """Begin and end of a line's print: what the detector has seen, and on without a gap."""
     inked = np.flatnonzero(level.max(axis=0) > 0.5)
-    if len(inked) < tall:
+    inside = np.flatnonzero((inked >= seen[0]) & (inked <= seen[1]))
+    if len(inside) < tall:
         raise NotALineError("line: got no print")
-    parts = np.split(inked, np.flatnonzero(np.diff(inked) > MAX_GAP * tall) + 1)
-    longest = max(parts, key=lambda part: int(part[-1] - part[0]))
-    return float(longest[0]), float(longest[-1]) + 1
+    first, last = int(inside[0]), int(inside[-1])
+    while first > 0 and inked[first] - inked[first - 1] < MAX_GAP * tall:
+        first -= 1
+    while last < len(inked) - 1 and inked[last + 1] - inked[last] < MAX_GAP * tall:
+        last += 1
+    return float(inked[first]), float(inked[last]) + 1
 
 
 def _agreed(values: Sequence[float], outermost: Callable[[Sequence[float]], float], tall: float) -> float:
