@@ -55,7 +55,7 @@ BORDER_SHARE: Final = 0.012
 ZONES_APART: Final = 1.5
 """Two zones are of two documents if their middles are further apart than this many times their own depth."""
 
-AS_SLENDER: Final = 0.4
+AS_SLENDER: Final = 0.52
 """Lines of a second document are at least so long for their height as the first's, times this; the detector's boxes
 are higher than the characters."""
 

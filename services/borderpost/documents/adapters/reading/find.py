@@ -54,6 +54,17 @@ class Row:
     height: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A region turned upright: its corners, ends, middle and height there."""
+
+    corners: Floats
+    left: float
+    right: float
+    middle: float
+    height: float
+
+
 def candidates(regions: Sequence[Floats]) -> list[tuple[Floats, ...]]:
     """Corners of the lines of every possible MRZ, the likeliest first: three or two rows, equally long.
 
@@ -87,28 +98,28 @@ def _rows_by_direction(regions: Sequence[Floats]) -> Iterator[list[Row]]:
 def _rows(regions: Sequence[Floats]) -> list[Row]:
     """Join regions that follow one another along the direction of the text, top row first."""
     turn = _rotation(-_direction(regions))
-    flat = sorted((corners @ turn.T for corners in regions), key=lambda box: float(box[:, 1].mean()))
-    rows: list[list[Floats]] = []
-    for box in flat:
+    boxes = sorted((_box(corners @ turn.T) for corners in regions), key=lambda box: box.middle)
+    rows: list[list[_Box]] = []
+    for box in boxes:
         for row in rows:
             if any(_follows(member, box) for member in row):
                 row.append(box)
                 break
         else:
             rows.append([box])
-    return [_row(np.concatenate(row), turn) for row in rows]
+    return [_row(np.concatenate([box.corners for box in row]), turn) for row in rows]
 
 
-def _follows(one: Floats, other: Floats) -> bool:
+def _box(corners: Floats) -> _Box:
+    left, right = float(corners[:, 0].min()), float(corners[:, 0].max())
+    return _Box(corners, left, right, float(corners[:, 1].mean()), _height(corners))
+
+
+def _follows(one: _Box, other: _Box) -> bool:
     """Tell whether two boxes, turned upright, are of one line: as high, as far down, and near."""
-    heights = _height(one), _height(other)
-    gap = max(one[:, 0].min(), other[:, 0].min()) - min(one[:, 0].max(), other[:, 0].max())
-    drop = abs(float(one[:, 1].mean() - other[:, 1].mean()))
-    return (
-        max(heights) < 2.0 * min(heights)
-        and drop < 0.5 * min(heights)
-        and float(gap) < MAX_GAP * max(heights)
-    )
+    low, high = min(one.height, other.height), max(one.height, other.height)
+    gap = max(one.left, other.left) - min(one.right, other.right)
+    return high < 2.0 * low and abs(one.middle - other.middle) < 0.5 * low and gap < MAX_GAP * high
 
 
 def _direction(regions: Sequence[Floats]) -> float:

@@ -18,7 +18,7 @@ from borderpost.runtime.pictures import Rgb
 
 Floats = npt.NDArray[np.float32]
 
-READING_PITCH: Final = 25.0
+READING_PITCH: Final = 22.0
 """Width of a cell for the recogniser, in pixels."""
 
 SIDE_ROOM: Final = 0.8
