@@ -296,30 +296,3 @@ def test_lookalikes_are_mapped_where_the_field_allows_one_kind_only():
         ("composite_check_digit", 0, "O", "0"),
     }
     assert {r.basis for r in repairs} == {mrz.RepairBasis.FIELD_KIND}
-
-
-def test_a_doubtful_character_is_repaired_when_the_digits_prove_it():
-    misread = (ERIKSSON[0], ERIKSSON[1].replace("L8989", "LB989"))
-    found = mrz.repair(misread, frozenset({(1, 1)}))
-    assert found == (ERIKSSON, mrz.Repair("document_number", 1, "B", "8", mrz.RepairBasis.CHECK_DIGIT))
-
-
-def test_a_sure_character_is_never_repaired():
-    misread = (ERIKSSON[0], ERIKSSON[1].replace("L8989", "LB989"))
-    assert mrz.repair(misread, frozenset({(1, 2), (0, 7)})) is None
-
-
-def test_with_two_doubtful_characters_under_the_digits_nothing_is_repaired():
-    misread = (ERIKSSON[0], ERIKSSON[1].replace("L8989", "LB989"))
-    assert mrz.repair(misread, frozenset({(1, 1), (1, 2)})) is None
-
-
-def test_a_character_is_not_repaired_into_one_that_readers_do_not_mistake_it_for():
-    misread = (ERIKSSON[0], ERIKSSON[1].replace("L8989", "LW989"))
-    assert mrz.repair(misread, frozenset({(1, 1)})) is None
-
-
-def test_a_visa_is_never_repaired():
-    lines = ICAO_EXAMPLES["MRV-A"]
-    misread = (lines[0], lines[1].replace("L8988", "LB988"))
-    assert mrz.repair(misread, frozenset({(1, 1)})) is None

@@ -39,12 +39,10 @@ from borderpost.documents.mrz.formats import (
 )
 from borderpost.documents.mrz.kinds import DIGIT_FOR_LETTER, LETTER_FOR_DIGIT, Repair, RepairBasis, map_kinds
 from borderpost.documents.mrz.parsing import parse
-from borderpost.documents.mrz.repairing import CONFUSIONS, MAX_DOUBTFUL, proves, repair
 
 __all__ = [
     "ALPHABET",
     "CHECK_WEIGHTS",
-    "CONFUSIONS",
     "CREW_CERTIFICATE",
     "DIGITS",
     "DIGIT_FOR_LETTER",
@@ -55,7 +53,6 @@ __all__ = [
     "LETTERS",
     "LETTER_FOR_DIGIT",
     "LONG_NUMBER_FORMATS",
-    "MAX_DOUBTFUL",
     "MRV_A",
     "MRV_B",
     "PASSPORT_TYPES",
@@ -86,10 +83,8 @@ __all__ = [
     "is_blind",
     "map_kinds",
     "parse",
-    "proves",
     "read_birth_date",
     "read_expiry_date",
     "refuted",
-    "repair",
     "unprotected_fields",
 ]
