@@ -27,8 +27,18 @@ def check_plots() -> None:
         raise PlotsMissingError("plots need matplotlib: install the extra `evaluate`") from None
 
 
-def plot(file: Path, title: str, draw: Callable[[Any], None], size: tuple[float, float] = SIZE) -> Path:
-    """Write one plot: `draw` gets the axes, `size` is in inches. Raises PlotsMissingError without matplotlib."""
+def plot(
+    file: Path,
+    title: str,
+    draw: Callable[[Any], None],
+    size: tuple[float, float] = SIZE,
+    *,
+    legend_beside: bool = False,
+) -> Path:
+    """Write one plot: `draw` gets the axes, `size` is in inches; `legend_beside` where there is no room inside.
+
+    Raises PlotsMissingError without matplotlib.
+    """
     check_plots()
     import matplotlib as mpl  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
@@ -39,7 +49,8 @@ def plot(file: Path, title: str, draw: Callable[[Any], None], size: tuple[float,
         draw(axes)
         axes.set_title(title, fontsize=8, loc="left")
         axes.grid(visible=True, which="both", alpha=0.3)
-        axes.legend(fontsize=8)
+        place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if legend_beside else {}
+        axes.legend(fontsize=8, **place)
         canvas.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     _in_pixels(file)
     return file
@@ -53,6 +64,15 @@ def percent(axis: Any) -> None:
     if axis.get_scale() == "log":
         axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def plain(axis: Any) -> None:
+    """Ticks as numbers on a logarithmic axis: 1, 2 and 5 of each power of ten."""
+    from matplotlib import ticker  # noqa: PLC0415
+
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _in_pixels(file: Path) -> None:

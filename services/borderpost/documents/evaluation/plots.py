@@ -18,7 +18,7 @@ from borderpost.documents.evaluation.report import (
     in_columns,
     readers_of,
 )
-from borderpost.reports.plots import percent, plot
+from borderpost.reports.plots import percent, plain, plot
 
 WIDE: Final = (8.2, 6.4)
 NARROW: Final = (6.4, 4.2)
@@ -37,7 +37,7 @@ def draw_plots(measured: Measured, folder: Path) -> list[Path]:
     number = len(chosen(compared, by_reader(OURS), in_columns(columns()[0])))
     title = f"Exact readings of {number} pages under each degradation, and 95 % intervals"
     return [
-        plot(folder / "exact.svg", title, lambda axes: _exact(axes, compared), WIDE),
+        plot(folder / "exact.svg", title, lambda axes: _exact(axes, compared), WIDE, legend_beside=True),
         plot(
             folder / "cpu.svg",
             "CPU time of a picture, one thread: all columns of the draw",
@@ -78,7 +78,6 @@ def _times(axes: Any, results: Sequence[Result]) -> None:
         seconds = tally(chosen(results, by_reader(reader))).seconds
         shares = [(place + 1) / len(seconds) for place in range(len(seconds))]
         axes.step(seconds, shares, where="post", label=reader)
-    axes.set(
-        xlabel="CPU seconds (logarithmic)", ylabel="share of pictures done by then", xscale="log", ylim=(0, 1)
-    )
+    axes.set(xlabel="CPU seconds", ylabel="share of pictures done by then", xscale="log", ylim=(0, 1))
     percent(axes.yaxis)
+    plain(axes.xaxis)

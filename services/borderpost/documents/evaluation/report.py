@@ -123,12 +123,13 @@ def _summary(measured: Measured) -> str:
     everything = tally(measured.whole)
     rows.append(("**all**", *_counted(everything)))
     bound = everything.rate(Outcome.FALSELY_VALID)
-    again = everything.rate(Outcome.ASKED_AGAIN, Outcome.REFUTED)
+    legible = tally([*measured.pages, *measured.specimens, *measured.sizes])
+    again = legible.rate(Outcome.ASKED_AGAIN, Outcome.REFUTED)
     return (
         "## In short\n\n"
         + table(("pictures", *COUNTED), rows)
         + f"\n\nFalsely valid: {bound.count} in {bound.of:,}, so with 95 % confidence fewer than {bound.bound:.2%} of "
-        f"pictures like these. Not accepted, by asking again or by a refuted digit: {_rate(again)}."
+        f"pictures like these. Not accepted of those with a whole zone (asked again, or refuted): {_rate(again)}."
     )
 
 
@@ -223,7 +224,7 @@ def _by_state(pages: Sequence[Result]) -> str:
     groups = (
         ("looked at while the reader was made", SEEN),
         ("held out", HELD_OUT),
-        *((state, (state,)) for state in (*SEEN, *HELD_OUT)),
+        *(("", (state,)) for state in (*SEEN, *HELD_OUT)),
     )
     rows = []
     for label, states in groups:
