@@ -91,13 +91,18 @@ class RapidOcrReader:
     def read(self, page: Rgb) -> Zone | Problem:
         """Find the zone in a picture in any position, and read it."""
         lone: list[Floats] = []
+        sights: list[_Sight] = []
         for side in _sides(page):
             regions = self._networks.detect(page, side)
-            lines = find.candidates(regions)[:MAX_CANDIDATES]
-            sights = list(self._sights(page, lines))
-            if sights:
-                return self._outcome(page, sights)
-            lone += [row for row in find.long_rows(regions)[:MAX_OTHERS] if self._is_mrz_line(page, row)]
+            found = list(self._sights(page, find.candidates(regions)[:MAX_CANDIDATES]))
+            sights = sorted([*sights, *found], key=lambda sight: cells.unread(sight.read))
+            if sights and (not cells.unread(sights[0].read) or _touches_edge(_quads(sights[0]), page)):
+                break
+            if not sights:
+                rows = find.long_rows(regions)[:MAX_OTHERS]
+                lone += [row for row in rows if self._is_mrz_line(page, row)]
+        if sights:
+            return self._outcome(page, sights)
         if any(_is_near_edge(row, page) for row in lone):
             return Problem.MRZ_CUT_OFF
         return Problem.MRZ_UNCERTAIN if lone else Problem.NO_MRZ
@@ -113,7 +118,7 @@ class RapidOcrReader:
         return zone if sight is None else self._zone(sight, SECOND_STRETCH)
 
     def _outcome(self, page: Rgb, sights: Sequence[_Sight]) -> Zone | Problem:
-        best = min(sights, key=lambda sight: cells.unread(sight.read))
+        best = sights[0]
         whole = [sight for sight in sights if not cells.unread(sight.read)]
         if any(_apart(_quads(best), _quads(other)) for other in whole):
             return Problem.TWO_DOCUMENTS
