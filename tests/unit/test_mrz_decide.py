@@ -221,6 +221,7 @@ def test_lines_without_check_digits_are_confirmed_by_a_second_reader_and_all_if_
     assert rows_to_confirm([read(NAMES), read(SECOND)]) == {0}
     assert rows_to_confirm([read(NAMES), read(SECOND, {3: {"S": POSSIBLE}})]) == {0, 1}
     assert rows_to_confirm([read(NAMES), read(SECOND[:-1])]) == {0, 1}
+    assert rows_to_confirm([read(NAMES), read(SECOND.replace("UTO", "UJO"))]) == {0, 1}
 
 
 @given(

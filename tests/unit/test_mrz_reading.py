@@ -129,6 +129,11 @@ def test_contradicting_readers_leave_both_characters_possible_and_agreeing_ones_
     assert contradicting.max() < 0.6
 
 
+def test_readers_whose_mistakes_have_the_same_cause_are_together_no_surer_than_each():
+    answer = odds.weighed(_sure("G"), odds.mistakes(0.01))
+    assert odds.alike([answer, answer]).max() == pytest.approx(answer.max(), abs=1e-4)
+
+
 def test_what_a_reader_does_not_say_makes_nothing_sure():
     silent = odds.weighed(np.zeros((1, 37), dtype=np.float32), odds.mistakes(0.01))
     assert silent.max() == pytest.approx(1 / 37)

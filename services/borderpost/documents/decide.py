@@ -15,7 +15,7 @@ from typing import Final
 
 from borderpost.documents import mrz
 from borderpost.documents.domain import Line, Odds
-from borderpost.documents.mrz.formats import kinds_of, replaced
+from borderpost.documents.mrz.formats import kinds_of, replaced, text_at
 from borderpost.documents.states import is_state
 
 CLEAR: Final = math.log(20)
@@ -123,10 +123,12 @@ def rows_to_confirm(lines: Sequence[Line]) -> frozenset[int]:
         return every
     layout = mrz.format_of(found.lines)
     protected = {place for rule in layout.checks for place in rule.places()}
+    nationality = text_at(found.lines, layout.field("nationality").span).rstrip(mrz.FILLER)
+    left = LEFT_TO_ONE if is_state(nationality) else LEFT_TO_ONE - {"nationality"}
     return frozenset(
         row
         for name, span, _ in kinds_of(layout)
-        if name not in LEFT_TO_ONE
+        if name not in left
         for row, position in span.places()
         if (row, position) not in protected
     )

@@ -63,7 +63,7 @@ ROOM_FOR_A_LINE: Final = 1.5
 """Heights of a detector's box from one line to the far side of the next."""
 
 SMALL_PITCH: Final = 8.0
-"""Pixels from one character to the next below which a reading often stays unsure: a TD3 page 390 px wide."""
+"""Pixels from one character to the next below which G and 6, or S and 8, differ by a pixel: a TD3 page 390 px wide."""
 
 SECOND_STRETCH: Final = 1.15
 """The second look sees its lines this much wider, so that its errors are not the first one's."""
@@ -186,18 +186,20 @@ class RapidOcrReader:
         """Ask the second reader where it is needed, and weigh what both say."""
         alone = tuple(odds.to_line(read) for read in sight.read)
         needed = range(len(alone)) if stretch > 1 else rows_to_confirm(alone)
+        quads = _quads(sight)
+        # Of a small character both readers see the same few pixels, and take it for the same wrong one.
+        weigh = odds.alike if _is_small(sight, quads) else odds.together
         lines, dazzled = [], []
         for row, (strip, first) in enumerate(zip(sight.straight.strips, sight.read, strict=True)):
             said = [first]
             if row in needed:
                 said.append(self._second.read(strip, sight.grid, stretch))
-            both = odds.together(said)
+            both = weigh(said)
             text = "".join(mrz.ALPHABET[index] for index in both.argmax(axis=1))
             kinds = heights.kinds(strip, text, both.max(axis=1).tolist(), sight.grid.centres().tolist())
             weighed = odds.together([both, odds.by_height(kinds)])
             dazzled.append(glare.dazzled(strip, sight.grid))
             lines.append(odds.to_line(odds.doubted(weighed, dazzled[-1])))
-        quads = _quads(sight)
         corners = quads[0][0], quads[0][1], quads[-1][2], quads[-1][3]
         return Zone(tuple(lines), corners, quads, _flaw(sight, quads, dazzled))
 
@@ -271,10 +273,14 @@ def _touches_edge(quads: Sequence[Quad], page: Rgb) -> bool:
     )
 
 
+def _is_small(sight: _Sight, quads: Sequence[Quad]) -> bool:
+    (x0, y0), (x1, y1) = quads[0][:2]
+    return float(np.hypot(x1 - x0, y1 - y0)) / sight.grid.count < SMALL_PITCH
+
+
 def _flaw(sight: _Sight, quads: Sequence[Quad], dazzled: Sequence[npt.NDArray[np.bool_]]) -> Problem | None:
     """What the picture suffers from, where that can be told."""
-    (x0, y0), (x1, y1) = quads[0][:2]
-    if float(np.hypot(x1 - x0, y1 - y0)) / sight.grid.count < SMALL_PITCH:
+    if _is_small(sight, quads):
         return Problem.MRZ_TOO_SMALL
     if sum(int(cells_of_line.sum()) for cells_of_line in dazzled) >= glare.MIN_CELLS:
         return Problem.GLARE_ON_MRZ
