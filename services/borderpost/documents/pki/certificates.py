@@ -16,12 +16,13 @@ from borderpost.documents.pki import names
 from borderpost.documents.pki.algorithms import SignatureAlgorithm, signature_algorithm
 from borderpost.documents.pki.errors import CertificateError, KeyNotSupportedError, PkiError, unreadable_as
 from borderpost.documents.pki.keys import PublicKey, key_of, verify
+from borderpost.documents.pki.octets import check_runs
 from borderpost.documents.pki.times import utc_of
 
 MAX_CERTIFICATE_BYTES: Final = 64 * 1024
 """Those of published master lists have 0.6 to 2.5 KB."""
 
-_PEM: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s*([A-Za-z0-9+/=\s]*?)-----END \1-----")
+_PEM: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----([A-Za-z0-9+/=\s]*?)-----END \1-----")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def parse_certificate(der: bytes) -> Certificate:
     if not der or len(der) > MAX_CERTIFICATE_BYTES:
         raise CertificateError(f"certificate: got {len(der):,} bytes, want 1 to {MAX_CERTIFICATE_BYTES:,}")
     with unreadable_as(CertificateError, "certificate"):
-        return _read(der, x509.Certificate.load(der, strict=True))
+        return _read(der, x509.Certificate.load(check_runs(der), strict=True))
 
 
 def is_issued_by(certificate: Certificate, issuer: Certificate) -> bool:
@@ -158,7 +159,7 @@ def _extensions(body: Any) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     if not isinstance(body["extensions"], core.Void):
         for extension in body["extensions"]:
-            found.setdefault(extension["extn_id"].dotted, bytes(extension["extn_value"]))
+            found.setdefault(extension["extn_id"].dotted, check_runs(bytes(extension["extn_value"])))
     return found
 
 

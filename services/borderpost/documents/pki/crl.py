@@ -14,6 +14,7 @@ from borderpost.documents.pki.algorithms import SignatureAlgorithm, signature_al
 from borderpost.documents.pki.certificates import Certificate, whole_octets
 from borderpost.documents.pki.errors import RevocationListError, unreadable_as
 from borderpost.documents.pki.keys import verify
+from borderpost.documents.pki.octets import check_runs
 from borderpost.documents.pki.times import utc_of
 
 MAX_LIST_BYTES: Final = 4 * 1024 * 1024
@@ -49,7 +50,7 @@ def parse_crl(der: bytes) -> RevocationList:
     if not der or len(der) > MAX_LIST_BYTES:
         raise RevocationListError(f"revocation list: got {len(der):,} bytes, want 1 to {MAX_LIST_BYTES:,}")
     with unreadable_as(RevocationListError, "revocation list"):
-        return _read(der, crl.CertificateList.load(der, strict=True))
+        return _read(der, crl.CertificateList.load(check_runs(der), strict=True))
 
 
 def is_signed_by(revocations: RevocationList, issuer: Certificate) -> bool:
@@ -92,7 +93,7 @@ def _extensions(body: Any) -> dict[str, bytes]:
     extensions = body["crl_extensions"]
     if isinstance(extensions, core.Void):
         return {}
-    return {extension["extn_id"].dotted: bytes(extension["extn_value"]) for extension in extensions}
+    return {each["extn_id"].dotted: check_runs(bytes(each["extn_value"])) for each in extensions}
 
 
 def _authority_key_id(value: bytes | None) -> bytes | None:

@@ -19,6 +19,7 @@ from borderpost.documents.pki import algorithms, curves
 from borderpost.documents.pki.algorithms import Scheme, SignatureAlgorithm
 from borderpost.documents.pki.curves import Curve
 from borderpost.documents.pki.errors import KeyNotSupportedError, unreadable_as
+from borderpost.documents.pki.octets import check_runs
 
 MIN_RSA_BITS: Final = 1024
 """ICAO 9303-12 wants 2048 for signers today; chips of ten years ago have keys of 1024 for active authentication."""
@@ -72,7 +73,7 @@ def parse_key(der: bytes) -> PublicKey:
     if len(der) > MAX_KEY_BYTES:
         raise KeyNotSupportedError(f"key: got {len(der):,} bytes, want at most {MAX_KEY_BYTES:,}")
     with unreadable_as(KeyNotSupportedError, "key"):
-        return key_of(keys.PublicKeyInfo.load(der, strict=True))
+        return key_of(keys.PublicKeyInfo.load(check_runs(der), strict=True))
 
 
 def key_of(info: Any) -> PublicKey:
@@ -87,7 +88,7 @@ def key_of(info: Any) -> PublicKey:
 
 
 def _rsa(info: Any) -> RsaKey:
-    numbers = keys.RSAPublicKey.load(bytes(info["public_key"]), strict=True)
+    numbers = keys.RSAPublicKey.load(check_runs(bytes(info["public_key"])), strict=True)
     n, e = int(numbers["modulus"].native), int(numbers["public_exponent"].native)
     bits = n.bit_length()
     if n <= 0 or bits < MIN_RSA_BITS:

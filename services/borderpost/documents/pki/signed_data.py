@@ -18,6 +18,7 @@ from borderpost.documents.pki.algorithms import SignatureAlgorithm, digest, hash
 from borderpost.documents.pki.certificates import Certificate, parse_certificate
 from borderpost.documents.pki.errors import PkiError, SignedDataError, unreadable_as
 from borderpost.documents.pki.keys import verify
+from borderpost.documents.pki.octets import check_runs
 from borderpost.documents.pki.times import utc_of
 
 MAX_SIGNERS: Final = 8
@@ -126,7 +127,7 @@ class Verification:
 def parse_signed_data(der: bytes) -> SignedData:
     """Step 1: read a ContentInfo of signedData, with nothing after it. Raises SignedDataError."""
     with unreadable_as(SignedDataError, "signed data"):
-        outer = cms.ContentInfo.load(der, strict=True)
+        outer = cms.ContentInfo.load(check_runs(der), strict=True)
         if outer["content_type"].dotted != _SIGNED_DATA:
             raise SignedDataError("signed data: got another content type")
         return _read(outer["content"])
@@ -206,7 +207,7 @@ def _read(data: Any) -> SignedData:
     certificates, unreadable = _certificates(data["certificates"])
     return SignedData(
         content_type=inner["content_type"].dotted,
-        content=bytes(content),
+        content=check_runs(bytes(content)),  # it may have come in pieces
         certificates=certificates,
         unreadable_certificates=unreadable,
         signers=tuple(_signer_info(info) for info in infos),
