@@ -308,10 +308,10 @@ def zone_surface(seed: int) -> tuple[Callable[[Chance], tuple[str, ...]], Callab
 
 def page_surface(seed: int) -> tuple[Callable[[Chance], bytes], Callable[[bytes], str]]:
     from borderpost.documents.adapters.opencv_portrait import OpenCvPortraitCropper  # noqa: PLC0415
-    from borderpost.documents.adapters.rapidocr_reader import RapidOcrReader  # noqa: PLC0415
-    from borderpost.documents.app import Documents  # noqa: PLC0415
+    from borderpost.documents.adapters.two_network_reader import TwoNetworkReader  # noqa: PLC0415
+    from borderpost.documents.pages import Pages  # noqa: PLC0415
 
-    documents = Documents(RapidOcrReader(), OpenCvPortraitCropper(), accept_specimens=True)
+    documents = Pages(TwoNetworkReader(), OpenCvPortraitCropper(), accept_specimens=True)
     source = random.Random(seed)  # noqa: S311
     sound = [pages.picture(batch.random_specimen(source, layout)) for layout in mrz.FORMATS]
     small = [page.resize((640, round(640 * page.height / page.width))) for page in sound]

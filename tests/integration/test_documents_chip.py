@@ -12,10 +12,10 @@ from PIL import Image
 
 from borderpost.documents.app import Documents
 from borderpost.documents.challenge import Challenges
+from borderpost.documents.pages import Pages
 from borderpost.documents.pki.certificates import parse_certificate
 from borderpost.documents.servicer import DocumentsServicer
 from borderpost.documents.trust.domain import NOTHING_TRUSTED
-from borderpost.documents.whole import WholeDocuments
 from borderpost.kiosk.chip import FILES, chip_files
 from borderpost.runtime.calls import Actor, Call, Role, enter
 from borderpost.runtime.clock import new_id, to_timestamp
@@ -50,9 +50,9 @@ class Desk:
     def __init__(self, trust):
         challenges = Challenges(Ed25519PrivateKey.from_private_bytes(bytes(range(32))), At())
         reader = FakeMrzReader([line(text) for text in LINES])
-        pages = Documents(reader, FakeCropper(), accept_specimens=True)
+        pages = Pages(reader, FakeCropper(), accept_specimens=True)
         self._pool = WorkPool(1, 4)
-        self._servicer = DocumentsServicer(WholeDocuments(pages, trust, challenges), challenges, self._pool)
+        self._servicer = DocumentsServicer(Documents(pages, trust, challenges), challenges, self._pool)
         self.visit_id = new_id()
 
     def close(self):

@@ -16,9 +16,9 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from borderpost.documents import mrz
 from borderpost.documents.adapters.opencv_portrait import OpenCvPortraitCropper
-from borderpost.documents.adapters.rapidocr_reader import RapidOcrReader
-from borderpost.documents.app import Documents
+from borderpost.documents.adapters.two_network_reader import TwoNetworkReader
 from borderpost.documents.domain import Problem
+from borderpost.documents.pages import Pages
 from borderpost.documents.verdict import CheckName, Overall, Result
 from borderpost.specimens import pages as specimens
 from borderpost.specimens import scenes
@@ -56,7 +56,7 @@ def specimen(**values) -> specimens.Specimen:
 
 @pytest.fixture(scope="module")
 def documents():
-    return Documents(RapidOcrReader(), OpenCvPortraitCropper(), accept_specimens=True)
+    return Pages(TwoNetworkReader(), OpenCvPortraitCropper(), accept_specimens=True)
 
 
 def jpeg(picture: Image.Image) -> bytes:

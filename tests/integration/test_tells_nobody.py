@@ -9,7 +9,7 @@ import sys
 import pytest
 
 LOADS = {
-    "the reader": "from borderpost.documents.adapters.rapidocr_reader import RapidOcrReader as R; R()",
+    "the reader": "from borderpost.documents.adapters.two_network_reader import TwoNetworkReader as R; R()",
     "the embedder": "from borderpost.faces.adapters.dlib_onnx import DlibOnnxEmbedder as E; E.load()",
     "the index": "from borderpost.watchlist.adapters.faiss_index import FaissIndex",
 }

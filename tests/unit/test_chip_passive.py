@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from borderpost.documents.chip.chain import find_issuer, is_link
+from borderpost.documents.chip.chain import Issuer, find_issuer, is_link
 from borderpost.documents.chip.read import DATA_CHECKS, read_chip
 from borderpost.documents.chip.reasons import Why
 from borderpost.documents.pki.certificates import Certificate, parse_certificate
@@ -18,6 +19,7 @@ from borderpost.documents.verdict import CheckName, Overall, Result, verdict
 from borderpost.runtime.reasons import REASONS
 from borderpost.specimens import pki
 from borderpost.specimens.chip import Holder, Issuance, SpecimenChip, common_data, make_chip, security_object
+from borderpost.specimens.cms import Signer
 from borderpost.specimens.der import tlv
 from fakes.chips import LINES, SIGNED, by_name, files_of, not_passed, order, snapshot, trust_of
 
@@ -99,6 +101,38 @@ def test_links_in_a_circle_end():
     one = dataclasses.replace(LINK, key_id=b"1", authority_key_id=b"2")
     circle = TrustSnapshot(1, {b"1": [one], b"2": [one], LINK.key_id: [one]}, {LINK.subject: [one]}, {})
     assert wrong(circle)["SIGNER_ISSUER"] == "TRUST_ANCHOR_UNKNOWN"
+
+
+def test_links_that_vouch_for_each_other_cost_what_they_weigh():
+    """Four links each way, tried along every way of eight steps, would be 65,536 ways of two signatures each."""
+    algorithm = order().algorithm
+    one, other = (pki.authority(algorithm, role, STATE.csca.certificate.subject, SIGNED, 1) for role in "ab")
+    there, back = parsed_links(one, other, 0), parsed_links(other, one, 4)
+    signer = parsed(pki.document_signer(algorithm, "document signer", one, SIGNED, 1))[0]
+    begun = time.process_time()
+    found = find_issuer(signer, snapshot([*there, *back]), [SIGNED])
+    assert time.process_time() - begun < 5.0
+    assert found == Issuer(None, contradicted=False)
+
+
+def parsed_links(former: Signer, csca: Signer, start: int) -> list[Certificate]:
+    link = parse_certificate(pki.link_certificate(former, csca).dump())
+    return [dataclasses.replace(link, sha256=bytes([number])) for number in range(start, start + 4)]
+
+
+@pytest.mark.parametrize("country", ["\u202eTU", "U\u009bT", "UT" * 30_000])
+def test_what_a_stranger_writes_for_a_country_is_not_shown(country: str):
+    name = pki.distinguished_name("Document Signer", country)
+    subject = pki.Subject(name, STATE.signer.key, 1, *2 * (pki.Period(SIGNED - DAY, SIGNED + DAY),))
+    stranger = Signer(STATE.signer.key, pki.certificate(subject, name, STATE.signer.key, ()))
+    files = dataclasses.replace(files_of(chip()), sod=security_object(order(), groups_of(chip()), stranger))
+    signer = read_chip(files, NOTHING_TRUSTED, SIGNED).signer
+    assert signer is not None
+    assert signer.country == ""
+
+
+def groups_of(made: SpecimenChip) -> dict[int, bytes]:
+    return {int(name[2:]): data for name, data in made.files.items() if name.startswith("DG")}
 
 
 def test_the_same_name_with_another_key_is_unknown_and_the_named_key_that_did_not_sign_is_wrong():

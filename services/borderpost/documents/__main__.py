@@ -9,14 +9,14 @@ import grpc
 import structlog
 
 from borderpost.documents.adapters.opencv_portrait import OpenCvPortraitCropper
-from borderpost.documents.adapters.rapidocr_reader import RapidOcrReader
 from borderpost.documents.adapters.sqlite_trust import MIGRATIONS, SqliteTrustStore
+from borderpost.documents.adapters.two_network_reader import TwoNetworkReader
 from borderpost.documents.app import Documents
 from borderpost.documents.challenge import Challenges
+from borderpost.documents.pages import Pages
 from borderpost.documents.servicer import DocumentsServicer
 from borderpost.documents.trust.app import TrustStore
 from borderpost.documents.trust.servicer import TrustServicer
-from borderpost.documents.whole import WholeDocuments
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.event_log import GrpcLog
@@ -49,12 +49,12 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     imports = WorkPool(IMPORTS, IMPORTS_WAITING)
     alone.callback(imports.close)
 
-    reader = await pool.run(RapidOcrReader)
+    reader = await pool.run(TwoNetworkReader)
     _log.info("reader", name=reader.name)
-    documents = Documents(reader, OpenCvPortraitCropper(), accept_specimens=specimens)
+    pages = Pages(reader, OpenCvPortraitCropper(), accept_specimens=specimens)
     key = load_signing_key(settings.challenge_key, make=settings.mode == "development")
     challenges = Challenges(key, SystemClock())
-    servicer = DocumentsServicer(WholeDocuments(documents, trust, challenges), challenges, pool)
+    servicer = DocumentsServicer(Documents(pages, trust, challenges), challenges, pool)
     trust_servicer = TrustServicer(trust, imports)
 
     def register(server: grpc.aio.Server) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from borderpost.documents import validate, wire
+from borderpost.documents.app import Documents
 from borderpost.documents.challenge import Challenges
-from borderpost.documents.whole import WholeDocuments
 from borderpost.runtime import calls
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import documents_pb2 as pb
@@ -16,7 +16,7 @@ from borderpost.v1.documents_pb2_grpc import DocumentsServiceServicer
 class DocumentsServicer(DocumentsServiceServicer):
     """Handlers of DocumentsService; documents.proto is their specification."""
 
-    def __init__(self, app: WholeDocuments, challenges: Challenges, pool: WorkPool) -> None:
+    def __init__(self, app: Documents, challenges: Challenges, pool: WorkPool) -> None:
         self._app = app
         self._challenges = challenges
         self._pool = pool

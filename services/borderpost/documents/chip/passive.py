@@ -37,6 +37,9 @@ MAX_LIST_AGE: Final = timedelta(days=90)
 MANDATORY: Final = frozenset({1, 2})
 """Data groups that every document has (ICAO 9303-10, 4.7)."""
 
+MAX_COUNTRY: Final = 3
+"""Letters of a country's code: two (ICAO 9303-12, 7.1.1), or three where a state writes it as in the zone."""
+
 NEEDED: Final = frozenset({1, 2, 14, 15})
 """Data groups that have to come where the security object names them: without 14 and 15 nobody can tell a copy."""
 
@@ -377,13 +380,18 @@ def _signer(
         return None
     algorithm = verification.algorithm
     return Signer(
-        country=certificate.country,
+        country=certificate.country if _is_shown(certificate.country) else "",
         certificate_sha256=certificate.sha256,
         csca_sha256=b"" if csca is None else csca.sha256,
         signed_at=signed_at,
         algorithm="" if algorithm is None else algorithm_text(certificate.key, algorithm),
         revocation_list_from=None if revocations is None else revocations.this_update,
     )
+
+
+def _is_shown(country: str) -> bool:
+    """Whether a country is a code at all: an officer sees it, and whoever made the certificate wrote it."""
+    return len(country) <= MAX_COUNTRY and country.isascii() and country.isalpha()
 
 
 def algorithm_text(key: PublicKey, algorithm: SignatureAlgorithm) -> str:

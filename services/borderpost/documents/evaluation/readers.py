@@ -26,10 +26,10 @@ from PIL import Image
 import borderpost.documents
 from borderpost.documents import mrz
 from borderpost.documents.adapters.opencv_portrait import OpenCvPortraitCropper
-from borderpost.documents.adapters.rapidocr_reader import RapidOcrReader
-from borderpost.documents.app import Documents
+from borderpost.documents.adapters.two_network_reader import TwoNetworkReader
 from borderpost.documents.evaluation.answers import Answer, assembled
 from borderpost.documents.evaluation.errors import EvaluationDataError
+from borderpost.documents.pages import Pages
 from borderpost.runtime.errors import BorderpostError
 
 OURS: Final = "Borderpost"
@@ -92,8 +92,8 @@ class Ours:
     """The service's own reading of a page, from the picture's bytes to the verdict."""
 
     def __init__(self) -> None:
-        self._reader = RapidOcrReader()
-        self._documents = Documents(self._reader, OpenCvPortraitCropper(), accept_specimens=True)
+        self._reader = TwoNetworkReader()
+        self._documents = Pages(self._reader, OpenCvPortraitCropper(), accept_specimens=True)
 
     def version(self) -> str:
         """The reader's name, and a digest of the service's code and weights."""

@@ -80,8 +80,8 @@ def _labelled(oid: str, text: str) -> str:
 def _escape(char: str) -> str:
     if char in _SPECIAL:
         return "\\" + char
-    if ord(char) < ord(" ") or ord(char) == 0x7F:
-        return f"\\{ord(char):02X}"
+    if not char.isprintable():  # controls of terminals, and those that turn the direction of writing
+        return "".join(f"\\{octet:02X}" for octet in char.encode("utf-8"))
     return char
 
 

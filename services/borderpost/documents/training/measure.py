@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from borderpost.documents.adapters.ocrb_net import DIGIT_PER_PITCH, TEXT_SHARE, NetLine, OcrbNet, Strip
-from borderpost.documents.adapters.rapidocr_reader import RapidOcrReader
 from borderpost.documents.adapters.reading.networks import LINE_HEIGHT, STEP, Networks
+from borderpost.documents.adapters.two_network_reader import TwoNetworkReader
 from borderpost.documents.domain import Problem, Quad
 from borderpost.documents.mrz import ALPHABET
 from borderpost.documents.ports import MrzReader
@@ -265,7 +265,7 @@ def report(weights: Path, fonts: Sequence[Path], lines: int, pages: Path | None)
             _say(f"{source}, strength {strength}: {tally}")
         _say(together.calibration())
     if pages is not None:
-        _report_pages(network, located(pages, RapidOcrReader()))
+        _report_pages(network, located(pages, TwoNetworkReader()))
 
 
 def _report_pages(network: OcrbNet, pages: Sequence[Page]) -> None:

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from borderpost.documents import mrz
-from borderpost.documents.app import Documents
 from borderpost.documents.domain import Problem, Warn
 from borderpost.documents.messages import advice
+from borderpost.documents.pages import Pages
 from borderpost.documents.verdict import CheckName, Overall, Result
 from borderpost.runtime.errors import PictureDamagedError, PictureEmptyError, PictureFormatError
 from fakes.documents import FakeCropper, FakeMrzReader, line
@@ -36,7 +36,7 @@ def changed(**values: object) -> tuple[str, ...]:
 
 def read(first, second=(), cropper=None):
     reader = FakeMrzReader(first, second)
-    return Documents(reader, cropper or FakeCropper(), accept_specimens=True).read(page(), TODAY), reader
+    return Pages(reader, cropper or FakeCropper(), accept_specimens=True).read(page(), TODAY), reader
 
 
 def results(reading):
@@ -64,9 +64,7 @@ def test_a_document_code_that_its_format_has_not_fails_even_a_blank_one(code):
 
 
 def test_a_specimen_fails_where_specimens_are_not_accepted():
-    documents = Documents(
-        FakeMrzReader([line(NAMES), line(SECOND)], ()), FakeCropper(), accept_specimens=False
-    )
+    documents = Pages(FakeMrzReader([line(NAMES), line(SECOND)], ()), FakeCropper(), accept_specimens=False)
     (failed,) = [c for c in documents.read(page(), TODAY).optical.checks if c.result is Result.FAILED]
     assert (failed.name, failed.reason) == (CheckName.ISSUER_KNOWN, "SPECIMEN_DOCUMENT")
 
@@ -222,4 +220,4 @@ def test_a_portrait_outside_the_picture_is_a_warning():
 )
 def test_bytes_that_are_no_picture_are_refused_by_type(data, error):
     with pytest.raises(error):
-        Documents(FakeMrzReader(Problem.NO_MRZ), FakeCropper(), accept_specimens=True).read(data, TODAY)
+        Pages(FakeMrzReader(Problem.NO_MRZ), FakeCropper(), accept_specimens=True).read(data, TODAY)

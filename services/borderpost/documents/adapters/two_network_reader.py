@@ -28,11 +28,12 @@ from borderpost.runtime.pictures import Rgb
 
 Floats = npt.NDArray[np.float32]
 
-DETECTION_SIDES: Final = (480, 768, 1152)
-"""Longest sides for the detector, tried in this order until a zone is found."""
+DETECTION_SIDES: Final = {480: 5, 768: 3, 1152: 2}
+"""Longest sides for the detector, tried in this order until a zone is found, and how many places are looked at for
+each: bounds the time for a page full of text."""
 
-MAX_CANDIDATES: Final = 6
-"""Places that are looked at for each size of the picture: bounds the time for a page full of text."""
+WORTH_A_LOOK: Final = 1.25
+"""The next size is tried where it makes the picture so many times larger than the one before."""
 
 MAX_OTHERS: Final = 2
 """Further places that are looked at for a second document."""
@@ -78,7 +79,7 @@ class _Sight:
     read: tuple[Floats, ...]
 
 
-class RapidOcrReader:
+class TwoNetworkReader:
     """`MrzReader` on rapidocr's weights. One instance serves all threads."""
 
     def __init__(self, threads: int = 1) -> None:
@@ -92,9 +93,9 @@ class RapidOcrReader:
         """Find the zone in a picture in any position, and read it."""
         lone: list[Floats] = []
         sights: list[_Sight] = []
-        for side in _sides(page):
+        for side, places in _sides(page):
             regions = self._networks.detect(page, side)
-            found = list(self._sights(page, find.candidates(regions)[:MAX_CANDIDATES]))
+            found = list(self._sights(page, find.candidates(regions)[:places]))
             sights = sorted([*sights, *found], key=lambda sight: cells.unread(sight.read))
             if sights and (not cells.unread(sights[0].read) or _touches_edge(_quads(sights[0]), page)):
                 break
@@ -204,11 +205,13 @@ class RapidOcrReader:
         return Zone(tuple(lines), corners, quads, _flaw(sight, quads, dazzled))
 
 
-def _sides(page: Rgb) -> Iterator[int]:
-    longest = max(page.shape[:2])
-    for before, side in itertools.pairwise((0, *DETECTION_SIDES)):
-        if longest > before:
-            yield side
+def _sides(page: Rgb) -> Iterator[tuple[int, int]]:
+    """Sizes to look at a picture in, and places to look at in each; no picture is enlarged."""
+    longest, before = max(page.shape[:2]), 0.0
+    for side, places in DETECTION_SIDES.items():
+        if min(side, longest) > before * WORTH_A_LOOK:
+            yield side, places
+        before = min(side, longest)
 
 
 def _turned(straight: rectify.Straight, grid: cells.Grid) -> tuple[rectify.Straight, cells.Grid]:
