@@ -27,7 +27,7 @@ from borderpost.documents.evaluation.report import Measured, write_report
 from borderpost.reports.plots import check_plots
 from borderpost.runtime.errors import BorderpostError
 
-SPECIMENS: Final = 12
+SPECIMENS: Final = 4
 """Of each format."""
 
 COMPARED: Final = 3
