@@ -230,3 +230,10 @@ def test_a_damaged_list_is_another_one_or_a_typed_error(place, octet):
         assert not is_signed_by(parse_crl(bytes(damaged)), authority)
     with pytest.raises(RevocationListError):
         parse_crl(sound[: place % len(sound)])
+
+
+@pytest.mark.parametrize("hidden", ["\u202e", "\u009b", "\u2028", "\u200f", "\x1b", "\u00a0"])
+def test_what_can_not_be_seen_in_a_name_is_written_as_octets(hidden: str):
+    """RFC 4514, 2.4. A subject is shown on terminals, and decides which certificate a person trusts."""
+    shown = names.as_text(asn1_x509.Name.build({"organization_name": f"A{hidden}B"}))
+    assert shown == "O=A" + "".join(f"\\{octet:02X}" for octet in hidden.encode()) + "B"

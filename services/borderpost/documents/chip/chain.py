@@ -39,7 +39,7 @@ def find_issuer(certificate: Certificate, trust: TrustSnapshot, times: Iterable[
     by_key, by_name = _candidates(certificate, trust)
     moments = tuple(times)
     issuers = _that_signed(certificate, by_key) or _that_signed(certificate, by_name)
-    anchored = [issuer for issuer in issuers if _is_anchored(issuer, trust, MAX_LINKS)]
+    anchored = [issuer for issuer in issuers if _is_anchored(issuer, trust)]
     if anchored:
         return Issuer(max(anchored, key=lambda issuer: _preference(issuer, moments)), contradicted=False)
     named_key = bool(by_key) or (certificate.authority_key_id is None and bool(by_name))
@@ -79,16 +79,29 @@ def is_link(certificate: Certificate) -> bool:
     return named is not None and own is not None and named != own
 
 
-def _is_anchored(certificate: Certificate, trust: TrustSnapshot, links: int) -> bool:
-    """A root of the store, or a link to one of them through no more than `links` others."""
-    if not is_link(certificate) or _signed(certificate, certificate):
-        return True
-    if links == 0:
-        return False
-    by_key, by_name = _candidates(certificate, trust)
-    older = _that_signed(certificate, by_key) or _that_signed(certificate, by_name)
-    others = [found for found in older if found.key_info != certificate.key_info]
-    return any(_is_anchored(found, trust, links - 1) for found in others)
+def _is_anchored(certificate: Certificate, trust: TrustSnapshot) -> bool:
+    """A root of the store, or a link to one of them through no more than MAX_LINKS others.
+
+    Nearest first and each once: links that vouch for each other in a circle lead nowhere, and cost what they weigh.
+    """
+    level, looked_at = [certificate], {certificate.sha256}
+    for _ in range(MAX_LINKS + 1):
+        if any(not is_link(each) or _signed(each, each) for each in level):
+            return True
+        older = {found.sha256: found for link in level for found in _older(link, trust)}
+        level = [found for sha256, found in older.items() if sha256 not in looked_at][:MAX_CANDIDATES]
+        looked_at.update(older)
+    return False
+
+
+def _older(link: Certificate, trust: TrustSnapshot) -> list[Certificate]:
+    """Certificates of the keys that made a link's signature."""
+    by_key, by_name = _candidates(link, trust)
+    return [
+        found
+        for found in _that_signed(link, by_key) or _that_signed(link, by_name)
+        if found.key_info != link.key_info
+    ]
 
 
 def _preference(issuer: Certificate, moments: tuple[datetime, ...]) -> tuple[int, bool, datetime]:
