@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import sha256 as hash_of
 from pathlib import Path
 from threading import Barrier
@@ -302,6 +303,17 @@ def test_a_revocation_list_that_proves_nothing_is_refused(house: House, make, re
     with refused_as(reason):
         house.take(make())
     assert not house.app.snapshot().revocation_lists
+
+
+def test_a_revocation_list_in_the_name_of_one_csca_by_another_of_its_country_is_refused(house: House):
+    """It would take back what the named one revoked."""
+    csca, other = utopia().csca, authority("another of Utopia's", pki.COUNTRY, "CSCA OF ANOTHER MINISTRY")
+    for der in (csca.der, other.der, utopia().revocation_list):
+        house.take(der)
+    with refused_as("CRL_SIGNATURE_WRONG"):
+        house.take(pki.revocation_list(replace(other, certificate=csca.certificate), NOW + DAY, ()))
+    name = normalised(csca.certificate.subject)
+    assert pki.REVOKED_SERIAL in house.app.snapshot().revocation_lists[name].revoked
 
 
 # LDIF

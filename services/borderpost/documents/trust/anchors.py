@@ -233,8 +233,10 @@ def _issued(certificate: Certificate, issuer: Certificate) -> bool:
 
 
 def _signed(revocations: RevocationList, issuer: Certificate) -> bool:
+    """Only whoever the list names counts (RFC 5280, 6.3.3): another CSCA, even of the same country, could take back
+    what that one revoked."""
     usage = issuer.key_usage
-    if issuer.country != revocations.country or (usage is not None and "crl_sign" not in usage):
+    if issuer.subject != revocations.issuer or (usage is not None and "crl_sign" not in usage):
         return False
     try:
         return is_signed_by(revocations, issuer)
