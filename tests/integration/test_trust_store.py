@@ -21,6 +21,7 @@ from borderpost.documents.trust.domain import FileKind, Wanted
 from borderpost.documents.trust.errors import (
     CertificateAmbiguousError,
     CertificateNotFoundError,
+    SpecimensTrustedError,
     TrustFileRefusedError,
     TrustFileUnreadableError,
 )
@@ -314,6 +315,15 @@ def test_a_revocation_list_in_the_name_of_one_csca_by_another_of_its_country_is_
         house.take(pki.revocation_list(replace(other, certificate=csca.certificate), NOW + DAY, ()))
     name = normalised(csca.certificate.subject)
     assert pki.REVOKED_SERIAL in house.app.snapshot().revocation_lists[name].revoked
+
+
+def test_production_does_not_start_with_a_store_that_trusts_utopia(house: House):
+    """Otherwise every chip of a trial would pass in production."""
+    house.take(authority("real", country="ZZ").der)
+    assert TrustStore(SqliteTrustStore(house.database), StillClock(), accept_specimens=False)
+    house.take(utopia().csca.der)
+    with pytest.raises(SpecimensTrustedError, match="empty state folder"):
+        TrustStore(SqliteTrustStore(house.database), StillClock(), accept_specimens=False)
 
 
 # LDIF

@@ -7,9 +7,13 @@ import threading
 from dataclasses import replace
 from typing import Final
 
-from borderpost.documents.trust.anchors import Rules
+from borderpost.documents.trust.anchors import SPECIMEN_COUNTRIES, Rules
 from borderpost.documents.trust.domain import Origin, Page, Report, Shown, TrustSnapshot, Wanted
-from borderpost.documents.trust.errors import CertificateAmbiguousError, CertificateNotFoundError
+from borderpost.documents.trust.errors import (
+    CertificateAmbiguousError,
+    CertificateNotFoundError,
+    SpecimensTrustedError,
+)
 from borderpost.documents.trust.importing import examine
 from borderpost.documents.trust.ports import Store
 from borderpost.documents.trust.view import View
@@ -31,12 +35,26 @@ class TrustStore:
     """
 
     def __init__(self, store: Store, clock: Clock, *, accept_specimens: bool) -> None:
-        """Build the view. `accept_specimens` tells whether Utopia may be trusted: never in production."""
+        """Build the view. `accept_specimens` tells whether Utopia may be trusted: never in production.
+
+        Raises SpecimensTrustedError if it is and may not be.
+        """
         self._store = store
         self._clock = clock
         self._accept_specimens = accept_specimens
         self._writing = threading.Lock()
         self._view = View(store.load())
+        if not accept_specimens and self._trusts_specimens():
+            raise SpecimensTrustedError(
+                "the trust store holds certificates of Utopia (UT), whose documents are specimens: in production "
+                "begin with an empty state folder, and import trust anew (docs/trust.md)"
+            )
+
+    def _trusts_specimens(self) -> bool:
+        wanted = (
+            Wanted(country=country, version=self._view.snapshot.version) for country in SPECIMEN_COUNTRIES
+        )
+        return any(self._store.page(each, 1).certificates for each in wanted)
 
     def snapshot(self) -> TrustSnapshot:
         """What is trusted now. Costs nothing."""

@@ -21,6 +21,12 @@ class TrustFileRefusedError(BorderpostError):
     reason = "TRUST_FILE_REFUSED"
 
 
+class SpecimensTrustedError(BorderpostError):
+    """The database of a trial is used in production: it trusts Utopia, for which anybody can make documents."""
+
+    reason = "SPECIMENS_TRUSTED"
+
+
 class CertificateNotFoundError(BorderpostError):
     """No trusted certificate has such an id."""
 
