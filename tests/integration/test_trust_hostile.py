@@ -188,6 +188,20 @@ def test_signatures_that_are_to_be_checked_have_an_end():
     assert (len(admitted), {each.reason for each in refused}) == (20, {"SELF_SIGNATURE_WRONG"})
 
 
+def test_lists_that_nobody_believes_are_not_read_again_for_each_list_that_is(house: House):
+    """Ten lists that are believed one after the other, the last in the file first, beside strangers' long ones."""
+    states = [authority(f"chain {i}", "AA", f"CSCA {i}") for i in range(11)]
+    believed = [a_list([states[i + 1].der], states[i]) for i in reversed(range(10))]
+    stranger = a_list([authority("filler", "BB").der] * 200, authority("nobody's", "CC"))
+    house.take(states[0].der)
+    file = in_ldif(*(("pkdMasterListContent", each) for each in (*believed, *[stranger] * 5)))
+    begun = time.process_time()
+    report = house.take(file)
+    assert time.process_time() - begun < 4.0, "11 times 1,000 certificates take 10 seconds and more"
+    assert len(report.findings.certificates) == 10
+    assert [each.reason for each in report.findings.refused] == ["MASTER_LIST_SIGNER_UNKNOWN"] * 5
+
+
 def test_ldif_with_more_to_check_than_any_has_is_refused():
     value = utopia().csca.der
     with pytest.raises(TrustFileRefusedError, match="more to check"):
@@ -208,6 +222,7 @@ def test_names_that_would_deceive_are_kept_as_what_they_are(house: House, name: 
     shown = house.app.get_trusted(sha256(csca.der).hex()).certificate
     assert "\n" not in shown.subject
     assert "\x00" not in shown.subject
+    assert "\u202e" not in shown.subject
     report = house.take(a_list([csca.der, pki.utopia("ecdsa-secp256r1-sha256", NOW).signer.der], csca))
     assert all(len(each.subject) <= 200 for each in report.findings.refused)
 

@@ -24,7 +24,12 @@ from borderpost.documents.trust.anchors import (
 from borderpost.documents.trust.domain import Admitted, FileKind, Findings, Refusal, TrustSnapshot
 from borderpost.documents.trust.errors import TrustFileRefusedError, TrustFileUnreadableError
 from borderpost.documents.trust.ldif import LdifError, LdifRecord, read_ldif
-from borderpost.documents.trust.list_signer import ListRefusedError, SignerUnknownError, check_signer
+from borderpost.documents.trust.list_signer import (
+    ListRefusedError,
+    SignerUnknownError,
+    check_signer,
+    missing_issuer,
+)
 from borderpost.documents.trust.master_list import MasterList, parse_master_list
 from borderpost.documents.trust.sniffing import file_der, file_kind, unreadable
 from borderpost.runtime.trust_reasons import TRUST_REASONS
@@ -95,11 +100,16 @@ class _Examination:
     def master_list(self, der: bytes) -> None:
         """A file that is one master list."""
         try:
-            self._take_list(parse_master_list(der))
+            found = parse_master_list(der)
         except SignedDataError as error:
             raise TrustFileUnreadableError(f"file: {error.message}") from None
+        try:
+            self._take_list(found)
+        except SignerUnknownError as error:
+            advice = missing_issuer(found, self._checks, self._rules)
+            raise _file_refused("master list", error.reason, advice) from None
         except ListRefusedError as error:
-            raise _file_refused("master list", error.reason, error.advice) from None
+            raise _file_refused("master list", error.reason) from None
 
     def certificate(self, der: bytes) -> None:
         """A file that is one certificate: taken, or the file is refused."""

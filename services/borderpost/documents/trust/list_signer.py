@@ -20,19 +20,18 @@ from borderpost.documents.trust.master_list import SIGNING_KEY_OID, MasterList
 
 
 class ListRefusedError(Exception):
-    """A list that is not to be believed: the reason code, and what to do about it if there is anything."""
+    """A list that is not to be believed, by the reason code."""
 
-    def __init__(self, reason: str, advice: str = "") -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.advice = advice
 
 
 class SignerUnknownError(ListRefusedError):
-    """A list that may be believed once its signer's CSCA is trusted; `advice` says which one that is."""
+    """A list that may be believed once its signer's CSCA is trusted; `missing_issuer` says which one that is."""
 
-    def __init__(self, advice: str) -> None:
-        super().__init__("MASTER_LIST_SIGNER_UNKNOWN", advice)
+    def __init__(self) -> None:
+        super().__init__("MASTER_LIST_SIGNER_UNKNOWN")
 
 
 def check_signer(
@@ -70,7 +69,7 @@ def check_signer(
         found = known.issuers(signer.authority_key_id, signer.issuer)
         issuer = next((each for each in found if _issued(signer, each, checks)), None)
     if issuer is None:
-        raise SignerUnknownError(_advice(master_list, signer, checks, named, rules))
+        raise SignerUnknownError
     # 6. That CSCA has not revoked it.
     revocations = revocation_lists.get(signer.issuer)
     if revocations is not None and signer.serial in revocations.revoked:
@@ -104,14 +103,13 @@ def _all(master_list: MasterList, sha256: bytes = b"") -> Iterator[Certificate]:
                 continue
 
 
-def _advice(
-    master_list: MasterList,
-    signer: Certificate,
-    checks: Checks,
-    named: Certificate | None,
-    rules: Rules,
-) -> str:
+def missing_issuer(master_list: MasterList, checks: Checks, rules: Rules) -> str:
+    """Say whom to trust first, after SignerUnknownError. Reads all that is on the list. Raises TooMuchToCheckError."""
+    signer = master_list.verification.certificate
+    if signer is None:
+        return ""
     if rules.issuer_sha256:
+        named = _named(master_list, checks, rules)
         what = "is not in it, or is none of a CSCA" if named is None else "did not issue its signer's"
         return f"the certificate that issuer_sha256 names {what}"
     issuer = _likely_issuer(list(_all(master_list)), signer, checks)
