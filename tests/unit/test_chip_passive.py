@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from asn1crypto import x509
 
 from borderpost.documents.chip.chain import Issuer, find_issuer, is_link
 from borderpost.documents.chip.read import DATA_CHECKS, read_chip
@@ -95,6 +96,19 @@ def test_a_link_certificate_leads_to_the_former_csca():
 def test_a_link_that_the_former_csca_did_not_sign_leads_nowhere():
     forged = dataclasses.replace(LINK, signature=CSCA.signature)
     assert wrong(snapshot([forged, FORMER]))["SIGNER_ISSUER"] == "TRUST_ANCHOR_UNKNOWN"
+
+
+@pytest.mark.parametrize("purpose", ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.23.136.1.1.8"])
+def test_what_a_csca_issues_for_another_purpose_signs_no_documents(purpose: str):
+    period = pki.Period(SIGNED - DAY, SIGNED + DAY)
+    subject = pki.Subject(pki.distinguished_name("Server", pki.COUNTRY), STATE.signer.key, 77, period, period)
+    usage = {"extn_id": "key_usage", "critical": True, "extn_value": x509.KeyUsage({"digital_signature"})}
+    purposes = {"extn_id": "extended_key_usage", "extn_value": x509.ExtKeyUsageSyntax([purpose])}
+    extensions = [x509.Extension(usage), x509.Extension(purposes)]
+    made = pki.certificate(subject, STATE.csca.certificate.subject, STATE.csca.key, extensions)
+    sod = security_object(order(), groups_of(chip()), Signer(STATE.signer.key, made))
+    reading = read_chip(dataclasses.replace(files_of(chip()), sod=sod), trust_of(chip()), SIGNED)
+    assert by_name(reading)[CheckName.SIGNER_ISSUER].reason == "SIGNER_MAY_NOT_SIGN_DOCUMENTS"
 
 
 def test_links_in_a_circle_end():

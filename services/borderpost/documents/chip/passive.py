@@ -47,6 +47,10 @@ NOT_FOR_DOCUMENTS: Final = "2.23.136.1.1."
 """Extended key usages below this arc are of ICAO's other signers: master lists, deviation lists, visible seals. A
 document signer has none (ICAO 9303-12, 7.1)."""
 
+COMMUNICATION: Final = frozenset({"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"})
+"""serverAuth and clientAuth: a certificate with a purpose is for that one alone (RFC 5280, 4.2.1.12). One for
+connections has the key usage of a document signer's, and its key lies on a server."""
+
 _DIGITAL_SIGNATURE: Final = "digital_signature"
 
 
@@ -207,7 +211,8 @@ def _may_sign_documents(certificate: Certificate) -> bool:
     usage = certificate.key_usage
     if certificate.is_ca or (usage is not None and _DIGITAL_SIGNATURE not in usage):
         return False
-    return not any(purpose.startswith(NOT_FOR_DOCUMENTS) for purpose in certificate.extended_key_usage)
+    purposes = certificate.extended_key_usage
+    return not (purposes & COMMUNICATION or any(each.startswith(NOT_FOR_DOCUMENTS) for each in purposes))
 
 
 def _signer_validity(
