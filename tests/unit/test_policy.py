@@ -142,8 +142,8 @@ WITH_CHIP = Traveler("north", "ENTRY", "P", attempt=1, has_chip=True)
 TOLERANT = POLICY.model_copy(update={"tolerated": frozenset({"COULD_BE_A_CLONE"})})
 
 
-def combined(status, *reasons):
-    result = CheckResult(CheckKind.DOCUMENT_COMBINED, status, reasons)
+def combined(status, *reasons, merely_unsure=True):
+    result = CheckResult(CheckKind.DOCUMENT_COMBINED, status, reasons, merely_unsure=merely_unsure)
     return tuple(result if check.kind is result.kind else check for check in checks())
 
 
@@ -169,6 +169,11 @@ def test_tolerated_is_only_an_unclear_result_for_no_other_reason(status, reasons
     decision = decide(TOLERANT, WITH_CHIP, combined(status, *reasons))
     assert decision.outcome is outcome
     assert decision.tolerated == (("COULD_BE_A_CLONE",) if outcome is Outcome.CLEAR else ())
+
+
+def test_what_rests_on_something_that_was_not_made_is_not_tolerated():
+    unmade = combined(Status.UNDETERMINED, "COULD_BE_A_CLONE", merely_unsure=False)
+    assert decide(TOLERANT, WITH_CHIP, unmade).outcome is Outcome.REFER
 
 
 def test_the_policy_that_comes_with_borderpost_tolerates_nothing():

@@ -16,6 +16,9 @@ MAX_CHIP_BYTES: Final = 4 * 1024 * 1024
 MAX_SIGNATURE_BYTES: Final = 1024
 """An RSA key of 8,192 bits; chips have at most 4,096."""
 
+JUDGED_YEARS: Final = range(1970, 9000)
+"""Years of which a document can be judged: the century of its dates lies around them."""
+
 DATA_GROUPS: Final = (1, 2, 11, 12, 14, 15)
 """The data groups that a kiosk may send."""
 
@@ -25,9 +28,14 @@ def judged_at(request: pb.ReadDocumentRequest) -> datetime.datetime:
     if not request.HasField("at"):
         raise InvalidRequestError("at: want the time at which validity is judged", field="at")
     try:
-        return from_timestamp(request.at)
+        at = from_timestamp(request.at)
     except (ValueError, OverflowError):
-        raise InvalidRequestError("at: want a time between the years 1 and 9999", field="at") from None
+        at = None
+    if at is None or at.year not in JUDGED_YEARS:
+        raise InvalidRequestError(
+            f"at: want a time from {JUDGED_YEARS.start} to {JUDGED_YEARS.stop - 1}", field="at"
+        )
+    return at
 
 
 def capture(request: pb.ReadDocumentRequest) -> Capture:

@@ -158,7 +158,7 @@ class _Looking:
         self._request = request
         self._call = call
         self._until = until
-        self.findings = Findings()
+        self.findings = Findings(chip_sent=request.chip is not None)
         self.refusal: BorderpostError | None = None
 
     async def at_document(self) -> None:

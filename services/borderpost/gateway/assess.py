@@ -38,8 +38,8 @@ def assess(findings: Findings) -> tuple[CheckResult, ...]:
         _watchlist_document(findings),
         _watchlist_name(findings),
         _chip_data(findings),
-        _of_chip(CheckKind.DOCUMENT_CONSISTENT, findings, combined.consistency(findings)),
-        _of_chip(CheckKind.DOCUMENT_COMBINED, findings, combined.combined(findings)),
+        _of_chip(findings, _verdict(CheckKind.DOCUMENT_CONSISTENT, combined.consistency(findings))),
+        _of_chip(findings, _document_combined(findings)),
     )
 
 
@@ -73,13 +73,16 @@ def _chip_data(findings: Findings) -> CheckResult:
     return _not_checked(kind) if document is None else _verdict(kind, combined.chip_data(document))
 
 
-def _of_chip(kind: CheckKind, findings: Findings, verdict: types_pb2.Verdict) -> CheckResult:
-    """Assess what page, chip and live face say together; another picture may mend what page or face lack."""
+def _document_combined(findings: Findings) -> CheckResult:
+    return _verdict(CheckKind.DOCUMENT_COMBINED, combined.combined(findings), combined.all_checks(findings))
+
+
+def _of_chip(findings: Findings, result: CheckResult) -> CheckResult:
+    """Say of a check of page, chip and live face together what another picture may mend of page or face."""
     document, live = findings.document, findings.live
     if document is None:
-        return _not_checked(kind)
+        return _not_checked(result.kind)
     problems = (*document.problems, *(live.problems if live else ()))
-    result = _verdict(kind, verdict)
     if result.status in (Status.PASSED, Status.FAILED) or not problems:
         return result
     return replace(result, advice=_advice(problems))
@@ -204,18 +207,16 @@ def _candidates(searched: watchlist_pb2.SearchResponse, match: watchlist_pb2.Mat
     return match in kinds or not kinds <= _KNOWN_MATCHES
 
 
-def _verdict(kind: CheckKind, verdict: types_pb2.Verdict) -> CheckResult:
-    status = _STATUS.get(verdict.status, Status.NOT_PERFORMED)
-    if status is Status.PASSED and not _all_passed(verdict.checks):
-        status = Status.UNDETERMINED  # a verdict that its own checks don't bear out
-    reasons = combined.reasons_of(verdict)
-    if status is not Status.PASSED and not reasons:
-        reasons = [f"{kind}_{status}"]
-    return CheckResult(kind, status, () if status is Status.PASSED else tuple(reasons))
-
-
-def _all_passed(checks: Sequence[types_pb2.Check]) -> bool:
-    return bool(checks) and all(check.status == types_pb2.CHECK_STATUS_PASSED for check in checks)
+def _verdict(
+    kind: CheckKind, verdict: types_pb2.Verdict, rests_on: Sequence[types_pb2.Check] | None = None
+) -> CheckResult:
+    """Turn a verdict into a check. `rests_on` are the checks behind it, where they are not the verdict's own."""
+    status = _STATUS[combined.status_of(verdict)]
+    if status is Status.PASSED:
+        return CheckResult(kind, status)
+    reasons = combined.reasons_of(verdict) or [f"{kind}_{status}"]
+    unsure = combined.is_merely_unsure(verdict.checks if rests_on is None else rests_on)
+    return CheckResult(kind, status, tuple(reasons), merely_unsure=unsure)
 
 
 def _retake(

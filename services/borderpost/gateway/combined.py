@@ -31,7 +31,7 @@ def consistency(findings: Findings) -> types_pb2.Verdict:
     document = findings.document
     if document is None:
         return _verdict(())
-    if not document.HasField("chip"):
+    if not (findings.chip_sent or document.HasField("chip")):
         return document.consistency
     faces = (
         _faces("PAGE_PORTRAIT_IS_THE_CHIPS", findings.portraits_comparison, "PORTRAITS_DIFFER"),
@@ -59,10 +59,30 @@ def reasons_of(verdict: types_pb2.Verdict) -> list[str]:
     return list(dict.fromkeys(reason for check in failed or verdict.checks for reason in check.reasons))
 
 
+def status_of(verdict: types_pb2.Verdict) -> types_pb2.CheckStatus.ValueType:
+    """Return what a verdict comes to: by its own checks and by the service's word, whichever is worse."""
+    said = {_verdict(verdict.checks).status, verdict.status}
+    if FAILED in said:
+        return FAILED
+    return PASSED if said == {PASSED} else UNDETERMINED
+
+
+def is_merely_unsure(checks: Iterable[types_pb2.Check]) -> bool:
+    """Tell whether all that isn't PASSED was made, came to no clear result, and says why."""
+    open_ = [check for check in checks if check.status != PASSED]
+    return bool(open_) and all(check.status == UNDETERMINED and check.reasons for check in open_)
+
+
+def all_checks(findings: Findings) -> list[types_pb2.Check]:
+    """Return every check that the combined verdict rests on."""
+    document = findings.document
+    if document is None:
+        return []
+    return [*document.optical.checks, *document.electronic.checks, *consistency(findings).checks]
+
+
 def _summed_up(name: str, verdict: types_pb2.Verdict) -> types_pb2.Check:
-    own = _verdict(verdict.checks)
-    # The service's own word counts only where it is the stricter one.
-    status = own.status if verdict.status in (PASSED, own.status) else verdict.status
+    status = status_of(verdict)
     return types_pb2.Check(name=name, status=status, reasons=() if status == PASSED else reasons_of(verdict))
 
 

@@ -59,12 +59,17 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One check. `advice` is there if another picture could make it pass."""
+    """One check. `advice` is there if another picture could make it pass.
+
+    `merely_unsure`: all that is open in it was made, and `reasons` say why it came to no clear result. Only such a
+    check can be tolerated.
+    """
 
     kind: CheckKind
     status: Status
     reasons: tuple[str, ...] = ()
     advice: tuple[Advice, ...] = ()
+    merely_unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +152,5 @@ class Findings:
     chip_comparison: faces_pb2.CompareResponse | None = None
     portraits_comparison: faces_pb2.CompareResponse | None = None
     watchlists: watchlist_pb2.SearchResponse | None = None
+    chip_sent: bool = False
     steps: list[types_pb2.Step] = field(default_factory=list)

@@ -175,8 +175,9 @@ def decide(policy: Policy, traveler: Traveler, checks: Sequence[CheckResult]) ->
 
 
 def _is_tolerated(check: CheckResult, tolerated: frozenset[str]) -> bool:
-    """Tell whether a check was made, came to no clear result, and for nothing but tolerated reasons."""
-    return check.status is Status.UNDETERMINED and bool(check.reasons) and tolerated.issuperset(check.reasons)
+    """Tell whether a check was made in every part, came to no clear result, and for nothing but tolerated reasons."""
+    unsure = check.status is Status.UNDETERMINED and check.merely_unsure
+    return unsure and bool(check.reasons) and tolerated.issuperset(check.reasons)
 
 
 def _reasons(checks: Sequence[CheckResult]) -> tuple[str, ...]:
