@@ -374,6 +374,9 @@ PICTURE_FIELDS: Final[Mapping[str, Sequence[str]]] = {
 }
 """Every field that holds a picture."""
 
+MAY_BE_EMPTY: Final = frozenset({"portrait_page"})
+"""Those that a request need not have."""
+
 TOKEN_FIELDS: Final = frozenset(
     {
         ("/borderpost.v1.GatewayService/ScreenTraveler", "capture_token"),

@@ -68,7 +68,7 @@ class Service:
         await faces.start()
         channel = open_channel(self.settings, "faces", "gateway")
         gateway = await self._start("gateway", at_gateway=True)
-        register_front(gateway, dict.fromkeys(("watchlist", "decisions", "faces"), channel))
+        register_front(gateway, dict.fromkeys(("watchlist", "decisions", "faces", "documents"), channel))
         await gateway.start()
         try:
             yield self
@@ -411,7 +411,7 @@ async def test_without_the_faces_service_the_gateway_says_so(settings):
     gateway = Service(settings)
     server = await gateway._start("gateway", at_gateway=True)
     async with open_channel(settings, "faces", "gateway") as channel:
-        register_front(server, dict.fromkeys(("watchlist", "decisions", "faces"), channel))
+        register_front(server, dict.fromkeys(("watchlist", "decisions", "faces", "documents"), channel))
         await server.start()
         async with gateway.asked("through the gateway") as call:
             with contextlib.suppress(grpc.aio.AioRpcError):
