@@ -30,8 +30,8 @@ from borderpost.runtime.errors import BorderpostError
 SPECIMENS: Final = 4
 """Of each format."""
 
-COMPARED: Final = 3
-"""Pages of each state that the peers read too: 36 in every column."""
+COMPARED: Final = 2
+"""Pages of each state that the peers read too: 24 in every column."""
 
 COMPARED_SPECIMENS: Final = 6
 """Specimens of each format that the peers read too, as they are: 30."""
