@@ -17,7 +17,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -405,12 +404,6 @@ SURFACES: Mapping[str, Callable[[int], tuple[Callable[[Chance], object], Callabl
 }
 
 
-def _peak_bytes() -> int:
-    """The most memory that this program had. getrusage would count what had the process before this program, too."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) * 1024
-
-
 def main() -> None:
     """Make them all, use them, and report."""
     count, seed, surface = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -427,7 +420,12 @@ def main() -> None:
         except Exception as error:
             untyped.append(f"{number}: {type(error).__name__} {error}"[:200])
         slowest = max(slowest, (time.process_time() - started, str(number)))
-    report = {"outcomes": outcomes, "untyped": untyped, "slowest": slowest, "peak_bytes": _peak_bytes()}
+    report = {
+        "outcomes": outcomes,
+        "untyped": untyped,
+        "slowest": slowest,
+        "peak_bytes": hostile.peak_bytes(),
+    }
     sys.stdout.write(json.dumps(report) + "\n")
 
 
