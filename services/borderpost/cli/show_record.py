@@ -81,15 +81,23 @@ def _add_payload(rows: Table, payload: decisions_pb2.ScreeningPayload) -> None:
 
 def _add_mrz(rows: Table, mrz: documents_pb2.Mrz) -> None:
     rows.add_row("document", "\n".join(mrz.lines))
-    wrong = documents_pb2.CHECK_DIGIT_STATUS_REFUTED
-    refuted = [digit.field for digit in mrz.check_digits if digit.status == wrong]
-    rows.add_row("check digits", f"wrong: {', '.join(refuted)}" if refuted else "all verified")
+    rows.add_row("check digits", _check_digit_words(mrz.check_digits))
     for repair in mrz.repairs:
         basis = documents_pb2.RepairBasis.Name(repair.basis).removeprefix("REPAIR_BASIS_").lower()
         was = getattr(repair, "from")  # a keyword, so it is got by name
         rows.add_row(
             "repaired", f"{repair.field}, character {repair.position + 1}: {was} → {repair.to}, {basis}"
         )
+
+
+def _check_digit_words(digits: Iterable[documents_pb2.CheckDigit]) -> str:
+    fields: dict[documents_pb2.CheckDigitStatus.ValueType, list[str]] = {}
+    for digit in digits:
+        fields.setdefault(digit.status, []).append(digit.field)
+    refuted = fields.get(documents_pb2.CHECK_DIGIT_STATUS_REFUTED)
+    absent = fields.get(documents_pb2.CHECK_DIGIT_STATUS_ABSENT)
+    words = f"wrong: {', '.join(refuted)}" if refuted else "all verified"
+    return f"{words}; there is none of {', '.join(absent)}" if absent else words
 
 
 def _add_chip(rows: Table, chip: documents_pb2.ChipReading) -> None:
