@@ -363,6 +363,11 @@ def hostile(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
             yield f"{mutation.__name__} {name}", mutation(_SOUND[name], chance)
 
 
+def forget_peak() -> None:
+    """Begin to count anew (proc(5), clear_refs)."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_bytes() -> int:
     """The most memory that this program had. getrusage would count what had the process before this program, too."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
