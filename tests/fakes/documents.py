@@ -31,14 +31,16 @@ class FakeMrzReader:
 
     name = "fake-reader/1"
 
-    def __init__(self, first: Sequence[Line] | Problem, second: Sequence[Line] = ()) -> None:
-        self._first, self._second = first, second
+    def __init__(
+        self, first: Sequence[Line] | Problem, second: Sequence[Line] = (), flaw: Problem | None = None
+    ) -> None:
+        self._first, self._second, self._flaw = first, second, flaw
         self.second_readings = 0
 
     def read(self, page: Rgb) -> Zone | Problem:
         if isinstance(self._first, Problem):
             return self._first
-        return Zone(tuple(self._first), QUAD, (QUAD,) * len(self._first))
+        return Zone(tuple(self._first), QUAD, (QUAD,) * len(self._first), self._flaw)
 
     def read_again(self, page: Rgb, zone: Zone) -> Zone:
         self.second_readings += 1

@@ -221,3 +221,25 @@ def test_a_portrait_outside_the_picture_is_a_warning():
 def test_bytes_that_are_no_picture_are_refused_by_type(data, error):
     with pytest.raises(error):
         Pages(FakeMrzReader(Problem.NO_MRZ), FakeCropper(), accept_specimens=True).read(data, TODAY)
+
+
+def read_with_flaw(flaw):
+    reader = FakeMrzReader([line(NAMES), line(SECOND)], flaw=flaw)
+    return Pages(reader, FakeCropper(), accept_specimens=True).read(page(), TODAY)
+
+
+def test_a_reading_with_a_reflection_on_it_is_never_believed_however_clear():
+    reading = read_with_flaw(Problem.GLARE_ON_MRZ)
+    assert (reading.problem, reading.mrz) == (Problem.GLARE_ON_MRZ, None)
+
+
+def test_a_small_zone_that_is_clear_is_believed():
+    assert read_with_flaw(Problem.MRZ_TOO_SMALL).problem is None
+
+
+@pytest.mark.parametrize("twin", ["U", "K", "A"])
+def test_a_letter_in_a_date_that_the_check_digit_takes_for_a_digit_asks_for_another_picture(twin):
+    place = SECOND.index("310415")
+    spoilt = SECOND[: place + 2] + twin + SECOND[place + 3 :]
+    reading, _ = read([line(NAMES), line(spoilt)], [line(NAMES), line(spoilt)])
+    assert reading.problem is Problem.MRZ_UNCERTAIN

@@ -109,6 +109,16 @@ def repaired(lines: Sequence[Line], found: Interpretation) -> Interpretation:
     return Interpretation(text, (*found.repairs, repair), (), still)
 
 
+def is_of_its_kinds(lines: tuple[str, ...]) -> bool:
+    """Tell whether every character is one that its field may hold. A letter in a date has the value of some digit."""
+    layout = mrz.format_of(lines)
+    return all(
+        lines[row][position] in kind.value
+        for _, span, kind in kinds_of(layout)
+        for row, position in span.places()
+    )
+
+
 def rows_to_confirm(lines: Sequence[Line]) -> frozenset[int]:
     """Rows that one reader alone can't settle: where anything is open, and where fields have no check digit.
 

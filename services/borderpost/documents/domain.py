@@ -66,8 +66,8 @@ class Line:
 class Zone:
     """An MRZ found in a picture. `line_quads` surround the lines, `quad` surrounds all of them.
 
-    `flaw` is what the picture suffers from where that could be told, to advise the traveler if the reading
-    stays unsure.
+    `flaw` is what the picture suffers from where that could be told: the advice for the traveler if the reading stays
+    unsure. With a reflection it is never believed.
     """
 
     lines: tuple[Line, ...]

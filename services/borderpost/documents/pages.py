@@ -6,9 +6,10 @@ import datetime
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from borderpost.documents import mrz
-from borderpost.documents.decide import Interpretation, interpret, merge, repaired
+from borderpost.documents.decide import Interpretation, interpret, is_of_its_kinds, merge, repaired
 from borderpost.documents.domain import (
     DocumentReading,
     Line,
@@ -23,6 +24,9 @@ from borderpost.documents.domain import (
 )
 from borderpost.documents.ports import MrzReader, PortraitCropper
 from borderpost.runtime.pictures import Rgb, decode_picture
+
+NEVER_BELIEVED: Final = frozenset({Problem.GLARE_ON_MRZ})
+"""Flaws with which nothing is read, however clear it looks: what a reflection leaves of a letter can be another one."""
 
 
 class Pages:
@@ -47,6 +51,8 @@ class Pages:
             zone = self._reader.read(picture)
         if isinstance(zone, Problem):
             return self._unread(zone, (), clock)
+        if zone.flaw in NEVER_BELIEVED:
+            return self._unread(zone.flaw, zone.lines, clock)
         found, lines, looked_twice = self._settle(picture, zone, clock)
         if found is None:
             return self._unread(zone.flaw or Problem.MRZ_UNCERTAIN, lines, clock)
@@ -87,7 +93,7 @@ class Pages:
         found = _try_interpret(lines)
         if found is not None:
             found = repaired(lines, found)
-            if found.unsettled:
+            if found.unsettled or not is_of_its_kinds(found.lines):
                 found = None
         return found, lines, True
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,7 +121,7 @@ def _answered(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _prepare, (peers,)) as pool:
         left = iter(tasks)
-        running = {pool.submit(_read, *task) for task, _ in zip(left, range(AHEAD), strict=False)}
+        running = {pool.submit(_read, *task) for task in islice(left, AHEAD)}
         done = 0
         while running:
             finished = next(as_completed(running))
