@@ -46,6 +46,18 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """An entry was removed."""
     EVENT_KIND_TRUST_STORE_CHANGED: _EventKind.ValueType  # 7
     """What the documents service trusts was changed."""
+    EVENT_KIND_WATCHLIST_CHANGED: _EventKind.ValueType  # 8
+    """What is said of a list, or what its thresholds rest on, was changed."""
+    EVENT_KIND_WATCHLIST_ENTRY_CHANGED: _EventKind.ValueType  # 9
+    """An entry was changed: withdrawn, or given templates of another model."""
+    EVENT_KIND_WATCHLIST_IMPORTED: _EventKind.ValueType  # 10
+    """An import was proposed, approved or dropped."""
+    EVENT_KIND_WATCHLIST_EXPORTED: _EventKind.ValueType  # 11
+    """Entries were given out: an export, a bundle for a partner, an entry's pictures."""
+    EVENT_KIND_WATCHLIST_SEARCHED: _EventKind.ValueType  # 12
+    """A person searched."""
+    EVENT_KIND_WATCHLIST_SUPPRESSION_CHANGED: _EventKind.ValueType  # 13
+    """A pair of document holder and entry was suppressed, or is no longer."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """Kinds of events."""
@@ -66,6 +78,18 @@ EVENT_KIND_WATCHLIST_ENTRY_REMOVED: EventKind.ValueType  # 6
 """An entry was removed."""
 EVENT_KIND_TRUST_STORE_CHANGED: EventKind.ValueType  # 7
 """What the documents service trusts was changed."""
+EVENT_KIND_WATCHLIST_CHANGED: EventKind.ValueType  # 8
+"""What is said of a list, or what its thresholds rest on, was changed."""
+EVENT_KIND_WATCHLIST_ENTRY_CHANGED: EventKind.ValueType  # 9
+"""An entry was changed: withdrawn, or given templates of another model."""
+EVENT_KIND_WATCHLIST_IMPORTED: EventKind.ValueType  # 10
+"""An import was proposed, approved or dropped."""
+EVENT_KIND_WATCHLIST_EXPORTED: EventKind.ValueType  # 11
+"""Entries were given out: an export, a bundle for a partner, an entry's pictures."""
+EVENT_KIND_WATCHLIST_SEARCHED: EventKind.ValueType  # 12
+"""A person searched."""
+EVENT_KIND_WATCHLIST_SUPPRESSION_CHANGED: EventKind.ValueType  # 13
+"""A pair of document holder and entry was suppressed, or is no longer."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -87,6 +111,12 @@ class Event(_message.Message):
     WATCHLIST_ENTRY_APPROVED_FIELD_NUMBER: _builtins.int
     WATCHLIST_ENTRY_REMOVED_FIELD_NUMBER: _builtins.int
     TRUST_STORE_CHANGED_FIELD_NUMBER: _builtins.int
+    WATCHLIST_CHANGED_FIELD_NUMBER: _builtins.int
+    WATCHLIST_ENTRY_CHANGED_FIELD_NUMBER: _builtins.int
+    WATCHLIST_IMPORTED_FIELD_NUMBER: _builtins.int
+    WATCHLIST_EXPORTED_FIELD_NUMBER: _builtins.int
+    WATCHLIST_SEARCHED_FIELD_NUMBER: _builtins.int
+    WATCHLIST_SUPPRESSION_CHANGED_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     event_id: _builtins.str
@@ -131,6 +161,30 @@ class Event(_message.Message):
     def trust_store_changed(self) -> Global___TrustStoreChanged:
         """TRUST_STORE_CHANGED."""
 
+    @_builtins.property
+    def watchlist_changed(self) -> Global___WatchlistChanged:
+        """WATCHLIST_CHANGED."""
+
+    @_builtins.property
+    def watchlist_entry_changed(self) -> Global___WatchlistEntryChanged:
+        """WATCHLIST_ENTRY_CHANGED."""
+
+    @_builtins.property
+    def watchlist_imported(self) -> Global___WatchlistImported:
+        """WATCHLIST_IMPORTED."""
+
+    @_builtins.property
+    def watchlist_exported(self) -> Global___WatchlistExported:
+        """WATCHLIST_EXPORTED."""
+
+    @_builtins.property
+    def watchlist_searched(self) -> Global___WatchlistSearched:
+        """WATCHLIST_SEARCHED."""
+
+    @_builtins.property
+    def watchlist_suppression_changed(self) -> Global___WatchlistSuppressionChanged:
+        """WATCHLIST_SUPPRESSION_CHANGED."""
+
     def __init__(
         self,
         *,
@@ -147,12 +201,18 @@ class Event(_message.Message):
         watchlist_entry_approved: Global___WatchlistEntryApproved | None = ...,
         watchlist_entry_removed: Global___WatchlistEntryRemoved | None = ...,
         trust_store_changed: Global___TrustStoreChanged | None = ...,
+        watchlist_changed: Global___WatchlistChanged | None = ...,
+        watchlist_entry_changed: Global___WatchlistEntryChanged | None = ...,
+        watchlist_imported: Global___WatchlistImported | None = ...,
+        watchlist_exported: Global___WatchlistExported | None = ...,
+        watchlist_searched: Global___WatchlistSearched | None = ...,
+        watchlist_suppression_changed: Global___WatchlistSuppressionChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "record_consulted", b"record_consulted", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "record_consulted", b"record_consulted", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "event_id", b"event_id", "payload_sha256", b"payload_sha256", "purpose", b"purpose", "record_consulted", b"record_consulted", "schema_version", b"schema_version", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "event_id", b"event_id", "payload_sha256", b"payload_sha256", "purpose", b"purpose", "record_consulted", b"record_consulted", "schema_version", b"schema_version", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed", "watchlist_changed", "watchlist_entry_changed", "watchlist_imported", "watchlist_exported", "watchlist_searched", "watchlist_suppression_changed"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -539,26 +599,272 @@ class WatchlistEntryRemoved(_message.Message):
     LIST_ID_FIELD_NUMBER: _builtins.int
     ENTRY_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
     list_id: _builtins.str
     """The list."""
     entry_id: _builtins.str
     """The entry."""
     version: _builtins.int
     """The list's version after it."""
+    cause: _builtins.str
+    """Why: "REQUEST" of a person, "RETENTION" after its end, "IMPORT" that no longer has it. Empty in records from before
+    there was more than one.
+    """
     def __init__(
         self,
         *,
         list_id: _builtins.str = ...,
         entry_id: _builtins.str = ...,
         version: _builtins.int = ...,
+        cause: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "list_id", b"list_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "entry_id", b"entry_id", "list_id", b"list_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchlistEntryRemoved: _TypeAlias = WatchlistEntryRemoved  # noqa: Y015
+
+@_typing.final
+class WatchlistChanged(_message.Message):
+    """A list was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    FACTOR_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    version: _builtins.int
+    """The list's version after it."""
+    what: _builtins.str
+    """What: "DESCRIPTION" (what is said of it) or "THRESHOLDS" (what its thresholds rest on was measured anew)."""
+    model_id: _builtins.str
+    """Of THRESHOLDS: the model."""
+    factor: _builtins.float
+    """Of THRESHOLDS: the factor on the calibration's rate; 0 where the list is too small to tell."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        what: _builtins.str = ...,
+        model_id: _builtins.str = ...,
+        factor: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["factor", b"factor", "list_id", b"list_id", "model_id", b"model_id", "version", b"version", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchlistChanged: _TypeAlias = WatchlistChanged  # noqa: Y015
+
+@_typing.final
+class WatchlistEntryChanged(_message.Message):
+    """An entry was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    entry_id: _builtins.str
+    """The entry."""
+    version: _builtins.int
+    """The list's version after it."""
+    what: _builtins.str
+    """What: "WITHDRAWN" or "TEMPLATES"."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        entry_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        what: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "list_id", b"list_id", "version", b"version", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchlistEntryChanged: _TypeAlias = WatchlistEntryChanged  # noqa: Y015
+
+@_typing.final
+class WatchlistImported(_message.Message):
+    """An import came a step further. The entries that it brings are named when it is applied, in as many events as it takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    ADDED_ENTRY_IDS_FIELD_NUMBER: _builtins.int
+    REMOVED_ENTRY_IDS_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    import_id: _builtins.str
+    """The import."""
+    version: _builtins.int
+    """The list's version after it; 0 if it did not change it."""
+    what: _builtins.str
+    """What: "PROPOSED", "APPLIED" or "CANCELLED"."""
+    content_sha256: _builtins.bytes
+    """SHA-256 of the file or bundle."""
+    @_builtins.property
+    def added_entry_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of APPLIED: entries that it added or put in the place of others, at most 1,000 an event."""
+
+    @_builtins.property
+    def removed_entry_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of APPLIED: entries that it removed or replaced, at most 1,000 an event."""
+
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        import_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        what: _builtins.str = ...,
+        content_sha256: _builtins.bytes = ...,
+        added_entry_ids: _abc.Iterable[_builtins.str] | None = ...,
+        removed_entry_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_entry_ids", b"added_entry_ids", "content_sha256", b"content_sha256", "import_id", b"import_id", "list_id", b"list_id", "removed_entry_ids", b"removed_entry_ids", "version", b"version", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchlistImported: _TypeAlias = WatchlistImported  # noqa: Y015
+
+@_typing.final
+class WatchlistExported(_message.Message):
+    """Entries were given out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    PARTNER_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    version: _builtins.int
+    """Its version."""
+    what: _builtins.str
+    """What: "ENTRIES", "BUNDLE" or "PICTURES"."""
+    entry_id: _builtins.str
+    """Of PICTURES: the entry."""
+    partner: _builtins.str
+    """Of BUNDLE: to whom."""
+    entries: _builtins.int
+    """How many entries; of ENTRIES those that there were when it began."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        what: _builtins.str = ...,
+        entry_id: _builtins.str = ...,
+        partner: _builtins.str = ...,
+        entries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "entry_id", b"entry_id", "list_id", b"list_id", "partner", b"partner", "version", b"version", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchlistExported: _TypeAlias = WatchlistExported  # noqa: Y015
+
+@_typing.final
+class WatchlistSearched(_message.Message):
+    """A person searched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_IDS_FIELD_NUMBER: _builtins.int
+    SEARCHED_BY_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    candidates: _builtins.int
+    """How many candidates were shown."""
+    version: _builtins.int
+    """Version of all lists together."""
+    @_builtins.property
+    def list_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The lists."""
+
+    @_builtins.property
+    def searched_by(self) -> _containers.RepeatedScalarFieldContainer[_watchlist_pb2.MatchKind.ValueType]:
+        """By what."""
+
+    def __init__(
+        self,
+        *,
+        list_ids: _abc.Iterable[_builtins.str] | None = ...,
+        searched_by: _abc.Iterable[_watchlist_pb2.MatchKind.ValueType] | None = ...,
+        candidates: _builtins.int = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "list_ids", b"list_ids", "searched_by", b"searched_by", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchlistSearched: _TypeAlias = WatchlistSearched  # noqa: Y015
+
+@_typing.final
+class WatchlistSuppressionChanged(_message.Message):
+    """A suppression was proposed, confirmed or revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPRESSION_ID_FIELD_NUMBER: _builtins.int
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    suppression_id: _builtins.str
+    """The suppression."""
+    list_id: _builtins.str
+    """The list."""
+    entry_id: _builtins.str
+    """The entry."""
+    version: _builtins.int
+    """The list's version after it."""
+    what: _builtins.str
+    """What: "PROPOSED", "CONFIRMED" or "REVOKED"."""
+    def __init__(
+        self,
+        *,
+        suppression_id: _builtins.str = ...,
+        list_id: _builtins.str = ...,
+        entry_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        what: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "list_id", b"list_id", "suppression_id", b"suppression_id", "version", b"version", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchlistSuppressionChanged: _TypeAlias = WatchlistSuppressionChanged  # noqa: Y015
 
 @_typing.final
 class TrustStoreChanged(_message.Message):

@@ -28,7 +28,7 @@ from borderpost.v1 import watchlist_pb2 as borderpost_dot_v1_dot_watchlist__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62orderpost/v1/gateway.proto\x12\rborderpost.v1\x1a\x1d\x62orderpost/v1/documents.proto\x1a\x19\x62orderpost/v1/types.proto\x1a\x1d\x62orderpost/v1/watchlist.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x02\n\x15ScreenTravelerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12+\n\tdirection\x18\x04 \x01(\x0e\x32\x18.borderpost.v1.Direction\x12.\n\nkiosk_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rdocument_page\x18\x06 \x01(\x0c\x12\x13\n\x0blive_frames\x18\x07 \x03(\x0c\x12\x15\n\rcapture_token\x18\x08 \x01(\x0c\x12\x10\n\x08language\x18\t \x01(\t\x12\x15\n\rportrait_page\x18\n \x01(\x0c\x12&\n\x04\x63hip\x18\x0b \x01(\x0b\x32\x18.borderpost.v1.ChipFiles\"\xa9\x02\n\x16ScreenTravelerResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12\'\n\x07outcome\x18\x03 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12-\n\x06\x61\x64vice\x18\x04 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x11\n\tlog_index\x18\x06 \x01(\x04\x12.\n\ndecided_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x05steps\x18\x08 \x03(\x0b\x32\x13.borderpost.v1.Step\x12\x18\n\x10\x61lready_answered\x18\t \x01(\x08\"J\n\x11\x45nrolEntryRequest\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\x12\x10\n\x08pictures\x18\x02 \x03(\x0c\"9\n\x12\x45nrolEntryResponse\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry2\xc2\x01\n\x0eGatewayService\x12]\n\x0eScreenTraveler\x12$.borderpost.v1.ScreenTravelerRequest\x1a%.borderpost.v1.ScreenTravelerResponse\x12Q\n\nEnrolEntry\x12 .borderpost.v1.EnrolEntryRequest\x1a!.borderpost.v1.EnrolEntryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62orderpost/v1/gateway.proto\x12\rborderpost.v1\x1a\x1d\x62orderpost/v1/documents.proto\x1a\x19\x62orderpost/v1/types.proto\x1a\x1d\x62orderpost/v1/watchlist.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x02\n\x15ScreenTravelerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12+\n\tdirection\x18\x04 \x01(\x0e\x32\x18.borderpost.v1.Direction\x12.\n\nkiosk_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rdocument_page\x18\x06 \x01(\x0c\x12\x13\n\x0blive_frames\x18\x07 \x03(\x0c\x12\x15\n\rcapture_token\x18\x08 \x01(\x0c\x12\x10\n\x08language\x18\t \x01(\t\x12\x15\n\rportrait_page\x18\n \x01(\x0c\x12&\n\x04\x63hip\x18\x0b \x01(\x0b\x32\x18.borderpost.v1.ChipFiles\"\xa9\x02\n\x16ScreenTravelerResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12\'\n\x07outcome\x18\x03 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12-\n\x06\x61\x64vice\x18\x04 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x11\n\tlog_index\x18\x06 \x01(\x04\x12.\n\ndecided_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x05steps\x18\x08 \x03(\x0b\x32\x13.borderpost.v1.Step\x12\x18\n\x10\x61lready_answered\x18\t \x01(\x08\"a\n\x11\x45nrolEntryRequest\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\x12\x10\n\x08pictures\x18\x02 \x03(\x0c\x12\x15\n\rkeep_pictures\x18\x03 \x01(\x08\"9\n\x12\x45nrolEntryResponse\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\"S\n\x16StageImportRowsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12&\n\x04rows\x18\x02 \x03(\x0b\x32\x18.borderpost.v1.ImportRow\"i\n\x17StageImportRowsResponse\x12%\n\x06import\x18\x01 \x01(\x0b\x32\x15.borderpost.v1.Import\x12\'\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x17.borderpost.v1.RowError\"<\n\x15MigrateEntriesRequest\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x80\x01\n\x16MigrateEntriesResponse\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x10\n\x08migrated\x18\x02 \x03(\t\x12\x17\n\x0fwithout_picture\x18\x03 \x03(\t\x12\x10\n\x08unusable\x18\x04 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t2\x83\x03\n\x0eGatewayService\x12]\n\x0eScreenTraveler\x12$.borderpost.v1.ScreenTravelerRequest\x1a%.borderpost.v1.ScreenTravelerResponse\x12Q\n\nEnrolEntry\x12 .borderpost.v1.EnrolEntryRequest\x1a!.borderpost.v1.EnrolEntryResponse\x12`\n\x0fStageImportRows\x12%.borderpost.v1.StageImportRowsRequest\x1a&.borderpost.v1.StageImportRowsResponse\x12]\n\x0eMigrateEntries\x12$.borderpost.v1.MigrateEntriesRequest\x1a%.borderpost.v1.MigrateEntriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,9 +40,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCREENTRAVELERRESPONSE']._serialized_start=491
   _globals['_SCREENTRAVELERRESPONSE']._serialized_end=788
   _globals['_ENROLENTRYREQUEST']._serialized_start=790
-  _globals['_ENROLENTRYREQUEST']._serialized_end=864
-  _globals['_ENROLENTRYRESPONSE']._serialized_start=866
-  _globals['_ENROLENTRYRESPONSE']._serialized_end=923
-  _globals['_GATEWAYSERVICE']._serialized_start=926
-  _globals['_GATEWAYSERVICE']._serialized_end=1120
+  _globals['_ENROLENTRYREQUEST']._serialized_end=887
+  _globals['_ENROLENTRYRESPONSE']._serialized_start=889
+  _globals['_ENROLENTRYRESPONSE']._serialized_end=946
+  _globals['_STAGEIMPORTROWSREQUEST']._serialized_start=948
+  _globals['_STAGEIMPORTROWSREQUEST']._serialized_end=1031
+  _globals['_STAGEIMPORTROWSRESPONSE']._serialized_start=1033
+  _globals['_STAGEIMPORTROWSRESPONSE']._serialized_end=1138
+  _globals['_MIGRATEENTRIESREQUEST']._serialized_start=1140
+  _globals['_MIGRATEENTRIESREQUEST']._serialized_end=1200
+  _globals['_MIGRATEENTRIESRESPONSE']._serialized_start=1203
+  _globals['_MIGRATEENTRIESRESPONSE']._serialized_end=1331
+  _globals['_GATEWAYSERVICE']._serialized_start=1334
+  _globals['_GATEWAYSERVICE']._serialized_end=1721
 # @@protoc_insertion_point(module_scope)

@@ -160,6 +160,11 @@ class EnrolEntryRequest(_message.Message):
 
     ENTRY_FIELD_NUMBER: _builtins.int
     PICTURES_FIELD_NUMBER: _builtins.int
+    KEEP_PICTURES_FIELD_NUMBER: _builtins.int
+    keep_pictures: _builtins.bool
+    """Whether the first four pictures are kept, encrypted, with the entry: for officers to compare, and to make templates
+    of a later model from. Each is then at most 1 MiB.
+    """
     @_builtins.property
     def entry(self) -> _watchlist_pb2.Entry:
         """The entry, without templates."""
@@ -175,10 +180,11 @@ class EnrolEntryRequest(_message.Message):
         *,
         entry: _watchlist_pb2.Entry | None = ...,
         pictures: _abc.Iterable[_builtins.bytes] | None = ...,
+        keep_pictures: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "pictures", b"pictures"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "keep_pictures", b"keep_pictures", "pictures", b"pictures"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -207,3 +213,126 @@ class EnrolEntryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EnrolEntryResponse: _TypeAlias = EnrolEntryResponse  # noqa: Y015
+
+@_typing.final
+class StageImportRowsRequest(_message.Message):
+    """Rows to take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """The import."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[_watchlist_pb2.ImportRow]:
+        """At most 50, and 12 MiB in all."""
+
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        rows: _abc.Iterable[_watchlist_pb2.ImportRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageImportRowsRequest: _TypeAlias = StageImportRowsRequest  # noqa: Y015
+
+@_typing.final
+class StageImportRowsResponse(_message.Message):
+    """What became of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedCompositeFieldContainer[_watchlist_pb2.RowError]:
+        """Rows of this call in error."""
+
+    def __init__(
+        self,
+        *,
+        errors: _abc.Iterable[_watchlist_pb2.RowError] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "import", b"import"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageImportRowsResponse: _TypeAlias = StageImportRowsResponse  # noqa: Y015
+
+@_typing.final
+class MigrateEntriesRequest(_message.Message):
+    """Which entries to make templates for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    page_token: _builtins.str
+    """From an earlier answer; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list_id", b"list_id", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MigrateEntriesRequest: _TypeAlias = MigrateEntriesRequest  # noqa: Y015
+
+@_typing.final
+class MigrateEntriesResponse(_message.Message):
+    """What became of a page of entries."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    MIGRATED_FIELD_NUMBER: _builtins.int
+    WITHOUT_PICTURE_FIELD_NUMBER: _builtins.int
+    UNUSABLE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    model_id: _builtins.str
+    """The model."""
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def migrated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Entries that have templates of it now."""
+
+    @_builtins.property
+    def without_picture(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Entries of which no picture is kept: they need a new one."""
+
+    @_builtins.property
+    def unusable(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Entries whose pictures show no usable face to this engine."""
+
+    def __init__(
+        self,
+        *,
+        model_id: _builtins.str = ...,
+        migrated: _abc.Iterable[_builtins.str] | None = ...,
+        without_picture: _abc.Iterable[_builtins.str] | None = ...,
+        unusable: _abc.Iterable[_builtins.str] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["migrated", b"migrated", "model_id", b"model_id", "next_page_token", b"next_page_token", "unusable", b"unusable", "without_picture", b"without_picture"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MigrateEntriesResponse: _TypeAlias = MigrateEntriesResponse  # noqa: Y015

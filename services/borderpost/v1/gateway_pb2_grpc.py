@@ -47,6 +47,16 @@ class GatewayServiceStub:
                 request_serializer=borderpost_dot_v1_dot_gateway__pb2.EnrolEntryRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_gateway__pb2.EnrolEntryResponse.FromString,
                 _registered_method=True)
+        self.StageImportRows = channel.unary_unary(
+                '/borderpost.v1.GatewayService/StageImportRows',
+                request_serializer=borderpost_dot_v1_dot_gateway__pb2.StageImportRowsRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_gateway__pb2.StageImportRowsResponse.FromString,
+                _registered_method=True)
+        self.MigrateEntries = channel.unary_unary(
+                '/borderpost.v1.GatewayService/MigrateEntries',
+                request_serializer=borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -80,6 +90,25 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StageImportRows(self, request, context):
+        """Takes rows of an import as WatchlistService.StageRows does, and first makes templates of the pictures of rows that
+        have pictures and no template. A row without a usable face is a row in error (PICTURE_UNUSABLE).
+
+        The errors of WatchlistService.StageRows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MigrateEntries(self, request, context):
+        """Makes templates of the face engine's model, from kept pictures, for up to 20 entries of a list that have none.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -92,6 +121,16 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.EnrolEntry,
                     request_deserializer=borderpost_dot_v1_dot_gateway__pb2.EnrolEntryRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_gateway__pb2.EnrolEntryResponse.SerializeToString,
+            ),
+            'StageImportRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.StageImportRows,
+                    request_deserializer=borderpost_dot_v1_dot_gateway__pb2.StageImportRowsRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_gateway__pb2.StageImportRowsResponse.SerializeToString,
+            ),
+            'MigrateEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.MigrateEntries,
+                    request_deserializer=borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -151,6 +190,60 @@ class GatewayService:
             '/borderpost.v1.GatewayService/EnrolEntry',
             borderpost_dot_v1_dot_gateway__pb2.EnrolEntryRequest.SerializeToString,
             borderpost_dot_v1_dot_gateway__pb2.EnrolEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StageImportRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.GatewayService/StageImportRows',
+            borderpost_dot_v1_dot_gateway__pb2.StageImportRowsRequest.SerializeToString,
+            borderpost_dot_v1_dot_gateway__pb2.StageImportRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MigrateEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.GatewayService/MigrateEntries',
+            borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesRequest.SerializeToString,
+            borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,17 @@ class GatewayServiceStub:
     INVALID_ARGUMENT: as ProposeEntry and ScreenTraveler; PICTURE_UNUSABLE (no usable face, the message
     says which picture and why). NOT_FOUND: WATCHLIST_NOT_FOUND.
     """
+    StageImportRows: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.StageImportRowsRequest, _gateway_pb2.StageImportRowsResponse]
+    """Takes rows of an import as WatchlistService.StageRows does, and first makes templates of the pictures of rows that
+    have pictures and no template. A row without a usable face is a row in error (PICTURE_UNUSABLE).
+
+    The errors of WatchlistService.StageRows.
+    """
+    MigrateEntries: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.MigrateEntriesRequest, _gateway_pb2.MigrateEntriesResponse]
+    """Makes templates of the face engine's model, from kept pictures, for up to 20 entries of a list that have none.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -78,6 +89,17 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
 
     INVALID_ARGUMENT: as ProposeEntry and ScreenTraveler; PICTURE_UNUSABLE (no usable face, the message
     says which picture and why). NOT_FOUND: WATCHLIST_NOT_FOUND.
+    """
+    StageImportRows: _aio.UnaryUnaryMultiCallable[_gateway_pb2.StageImportRowsRequest, _gateway_pb2.StageImportRowsResponse]  # type: ignore[assignment]
+    """Takes rows of an import as WatchlistService.StageRows does, and first makes templates of the pictures of rows that
+    have pictures and no template. A row without a usable face is a row in error (PICTURE_UNUSABLE).
+
+    The errors of WatchlistService.StageRows.
+    """
+    MigrateEntries: _aio.UnaryUnaryMultiCallable[_gateway_pb2.MigrateEntriesRequest, _gateway_pb2.MigrateEntriesResponse]  # type: ignore[assignment]
+    """Makes templates of the face engine's model, from kept pictures, for up to 20 entries of a list that have none.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
     """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -113,6 +135,29 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: as ProposeEntry and ScreenTraveler; PICTURE_UNUSABLE (no usable face, the message
         says which picture and why). NOT_FOUND: WATCHLIST_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def StageImportRows(
+        self,
+        request: _gateway_pb2.StageImportRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.StageImportRowsResponse, _abc.Awaitable[_gateway_pb2.StageImportRowsResponse]]:
+        """Takes rows of an import as WatchlistService.StageRows does, and first makes templates of the pictures of rows that
+        have pictures and no template. A row without a usable face is a row in error (PICTURE_UNUSABLE).
+
+        The errors of WatchlistService.StageRows.
+        """
+
+    @_abc_1.abstractmethod
+    def MigrateEntries(
+        self,
+        request: _gateway_pb2.MigrateEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.MigrateEntriesResponse, _abc.Awaitable[_gateway_pb2.MigrateEntriesResponse]]:
+        """Makes templates of the face engine's model, from kept pictures, for up to 20 entries of a list that have none.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
         """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -71,6 +71,10 @@ class _EntryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryState
     """Searched."""
     ENTRY_STATE_EXPIRED: _EntryState.ValueType  # 3
     """Past its validity; not searched."""
+    ENTRY_STATE_APPROVED: _EntryState.ValueType  # 4
+    """Approved; its validity has not begun."""
+    ENTRY_STATE_WITHDRAWN: _EntryState.ValueType  # 5
+    """Withdrawn; not searched."""
 
 class EntryState(_EntryState, metaclass=_EntryStateEnumTypeWrapper):
     """Where an entry stands."""
@@ -83,6 +87,10 @@ ENTRY_STATE_ACTIVE: EntryState.ValueType  # 2
 """Searched."""
 ENTRY_STATE_EXPIRED: EntryState.ValueType  # 3
 """Past its validity; not searched."""
+ENTRY_STATE_APPROVED: EntryState.ValueType  # 4
+"""Approved; its validity has not begun."""
+ENTRY_STATE_WITHDRAWN: EntryState.ValueType  # 5
+"""Withdrawn; not searched."""
 Global___EntryState: _TypeAlias = EntryState  # noqa: Y015
 
 class _MatchKind:
@@ -113,6 +121,162 @@ MATCH_KIND_NAME: MatchKind.ValueType  # 3
 """The name with the birth date."""
 Global___MatchKind: _TypeAlias = MatchKind  # noqa: Y015
 
+class _PartAgreement:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PartAgreementEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PartAgreement.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PART_AGREEMENT_UNSPECIFIED: _PartAgreement.ValueType  # 0
+    """Not set; never sent."""
+    PART_AGREEMENT_EXACT: _PartAgreement.ValueType  # 1
+    """The same letters."""
+    PART_AGREEMENT_SPELLING: _PartAgreement.ValueType  # 2
+    """Another transliteration that ICAO 9303-3 allows."""
+    PART_AGREEMENT_CUT: _PartAgreement.ValueType  # 3
+    """Cut by the machine readable zone."""
+    PART_AGREEMENT_INITIAL: _PartAgreement.ValueType  # 4
+    """An initial."""
+    PART_AGREEMENT_EDIT: _PartAgreement.ValueType  # 5
+    """A letter or two otherwise."""
+    PART_AGREEMENT_PHONETIC: _PartAgreement.ValueType  # 6
+    """Sounds alike."""
+    PART_AGREEMENT_MISSING_HERE: _PartAgreement.ValueType  # 7
+    """The traveler's document hasn't it."""
+    PART_AGREEMENT_MISSING_THERE: _PartAgreement.ValueType  # 8
+    """The entry hasn't it."""
+
+class PartAgreement(_PartAgreement, metaclass=_PartAgreementEnumTypeWrapper):
+    """How a part of a name agrees with a part of another."""
+
+PART_AGREEMENT_UNSPECIFIED: PartAgreement.ValueType  # 0
+"""Not set; never sent."""
+PART_AGREEMENT_EXACT: PartAgreement.ValueType  # 1
+"""The same letters."""
+PART_AGREEMENT_SPELLING: PartAgreement.ValueType  # 2
+"""Another transliteration that ICAO 9303-3 allows."""
+PART_AGREEMENT_CUT: PartAgreement.ValueType  # 3
+"""Cut by the machine readable zone."""
+PART_AGREEMENT_INITIAL: PartAgreement.ValueType  # 4
+"""An initial."""
+PART_AGREEMENT_EDIT: PartAgreement.ValueType  # 5
+"""A letter or two otherwise."""
+PART_AGREEMENT_PHONETIC: PartAgreement.ValueType  # 6
+"""Sounds alike."""
+PART_AGREEMENT_MISSING_HERE: PartAgreement.ValueType  # 7
+"""The traveler's document hasn't it."""
+PART_AGREEMENT_MISSING_THERE: PartAgreement.ValueType  # 8
+"""The entry hasn't it."""
+Global___PartAgreement: _TypeAlias = PartAgreement  # noqa: Y015
+
+class _DateAgreement:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DateAgreementEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DateAgreement.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DATE_AGREEMENT_UNSPECIFIED: _DateAgreement.ValueType  # 0
+    """Not set; never sent."""
+    DATE_AGREEMENT_SAME: _DateAgreement.ValueType  # 1
+    """Every part is known and the same."""
+    DATE_AGREEMENT_POSSIBLE: _DateAgreement.ValueType  # 2
+    """Known parts are the same, others unknown."""
+    DATE_AGREEMENT_SWAPPED: _DateAgreement.ValueType  # 3
+    """Day and month are exchanged."""
+    DATE_AGREEMENT_NEAR: _DateAgreement.ValueType  # 4
+    """One digit or unit otherwise."""
+    DATE_AGREEMENT_DIFFERENT: _DateAgreement.ValueType  # 5
+    """They differ."""
+    DATE_AGREEMENT_UNKNOWN: _DateAgreement.ValueType  # 6
+    """One of them is not known at all."""
+
+class DateAgreement(_DateAgreement, metaclass=_DateAgreementEnumTypeWrapper):
+    """How birth dates agree."""
+
+DATE_AGREEMENT_UNSPECIFIED: DateAgreement.ValueType  # 0
+"""Not set; never sent."""
+DATE_AGREEMENT_SAME: DateAgreement.ValueType  # 1
+"""Every part is known and the same."""
+DATE_AGREEMENT_POSSIBLE: DateAgreement.ValueType  # 2
+"""Known parts are the same, others unknown."""
+DATE_AGREEMENT_SWAPPED: DateAgreement.ValueType  # 3
+"""Day and month are exchanged."""
+DATE_AGREEMENT_NEAR: DateAgreement.ValueType  # 4
+"""One digit or unit otherwise."""
+DATE_AGREEMENT_DIFFERENT: DateAgreement.ValueType  # 5
+"""They differ."""
+DATE_AGREEMENT_UNKNOWN: DateAgreement.ValueType  # 6
+"""One of them is not known at all."""
+Global___DateAgreement: _TypeAlias = DateAgreement  # noqa: Y015
+
+class _SuppressionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SuppressionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SuppressionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUPPRESSION_STATE_UNSPECIFIED: _SuppressionState.ValueType  # 0
+    """Not set; never sent."""
+    SUPPRESSION_STATE_PROPOSED: _SuppressionState.ValueType  # 1
+    """Waits for a second person."""
+    SUPPRESSION_STATE_ACTIVE: _SuppressionState.ValueType  # 2
+    """In force."""
+    SUPPRESSION_STATE_EXPIRED: _SuppressionState.ValueType  # 3
+    """Past its end."""
+    SUPPRESSION_STATE_REVOKED: _SuppressionState.ValueType  # 4
+    """Revoked."""
+    SUPPRESSION_STATE_OUTDATED: _SuppressionState.ValueType  # 5
+    """Ended because the entry's templates changed."""
+
+class SuppressionState(_SuppressionState, metaclass=_SuppressionStateEnumTypeWrapper):
+    """Where a suppression stands."""
+
+SUPPRESSION_STATE_UNSPECIFIED: SuppressionState.ValueType  # 0
+"""Not set; never sent."""
+SUPPRESSION_STATE_PROPOSED: SuppressionState.ValueType  # 1
+"""Waits for a second person."""
+SUPPRESSION_STATE_ACTIVE: SuppressionState.ValueType  # 2
+"""In force."""
+SUPPRESSION_STATE_EXPIRED: SuppressionState.ValueType  # 3
+"""Past its end."""
+SUPPRESSION_STATE_REVOKED: SuppressionState.ValueType  # 4
+"""Revoked."""
+SUPPRESSION_STATE_OUTDATED: SuppressionState.ValueType  # 5
+"""Ended because the entry's templates changed."""
+Global___SuppressionState: _TypeAlias = SuppressionState  # noqa: Y015
+
+class _ImportState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORT_STATE_UNSPECIFIED: _ImportState.ValueType  # 0
+    """Not set; never sent."""
+    IMPORT_STATE_STAGING: _ImportState.ValueType  # 1
+    """Takes rows."""
+    IMPORT_STATE_PROPOSED: _ImportState.ValueType  # 2
+    """Waits for a second person."""
+    IMPORT_STATE_APPLIED: _ImportState.ValueType  # 3
+    """Applied."""
+    IMPORT_STATE_CANCELLED: _ImportState.ValueType  # 4
+    """Dropped."""
+
+class ImportState(_ImportState, metaclass=_ImportStateEnumTypeWrapper):
+    """Where an import stands."""
+
+IMPORT_STATE_UNSPECIFIED: ImportState.ValueType  # 0
+"""Not set; never sent."""
+IMPORT_STATE_STAGING: ImportState.ValueType  # 1
+"""Takes rows."""
+IMPORT_STATE_PROPOSED: ImportState.ValueType  # 2
+"""Waits for a second person."""
+IMPORT_STATE_APPLIED: ImportState.ValueType  # 3
+"""Applied."""
+IMPORT_STATE_CANCELLED: ImportState.ValueType  # 4
+"""Dropped."""
+Global___ImportState: _TypeAlias = ImportState  # noqa: Y015
+
 @_typing.final
 class Watchlist(_message.Message):
     """A list."""
@@ -127,6 +291,13 @@ class Watchlist(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     HANDLING_INSTRUCTION_FIELD_NUMBER: _builtins.int
     TARGET_FPIR_FIELD_NUMBER: _builtins.int
+    NAME_TARGET_FPIR_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    RETENTION_DAYS_FIELD_NUMBER: _builtins.int
+    CROSSINGS_FIELD_NUMBER: _builtins.int
+    ASSUMED_BASE_RATE_FIELD_NUMBER: _builtins.int
+    SUPPRESSION_PEOPLE_FIELD_NUMBER: _builtins.int
     list_id: _builtins.str
     """Id, chosen by the caller."""
     name: _builtins.str
@@ -145,6 +316,26 @@ class Watchlist(_message.Message):
     """The false-positive identification rate that its face threshold aims at, per traveler over the
     whole list (ISO/IEC 19795-1). Above 0, at most 0.1.
     """
+    name_target_fpir: _builtins.float
+    """The same for names with birth dates. 0: as `target_fpir`."""
+    retention_days: _builtins.int
+    """Days that an entry is kept after its end (expired or withdrawn) before it is removed, at most 3650. 0: at once."""
+    assumed_base_rate: _builtins.float
+    """Which share of all travelers is assumed to be on it: what the odds of an alert rest on. 0: one in 100,000."""
+    suppression_people: _builtins.int
+    """How many people it takes to suppress a pair: 1 or 2. 0: 2."""
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """From when it is searched. Not set: from its making."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is searched. Not set: until it is changed."""
+
+    @_builtins.property
+    def crossings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The crossings at which it is searched. Empty: all."""
+
     def __init__(
         self,
         *,
@@ -156,10 +347,17 @@ class Watchlist(_message.Message):
         priority: _builtins.int = ...,
         handling_instruction: _builtins.str = ...,
         target_fpir: _builtins.float = ...,
+        name_target_fpir: _builtins.float = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+        retention_days: _builtins.int = ...,
+        crossings: _abc.Iterable[_builtins.str] | None = ...,
+        assumed_base_rate: _builtins.float = ...,
+        suppression_people: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "category", b"category", "handling_instruction", b"handling_instruction", "legal_basis", b"legal_basis", "list_id", b"list_id", "name", b"name", "priority", b"priority", "target_fpir", b"target_fpir"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assumed_base_rate", b"assumed_base_rate", "authority", b"authority", "category", b"category", "crossings", b"crossings", "handling_instruction", b"handling_instruction", "legal_basis", b"legal_basis", "list_id", b"list_id", "name", b"name", "name_target_fpir", b"name_target_fpir", "priority", b"priority", "retention_days", b"retention_days", "suppression_people", b"suppression_people", "target_fpir", b"target_fpir", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -173,23 +371,61 @@ class PersonName(_message.Message):
 
     PRIMARY_IDENTIFIER_FIELD_NUMBER: _builtins.int
     SECONDARY_IDENTIFIER_FIELD_NUMBER: _builtins.int
+    NATIVE_FIELD_NUMBER: _builtins.int
     primary_identifier: _builtins.str
     """Primary identifier (surname), 1 to 200 characters, at least one of them a Latin, Cyrillic or Arabic letter."""
     secondary_identifier: _builtins.str
     """Secondary identifier (given names), at most 200 characters."""
+    native: _builtins.str
+    """The name in its own script, at most 400 characters. Empty where it is as above. Searched by its transliteration, too."""
     def __init__(
         self,
         *,
         primary_identifier: _builtins.str = ...,
         secondary_identifier: _builtins.str = ...,
+        native: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["primary_identifier", b"primary_identifier", "secondary_identifier", b"secondary_identifier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["native", b"native", "primary_identifier", b"primary_identifier", "secondary_identifier", b"secondary_identifier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PersonName: _TypeAlias = PersonName  # noqa: Y015
+
+@_typing.final
+class Provenance(_message.Message):
+    """Where an imported entry is from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """The import that brought it."""
+    source: _builtins.str
+    """Who sent it: the partner that signed the bundle, or the name that the importer gave."""
+    record_id: _builtins.str
+    """Its id there."""
+    content_sha256: _builtins.bytes
+    """SHA-256 of the file or bundle."""
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        source: _builtins.str = ...,
+        record_id: _builtins.str = ...,
+        content_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "import_id", b"import_id", "record_id", b"record_id", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
 
 @_typing.final
 class Entry(_message.Message):
@@ -211,6 +447,12 @@ class Entry(_message.Message):
     PROPOSED_BY_FIELD_NUMBER: _builtins.int
     APPROVED_BY_FIELD_NUMBER: _builtins.int
     TEMPLATE_COUNT_FIELD_NUMBER: _builtins.int
+    SEX_FIELD_NUMBER: _builtins.int
+    NATIONALITIES_FIELD_NUMBER: _builtins.int
+    PICTURES_FIELD_NUMBER: _builtins.int
+    PICTURE_COUNT_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_AT_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
     entry_id: _builtins.str
     """Id, chosen by the caller."""
     list_id: _builtins.str
@@ -223,6 +465,10 @@ class Entry(_message.Message):
     """The authority's own file or case, 1 to 200 characters."""
     template_count: _builtins.int
     """How many templates it has. Set by the service."""
+    sex: _builtins.str
+    """F, M, X, or empty where it is not known."""
+    picture_count: _builtins.int
+    """How many pictures are kept. Set by the service."""
     @_builtins.property
     def templates(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Template]:
         """Templates of the face, at most 16, of models that have a calibration. Taken in, never given out."""
@@ -255,6 +501,22 @@ class Entry(_message.Message):
     def approved_by(self) -> _types_pb2.Actor:
         """Who approved it. Set by the service."""
 
+    @_builtins.property
+    def nationalities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of ICAO 9303-3 section 5, at most 8."""
+
+    @_builtins.property
+    def pictures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Pictures of the face, at most 4, of at most 1 MiB each. Taken in; given out by GetPictures only."""
+
+    @_builtins.property
+    def withdrawn_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was withdrawn. Set by the service."""
+
+    @_builtins.property
+    def provenance(self) -> Global___Provenance:
+        """Where it is from, if it was imported. Set by the service."""
+
     def __init__(
         self,
         *,
@@ -272,10 +534,16 @@ class Entry(_message.Message):
         proposed_by: _types_pb2.Actor | None = ...,
         approved_by: _types_pb2.Actor | None = ...,
         template_count: _builtins.int = ...,
+        sex: _builtins.str = ...,
+        nationalities: _abc.Iterable[_builtins.str] | None = ...,
+        pictures: _abc.Iterable[_builtins.bytes] | None = ...,
+        picture_count: _builtins.int = ...,
+        withdrawn_at: _timestamp_pb2.Timestamp | None = ...,
+        provenance: Global___Provenance | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_by", b"approved_by", "birth_date", b"birth_date", "proposed_by", b"proposed_by", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_by", b"approved_by", "birth_date", b"birth_date", "proposed_by", b"proposed_by", "provenance", b"provenance", "valid_from", b"valid_from", "valid_until", b"valid_until", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_by", b"approved_by", "birth_date", b"birth_date", "documents", b"documents", "entry_id", b"entry_id", "list_id", b"list_id", "names", b"names", "proposed_by", b"proposed_by", "reason_code", b"reason_code", "source_reference", b"source_reference", "state", b"state", "template_count", b"template_count", "templates", b"templates", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_by", b"approved_by", "birth_date", b"birth_date", "documents", b"documents", "entry_id", b"entry_id", "list_id", b"list_id", "names", b"names", "nationalities", b"nationalities", "picture_count", b"picture_count", "pictures", b"pictures", "proposed_by", b"proposed_by", "provenance", b"provenance", "reason_code", b"reason_code", "sex", b"sex", "source_reference", b"source_reference", "state", b"state", "template_count", b"template_count", "templates", b"templates", "valid_from", b"valid_from", "valid_until", b"valid_until", "withdrawn_at", b"withdrawn_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -330,6 +598,58 @@ class CreateWatchlistResponse(_message.Message):
 Global___CreateWatchlistResponse: _TypeAlias = CreateWatchlistResponse  # noqa: Y015
 
 @_typing.final
+class ChangeWatchlistRequest(_message.Message):
+    """A list as it is to be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCHLIST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def watchlist(self) -> Global___Watchlist:
+        """The list, with all its fields."""
+
+    def __init__(
+        self,
+        *,
+        watchlist: Global___Watchlist | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["watchlist", b"watchlist"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["watchlist", b"watchlist"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeWatchlistRequest: _TypeAlias = ChangeWatchlistRequest  # noqa: Y015
+
+@_typing.final
+class ChangeWatchlistResponse(_message.Message):
+    """The list as kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCHLIST_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Its version from which this holds."""
+    @_builtins.property
+    def watchlist(self) -> Global___Watchlist:
+        """The list."""
+
+    def __init__(
+        self,
+        *,
+        watchlist: Global___Watchlist | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["watchlist", b"watchlist"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version", "watchlist", b"watchlist"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeWatchlistResponse: _TypeAlias = ChangeWatchlistResponse  # noqa: Y015
+
+@_typing.final
 class ListWatchlistsRequest(_message.Message):
     """No choice: all lists."""
 
@@ -358,12 +678,15 @@ class WatchlistStatus(_message.Message):
     THRESHOLDS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     CHANGED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_ENTRIES_FIELD_NUMBER: _builtins.int
     active_entries: _builtins.int
     """Active entries."""
     proposed_entries: _builtins.int
     """Entries that wait for approval."""
     version: _builtins.int
     """Version of the list: grows with every change."""
+    ended_entries: _builtins.int
+    """Withdrawn and expired entries that are still kept."""
     @_builtins.property
     def watchlist(self) -> Global___Watchlist:
         """The list."""
@@ -387,10 +710,11 @@ class WatchlistStatus(_message.Message):
         thresholds: _abc.Iterable[Global___FaceThreshold] | None = ...,
         version: _builtins.int = ...,
         changed_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_entries: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "watchlist", b"watchlist"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_entries", b"active_entries", "changed_at", b"changed_at", "proposed_entries", b"proposed_entries", "thresholds", b"thresholds", "version", b"version", "watchlist", b"watchlist"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_entries", b"active_entries", "changed_at", b"changed_at", "ended_entries", b"ended_entries", "proposed_entries", b"proposed_entries", "thresholds", b"thresholds", "version", b"version", "watchlist", b"watchlist"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -407,6 +731,9 @@ class FaceThreshold(_message.Message):
     TEMPLATES_FIELD_NUMBER: _builtins.int
     CALIBRATION_ID_FIELD_NUMBER: _builtins.int
     MODEL_ID_FIELD_NUMBER: _builtins.int
+    COMPARISONS_FIELD_NUMBER: _builtins.int
+    FACTOR_FIELD_NUMBER: _builtins.int
+    EXPECTED_FPIR_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """The score. Not set while the list has no template of the model."""
     target_supported: _builtins.bool
@@ -419,6 +746,16 @@ class FaceThreshold(_message.Message):
     """The calibration it is from."""
     model_id: _builtins.str
     """The model it is for."""
+    comparisons: _builtins.float
+    """How many comparisons a search with one template makes that count, for the chance of a false alarm: entries times
+    `factor` where the list was measured, templates otherwise.
+    """
+    factor: _builtins.float
+    """How much more often two entries of the list falsely match than the calibration says of two pictures; at least 1.
+    Not set while the list was not measured, or is too small to tell (fewer than 30 pairs that alike).
+    """
+    expected_fpir: _builtins.float
+    """Where the target is not supported: the rate of false alarms to expect at this score, at most."""
     def __init__(
         self,
         *,
@@ -427,16 +764,302 @@ class FaceThreshold(_message.Message):
         templates: _builtins.int = ...,
         calibration_id: _builtins.str = ...,
         model_id: _builtins.str = ...,
+        comparisons: _builtins.float = ...,
+        factor: _builtins.float | None = ...,
+        expected_fpir: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_fpir", b"_expected_fpir", "_factor", b"_factor", "_score", b"_score", "expected_fpir", b"expected_fpir", "factor", b"factor", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "calibration_id", b"calibration_id", "model_id", b"model_id", "score", b"score", "target_supported", b"target_supported", "templates", b"templates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_fpir", b"_expected_fpir", "_factor", b"_factor", "_score", b"_score", "calibration_id", b"calibration_id", "comparisons", b"comparisons", "expected_fpir", b"expected_fpir", "factor", b"factor", "model_id", b"model_id", "score", b"score", "target_supported", b"target_supported", "templates", b"templates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_fpir: _TypeAlias = _typing.Literal["expected_fpir"]  # noqa: Y015
+    _WhichOneofArgType__expected_fpir: _TypeAlias = _typing.Literal["_expected_fpir", b"_expected_fpir"]  # noqa: Y015
+    _WhichOneofReturnType__factor: _TypeAlias = _typing.Literal["factor"]  # noqa: Y015
+    _WhichOneofArgType__factor: _TypeAlias = _typing.Literal["_factor", b"_factor"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_fpir) -> _WhichOneofReturnType__expected_fpir | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__factor) -> _WhichOneofReturnType__factor | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
 
 Global___FaceThreshold: _TypeAlias = FaceThreshold  # noqa: Y015
+
+@_typing.final
+class OwnScores(_message.Message):
+    """What a list's own templates, compared with one another, say of its false matches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    CALIBRATION_ID_FIELD_NUMBER: _builtins.int
+    TEMPLATES_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    COMPARISONS_FIELD_NUMBER: _builtins.int
+    REACHING_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    FACTOR_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    MEASURED_AT_FIELD_NUMBER: _builtins.int
+    ALIKE_FIELD_NUMBER: _builtins.int
+    model_id: _builtins.str
+    """The model."""
+    calibration_id: _builtins.str
+    """The calibration that they are measured against."""
+    templates: _builtins.int
+    """Templates and entries when it was measured."""
+    entries: _builtins.int
+    """Entries with a template when it was measured."""
+    comparisons: _builtins.int
+    """Comparisons of a template with another entry that were made; a sample where the list is large."""
+    reaching: _builtins.int
+    """How many of them reached `score`."""
+    score: _builtins.float
+    """The score at which the rate was taken: the strictest that at least 30 reach."""
+    factor: _builtins.float
+    """Their rate there over the calibration's, at least 1. Not set where fewer than 30 comparisons reach any score that
+    the calibration has.
+    """
+    version: _builtins.int
+    """The list's version that was measured."""
+    @_builtins.property
+    def measured_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was measured."""
+
+    @_builtins.property
+    def alike(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlikePair]:
+        """Pairs of entries so alike that they may be one person, at most 100, the likest first."""
+
+    def __init__(
+        self,
+        *,
+        model_id: _builtins.str = ...,
+        calibration_id: _builtins.str = ...,
+        templates: _builtins.int = ...,
+        entries: _builtins.int = ...,
+        comparisons: _builtins.int = ...,
+        reaching: _builtins.int = ...,
+        score: _builtins.float = ...,
+        factor: _builtins.float | None = ...,
+        version: _builtins.int = ...,
+        measured_at: _timestamp_pb2.Timestamp | None = ...,
+        alike: _abc.Iterable[Global___AlikePair] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_factor", b"_factor", "factor", b"factor", "measured_at", b"measured_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_factor", b"_factor", "alike", b"alike", "calibration_id", b"calibration_id", "comparisons", b"comparisons", "entries", b"entries", "factor", b"factor", "measured_at", b"measured_at", "model_id", b"model_id", "reaching", b"reaching", "score", b"score", "templates", b"templates", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__factor: _TypeAlias = _typing.Literal["factor"]  # noqa: Y015
+    _WhichOneofArgType__factor: _TypeAlias = _typing.Literal["_factor", b"_factor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__factor) -> _WhichOneofReturnType__factor | None: ...
+
+Global___OwnScores: _TypeAlias = OwnScores  # noqa: Y015
+
+@_typing.final
+class AlikePair(_message.Message):
+    """Two entries that may be one person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    OTHER_ENTRY_ID_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    entry_id: _builtins.str
+    """One."""
+    other_entry_id: _builtins.str
+    """The other."""
+    @_builtins.property
+    def score(self) -> _types_pb2.Score:
+        """Their score."""
+
+    def __init__(
+        self,
+        *,
+        entry_id: _builtins.str = ...,
+        other_entry_id: _builtins.str = ...,
+        score: _types_pb2.Score | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "other_entry_id", b"other_entry_id", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlikePair: _TypeAlias = AlikePair  # noqa: Y015
+
+@_typing.final
+class GetStatisticsRequest(_message.Message):
+    """Which list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list_id", b"list_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatisticsRequest: _TypeAlias = GetStatisticsRequest  # noqa: Y015
+
+@_typing.final
+class GetStatisticsResponse(_message.Message):
+    """The state of a list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    OWN_SCORES_FIELD_NUMBER: _builtins.int
+    NAME_THRESHOLD_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    SUPPRESSIONS_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    TOMBSTONES_FIELD_NUMBER: _builtins.int
+    INDEX_VERSION_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    names: _builtins.int
+    """Names that are searched."""
+    documents: _builtins.int
+    """Documents that are searched."""
+    suppressions: _builtins.int
+    """Suppressions in force."""
+    blocks: _builtins.int
+    """Blocks that the index is in; they are merged in the background."""
+    tombstones: _builtins.int
+    """Templates in them that are removed and not yet merged away."""
+    index_version: _builtins.int
+    """Version of all lists together that this is of."""
+    @_builtins.property
+    def status(self) -> Global___WatchlistStatus:
+        """Counts and thresholds."""
+
+    @_builtins.property
+    def own_scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___OwnScores]:
+        """What the thresholds rest on, by model."""
+
+    @_builtins.property
+    def name_threshold(self) -> Global___NameThreshold:
+        """The name score from which a name is a candidate, and what it rests on."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """When the index was last known to be that of the database."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___WatchlistStatus | None = ...,
+        own_scores: _abc.Iterable[Global___OwnScores] | None = ...,
+        name_threshold: Global___NameThreshold | None = ...,
+        names: _builtins.int = ...,
+        documents: _builtins.int = ...,
+        suppressions: _builtins.int = ...,
+        blocks: _builtins.int = ...,
+        tombstones: _builtins.int = ...,
+        index_version: _builtins.int = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "name_threshold", b"name_threshold", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "blocks", b"blocks", "documents", b"documents", "index_version", b"index_version", "name_threshold", b"name_threshold", "names", b"names", "own_scores", b"own_scores", "status", b"status", "suppressions", b"suppressions", "tombstones", b"tombstones"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatisticsResponse: _TypeAlias = GetStatisticsResponse  # noqa: Y015
+
+@_typing.final
+class NameThreshold(_message.Message):
+    """The score from which a name is a candidate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCORE_FIELD_NUMBER: _builtins.int
+    TARGET_SUPPORTED_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    CALIBRATION_ID_FIELD_NUMBER: _builtins.int
+    score: _builtins.float
+    """The score."""
+    target_supported: _builtins.bool
+    """Whether the calibration supports the list's target at its size."""
+    names: _builtins.int
+    """How many names of the list it is for."""
+    calibration_id: _builtins.str
+    """The calibration it is from."""
+    def __init__(
+        self,
+        *,
+        score: _builtins.float = ...,
+        target_supported: _builtins.bool = ...,
+        names: _builtins.int = ...,
+        calibration_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_id", b"calibration_id", "names", b"names", "score", b"score", "target_supported", b"target_supported"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NameThreshold: _TypeAlias = NameThreshold  # noqa: Y015
+
+@_typing.final
+class MeasureWatchlistRequest(_message.Message):
+    """Which list to measure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list_id", b"list_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeasureWatchlistRequest: _TypeAlias = MeasureWatchlistRequest  # noqa: Y015
+
+@_typing.final
+class MeasureWatchlistResponse(_message.Message):
+    """What was measured."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWN_SCORES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version of the list from which its thresholds rest on this."""
+    @_builtins.property
+    def own_scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___OwnScores]:
+        """By model."""
+
+    def __init__(
+        self,
+        *,
+        own_scores: _abc.Iterable[Global___OwnScores] | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["own_scores", b"own_scores", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeasureWatchlistResponse: _TypeAlias = MeasureWatchlistResponse  # noqa: Y015
 
 @_typing.final
 class ListWatchlistsResponse(_message.Message):
@@ -559,6 +1182,248 @@ class ApproveEntryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApproveEntryResponse: _TypeAlias = ApproveEntryResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawEntryRequest(_message.Message):
+    """Which entry to withdraw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    entry_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        entry_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawEntryRequest: _TypeAlias = WithdrawEntryRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawEntryResponse(_message.Message):
+    """The entry as kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version of its list from which it is no longer searched."""
+    @_builtins.property
+    def entry(self) -> Global___Entry:
+        """Without templates."""
+
+    def __init__(
+        self,
+        *,
+        entry: Global___Entry | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawEntryResponse: _TypeAlias = WithdrawEntryResponse  # noqa: Y015
+
+@_typing.final
+class GetPicturesRequest(_message.Message):
+    """Whose pictures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    entry_id: _builtins.str
+    """The entry's id."""
+    def __init__(
+        self,
+        *,
+        entry_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPicturesRequest: _TypeAlias = GetPicturesRequest  # noqa: Y015
+
+@_typing.final
+class GetPicturesResponse(_message.Message):
+    """The pictures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PICTURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pictures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """JPEG, PNG or JPEG 2000, as they were given. Empty if none are kept."""
+
+    def __init__(
+        self,
+        *,
+        pictures: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pictures", b"pictures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPicturesResponse: _TypeAlias = GetPicturesResponse  # noqa: Y015
+
+@_typing.final
+class AddTemplatesRequest(_message.Message):
+    """Templates that an entry lacks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    TEMPLATES_FIELD_NUMBER: _builtins.int
+    entry_id: _builtins.str
+    """The entry's id."""
+    @_builtins.property
+    def templates(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Template]:
+        """Templates, all of one model."""
+
+    def __init__(
+        self,
+        *,
+        entry_id: _builtins.str = ...,
+        templates: _abc.Iterable[_types_pb2.Template] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "templates", b"templates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddTemplatesRequest: _TypeAlias = AddTemplatesRequest  # noqa: Y015
+
+@_typing.final
+class AddTemplatesResponse(_message.Message):
+    """The entry as kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Version of its list from which they are searched."""
+    @_builtins.property
+    def entry(self) -> Global___Entry:
+        """Without templates."""
+
+    def __init__(
+        self,
+        *,
+        entry: Global___Entry | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddTemplatesResponse: _TypeAlias = AddTemplatesResponse  # noqa: Y015
+
+@_typing.final
+class ListWithoutModelRequest(_message.Message):
+    """Which model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    model_id: _builtins.str
+    """The model."""
+    page_size: _builtins.int
+    """At most this many, 1 to 20; 0 means 20."""
+    page_token: _builtins.str
+    """From an earlier answer; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        model_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list_id", b"list_id", "model_id", b"model_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWithoutModelRequest: _TypeAlias = ListWithoutModelRequest  # noqa: Y015
+
+@_typing.final
+class EntryPictures(_message.Message):
+    """An entry to make templates for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    PICTURES_FIELD_NUMBER: _builtins.int
+    entry_id: _builtins.str
+    """Its id."""
+    @_builtins.property
+    def pictures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Its pictures. Empty if none were kept: no template can be made."""
+
+    def __init__(
+        self,
+        *,
+        entry_id: _builtins.str = ...,
+        pictures: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "pictures", b"pictures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntryPictures: _TypeAlias = EntryPictures  # noqa: Y015
+
+@_typing.final
+class ListWithoutModelResponse(_message.Message):
+    """A page of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntryPictures]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___EntryPictures] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWithoutModelResponse: _TypeAlias = ListWithoutModelResponse  # noqa: Y015
 
 @_typing.final
 class GetEntryRequest(_message.Message):
@@ -719,8 +1584,11 @@ class SearchRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     BIRTH_DATE_FIELD_NUMBER: _builtins.int
     MIN_VERSION_FIELD_NUMBER: _builtins.int
+    LIST_IDS_FIELD_NUMBER: _builtins.int
     min_version: _builtins.int
-    """Not older than this version of all lists together; 0 for any."""
+    """Not older than this version of all lists together; 0 for any. A replica waits for it for up to half of the
+    caller's time.
+    """
     @_builtins.property
     def templates(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Template]:
         """Templates of the traveler (live and portrait), at most 8, all of one model. An entry is scored by its
@@ -733,11 +1601,15 @@ class SearchRequest(_message.Message):
 
     @_builtins.property
     def name(self) -> Global___PersonName:
-        """The traveler's name. Found where both identifiers are the same and no known part of the birth dates differs."""
+        """The traveler's name. Compared part by part (docs/names.md); a candidate says which parts agreed, and how."""
 
     @_builtins.property
     def birth_date(self) -> _types_pb2.PartialDate:
         """The traveler's birth date; without a name it is not searched by."""
+
+    @_builtins.property
+    def list_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these lists; empty for every one that the caller may search."""
 
     def __init__(
         self,
@@ -747,14 +1619,181 @@ class SearchRequest(_message.Message):
         name: Global___PersonName | None = ...,
         birth_date: _types_pb2.PartialDate | None = ...,
         min_version: _builtins.int = ...,
+        list_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "document", b"document", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "document", b"document", "min_version", b"min_version", "name", b"name", "templates", b"templates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "document", b"document", "list_ids", b"list_ids", "min_version", b"min_version", "name", b"name", "templates", b"templates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchRequest: _TypeAlias = SearchRequest  # noqa: Y015
+
+@_typing.final
+class PartMatch(_message.Message):
+    """One part of a name beside its like."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GIVEN_FIELD_NUMBER: _builtins.int
+    LISTED_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    given: _builtins.str
+    """The traveler's, as A to Z. Empty if missing."""
+    listed: _builtins.str
+    """The entry's, as A to Z. Empty if missing."""
+    agreement: Global___PartAgreement.ValueType
+    """How they agree."""
+    def __init__(
+        self,
+        *,
+        given: _builtins.str = ...,
+        listed: _builtins.str = ...,
+        agreement: Global___PartAgreement.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "given", b"given", "listed", b"listed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartMatch: _TypeAlias = PartMatch  # noqa: Y015
+
+@_typing.final
+class NameMatch(_message.Message):
+    """How a name agrees with an entry's, and what that means."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTS_FIELD_NUMBER: _builtins.int
+    SWAPPED_FIELD_NUMBER: _builtins.int
+    BIRTH_DATE_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    FMR_FIELD_NUMBER: _builtins.int
+    FMR_IS_UPPER_BOUND_FIELD_NUMBER: _builtins.int
+    swapped: _builtins.bool
+    """Whether surname and given names stand the other way round."""
+    birth_date: Global___DateAgreement.ValueType
+    """The birth dates."""
+    score: _builtins.float
+    """The score: higher is less likely by chance."""
+    fmr: _builtins.float
+    """The rate at which names and birth dates of two different people reach it, by the calibration."""
+    fmr_is_upper_bound: _builtins.bool
+    """Set if the calibration's data end before this score: the true rate is at most `fmr`."""
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartMatch]:
+        """Part by part."""
+
+    def __init__(
+        self,
+        *,
+        parts: _abc.Iterable[Global___PartMatch] | None = ...,
+        swapped: _builtins.bool = ...,
+        birth_date: Global___DateAgreement.ValueType = ...,
+        score: _builtins.float = ...,
+        fmr: _builtins.float = ...,
+        fmr_is_upper_bound: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_date", b"birth_date", "fmr", b"fmr", "fmr_is_upper_bound", b"fmr_is_upper_bound", "parts", b"parts", "score", b"score", "swapped", b"swapped"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NameMatch: _TypeAlias = NameMatch  # noqa: Y015
+
+@_typing.final
+class NumberMatch(_message.Message):
+    """How a document number agrees with an entry's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXACT_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    GIVEN_FIELD_NUMBER: _builtins.int
+    LISTED_FIELD_NUMBER: _builtins.int
+    exact: _builtins.bool
+    """Whether it is the same. Otherwise one character differs that readers take for the other."""
+    position: _builtins.int
+    """The character that differs, counted from 0."""
+    given: _builtins.str
+    """The traveler's there."""
+    listed: _builtins.str
+    """The entry's there."""
+    def __init__(
+        self,
+        *,
+        exact: _builtins.bool = ...,
+        position: _builtins.int = ...,
+        given: _builtins.str = ...,
+        listed: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exact", b"exact", "given", b"given", "listed", b"listed", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NumberMatch: _TypeAlias = NumberMatch  # noqa: Y015
+
+@_typing.final
+class AlertOdds(_message.Message):
+    """What an alert means."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    ASSUMED_BASE_RATE_FIELD_NUMBER: _builtins.int
+    FPIR_FIELD_NUMBER: _builtins.int
+    probability: _builtins.float
+    """The probability that an alert of this list with such a score is right, at best: were nobody missed."""
+    assumed_base_rate: _builtins.float
+    """The share of travelers on the list that it rests on."""
+    fpir: _builtins.float
+    """The probability that a traveler who isn't on the list gives such an alert, at this list's size."""
+    def __init__(
+        self,
+        *,
+        probability: _builtins.float = ...,
+        assumed_base_rate: _builtins.float = ...,
+        fpir: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assumed_base_rate", b"assumed_base_rate", "fpir", b"fpir", "probability", b"probability"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlertOdds: _TypeAlias = AlertOdds  # noqa: Y015
+
+@_typing.final
+class SuppressionMark(_message.Message):
+    """A pair of document holder and entry that officers have found not to be one person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPRESSION_ID_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    suppression_id: _builtins.str
+    """The suppression."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when."""
+
+    def __init__(
+        self,
+        *,
+        suppression_id: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "suppression_id", b"suppression_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuppressionMark: _TypeAlias = SuppressionMark  # noqa: Y015
 
 @_typing.final
 class Candidate(_message.Message):
@@ -766,15 +1805,40 @@ class Candidate(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     TEMPLATE_INDEX_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    ODDS_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    PAIR_FIELD_NUMBER: _builtins.int
     entry_id: _builtins.str
     """The entry."""
     kind: Global___MatchKind.ValueType
     """What matched."""
     template_index: _builtins.int
     """For a face: which template of the request gave it, counted from 0."""
+    pair: _builtins.bytes
+    """For a face or name, if the request has a document: what ProposeSuppression takes. Sealed; it holds the templates
+    of the request, so it is kept like them.
+    """
     @_builtins.property
     def score(self) -> _types_pb2.Score:
         """For a face: the best score."""
+
+    @_builtins.property
+    def name(self) -> Global___NameMatch:
+        """For a name: how it agrees."""
+
+    @_builtins.property
+    def number(self) -> Global___NumberMatch:
+        """For a document: how its number agrees."""
+
+    @_builtins.property
+    def odds(self) -> Global___AlertOdds:
+        """For a face or a name: what such an alert means on this list."""
+
+    @_builtins.property
+    def suppressed(self) -> Global___SuppressionMark:
+        """Set if this pair is suppressed: by itself it is no reason to refer."""
 
     def __init__(
         self,
@@ -783,10 +1847,15 @@ class Candidate(_message.Message):
         kind: Global___MatchKind.ValueType = ...,
         score: _types_pb2.Score | None = ...,
         template_index: _builtins.int | None = ...,
+        name: Global___NameMatch | None = ...,
+        number: Global___NumberMatch | None = ...,
+        odds: Global___AlertOdds | None = ...,
+        suppressed: Global___SuppressionMark | None = ...,
+        pair: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_template_index", b"_template_index", "score", b"score", "template_index", b"template_index"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_template_index", b"_template_index", "name", b"name", "number", b"number", "odds", b"odds", "score", b"score", "suppressed", b"suppressed", "template_index", b"template_index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_template_index", b"_template_index", "entry_id", b"entry_id", "kind", b"kind", "score", b"score", "template_index", b"template_index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_template_index", b"_template_index", "entry_id", b"entry_id", "kind", b"kind", "name", b"name", "number", b"number", "odds", b"odds", "pair", b"pair", "score", b"score", "suppressed", b"suppressed", "template_index", b"template_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__template_index: _TypeAlias = _typing.Literal["template_index"]  # noqa: Y015
     _WhichOneofArgType__template_index: _TypeAlias = _typing.Literal["_template_index", b"_template_index"]  # noqa: Y015
@@ -806,6 +1875,7 @@ class ListResult(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     ENTRIES_SEARCHED_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
+    NAME_THRESHOLD_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version that was searched."""
     entries_searched: _builtins.int
@@ -824,7 +1894,11 @@ class ListResult(_message.Message):
 
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
-        """Candidates: faces by falling score, then documents, then names. Empty means nobody."""
+        """Candidates: faces by falling score, then documents, then names by falling score. Empty means nobody."""
+
+    @_builtins.property
+    def name_threshold(self) -> Global___NameThreshold:
+        """The name threshold in force. Not set if the request has no name."""
 
     def __init__(
         self,
@@ -835,10 +1909,11 @@ class ListResult(_message.Message):
         threshold: Global___FaceThreshold | None = ...,
         entries_searched: _builtins.int = ...,
         candidates: _abc.Iterable[Global___Candidate] | None = ...,
+        name_threshold: Global___NameThreshold | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "threshold", b"threshold", "watchlist", b"watchlist"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "name_threshold", b"name_threshold", "threshold", b"threshold", "watchlist", b"watchlist"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "changed_at", b"changed_at", "entries_searched", b"entries_searched", "threshold", b"threshold", "version", b"version", "watchlist", b"watchlist"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "changed_at", b"changed_at", "entries_searched", b"entries_searched", "name_threshold", b"name_threshold", "threshold", b"threshold", "version", b"version", "watchlist", b"watchlist"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -853,6 +1928,7 @@ class SearchResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     SEARCHED_BY_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Version of all lists together that was searched."""
     @_builtins.property
@@ -865,17 +1941,1006 @@ class SearchResponse(_message.Message):
         of the request's templates: it can't be said of that entry whether it is the traveler.
         """
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """When the index was last known to be that of the database: the age of "nobody"."""
+
     def __init__(
         self,
         *,
         results: _abc.Iterable[Global___ListResult] | None = ...,
         version: _builtins.int = ...,
         searched_by: _abc.Iterable[Global___MatchKind.ValueType] | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results", "searched_by", b"searched_by", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "results", b"results", "searched_by", b"searched_by", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchResponse: _TypeAlias = SearchResponse  # noqa: Y015
+
+@_typing.final
+class Suppression(_message.Message):
+    """A suppression: officers found that the holder of a document is not the person of an entry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPRESSION_ID_FIELD_NUMBER: _builtins.int
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROPOSED_BY_FIELD_NUMBER: _builtins.int
+    CONFIRMED_BY_FIELD_NUMBER: _builtins.int
+    PROPOSED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REVOKED_BY_FIELD_NUMBER: _builtins.int
+    suppression_id: _builtins.str
+    """Its id."""
+    list_id: _builtins.str
+    """The list."""
+    entry_id: _builtins.str
+    """The entry."""
+    reason: _builtins.str
+    """Why."""
+    state: Global___SuppressionState.ValueType
+    """Where it stands."""
+    @_builtins.property
+    def document(self) -> _types_pb2.DocumentKey:
+        """The document whose holder it is about."""
+
+    @_builtins.property
+    def proposed_by(self) -> _types_pb2.Actor:
+        """Who found it."""
+
+    @_builtins.property
+    def confirmed_by(self) -> _types_pb2.Actor:
+        """Who confirmed it. Not set while it waits, or if the list asks for one person only."""
+
+    @_builtins.property
+    def proposed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was proposed."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is in force."""
+
+    @_builtins.property
+    def revoked_by(self) -> _types_pb2.Actor:
+        """Who revoked it. Not set if nobody did."""
+
+    def __init__(
+        self,
+        *,
+        suppression_id: _builtins.str = ...,
+        list_id: _builtins.str = ...,
+        entry_id: _builtins.str = ...,
+        document: _types_pb2.DocumentKey | None = ...,
+        reason: _builtins.str = ...,
+        proposed_by: _types_pb2.Actor | None = ...,
+        confirmed_by: _types_pb2.Actor | None = ...,
+        proposed_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___SuppressionState.ValueType = ...,
+        revoked_by: _types_pb2.Actor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmed_by", b"confirmed_by", "document", b"document", "expires_at", b"expires_at", "proposed_at", b"proposed_at", "proposed_by", b"proposed_by", "revoked_by", b"revoked_by"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_by", b"confirmed_by", "document", b"document", "entry_id", b"entry_id", "expires_at", b"expires_at", "list_id", b"list_id", "proposed_at", b"proposed_at", "proposed_by", b"proposed_by", "reason", b"reason", "revoked_by", b"revoked_by", "state", b"state", "suppression_id", b"suppression_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Suppression: _TypeAlias = Suppression  # noqa: Y015
+
+@_typing.final
+class ProposeSuppressionRequest(_message.Message):
+    """A pair that is not one person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPRESSION_ID_FIELD_NUMBER: _builtins.int
+    PAIR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    suppression_id: _builtins.str
+    """Id, chosen by the caller."""
+    pair: _builtins.bytes
+    """`pair` of a candidate."""
+    reason: _builtins.str
+    """Why, 1 to 500 characters."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when, at most two years ahead."""
+
+    def __init__(
+        self,
+        *,
+        suppression_id: _builtins.str = ...,
+        pair: _builtins.bytes = ...,
+        reason: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "pair", b"pair", "reason", b"reason", "suppression_id", b"suppression_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeSuppressionRequest: _TypeAlias = ProposeSuppressionRequest  # noqa: Y015
+
+@_typing.final
+class ProposeSuppressionResponse(_message.Message):
+    """The suppression as kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPRESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def suppression(self) -> Global___Suppression:
+        """The suppression."""
+
+    def __init__(
+        self,
+        *,
+        suppression: Global___Suppression | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["suppression", b"suppression"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["suppression", b"suppression"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeSuppressionResponse: _TypeAlias = ProposeSuppressionResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmSuppressionRequest(_message.Message):
+    """Which suppression to confirm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPRESSION_ID_FIELD_NUMBER: _builtins.int
+    suppression_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        suppression_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["suppression_id", b"suppression_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmSuppressionRequest: _TypeAlias = ConfirmSuppressionRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmSuppressionResponse(_message.Message):
+    """The suppression as kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPRESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def suppression(self) -> Global___Suppression:
+        """The suppression."""
+
+    def __init__(
+        self,
+        *,
+        suppression: Global___Suppression | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["suppression", b"suppression"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["suppression", b"suppression"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmSuppressionResponse: _TypeAlias = ConfirmSuppressionResponse  # noqa: Y015
+
+@_typing.final
+class RevokeSuppressionRequest(_message.Message):
+    """Which suppression to revoke."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPRESSION_ID_FIELD_NUMBER: _builtins.int
+    suppression_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        suppression_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["suppression_id", b"suppression_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeSuppressionRequest: _TypeAlias = RevokeSuppressionRequest  # noqa: Y015
+
+@_typing.final
+class RevokeSuppressionResponse(_message.Message):
+    """The suppression as kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPRESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def suppression(self) -> Global___Suppression:
+        """The suppression."""
+
+    def __init__(
+        self,
+        *,
+        suppression: Global___Suppression | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["suppression", b"suppression"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["suppression", b"suppression"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeSuppressionResponse: _TypeAlias = RevokeSuppressionResponse  # noqa: Y015
+
+@_typing.final
+class ListSuppressionsRequest(_message.Message):
+    """Which suppressions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    entry_id: _builtins.str
+    """Only those of this entry; empty for all."""
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 100."""
+    page_token: _builtins.str
+    """From an earlier answer; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        entry_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "list_id", b"list_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuppressionsRequest: _TypeAlias = ListSuppressionsRequest  # noqa: Y015
+
+@_typing.final
+class ListSuppressionsResponse(_message.Message):
+    """A page of suppressions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUPPRESSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def suppressions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Suppression]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        suppressions: _abc.Iterable[Global___Suppression] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "suppressions", b"suppressions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSuppressionsResponse: _TypeAlias = ListSuppressionsResponse  # noqa: Y015
+
+@_typing.final
+class BeginImportRequest(_message.Message):
+    """What is to be imported."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    BUNDLE_ID_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Id, chosen by the caller; the same to go on with an import that was broken off."""
+    list_id: _builtins.str
+    """The list."""
+    source: _builtins.str
+    """Who the rows are from, 1 to 200 characters. Ignored for a bundle, whose signature says it."""
+    content_sha256: _builtins.bytes
+    """SHA-256 of the file that the rows are read from. Ignored for a bundle."""
+    rows: _builtins.int
+    """How many rows it has. Ignored for a bundle."""
+    complete: _builtins.bool
+    """Whether it is the source's whole list: entries of the same source that are not in it are then removed."""
+    bundle_id: _builtins.str
+    """A bundle that was written; its rows are taken by the service itself, and StageRows is not called."""
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        list_id: _builtins.str = ...,
+        source: _builtins.str = ...,
+        content_sha256: _builtins.bytes = ...,
+        rows: _builtins.int = ...,
+        complete: _builtins.bool = ...,
+        bundle_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_id", b"bundle_id", "complete", b"complete", "content_sha256", b"content_sha256", "import_id", b"import_id", "list_id", b"list_id", "rows", b"rows", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginImportRequest: _TypeAlias = BeginImportRequest  # noqa: Y015
+
+@_typing.final
+class BeginImportResponse(_message.Message):
+    """Where the import stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_FIELD_NUMBER: _builtins.int
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginImportResponse: _TypeAlias = BeginImportResponse  # noqa: Y015
+
+@_typing.final
+class Import(_message.Message):
+    """An import."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    NEXT_ROW_FIELD_NUMBER: _builtins.int
+    ADDED_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    PROPOSED_BY_FIELD_NUMBER: _builtins.int
+    APPROVED_BY_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Its id."""
+    list_id: _builtins.str
+    """The list."""
+    source: _builtins.str
+    """Who the rows are from."""
+    content_sha256: _builtins.bytes
+    """SHA-256 of the file or bundle."""
+    complete: _builtins.bool
+    """Whether it is the source's whole list."""
+    state: Global___ImportState.ValueType
+    """Where it stands."""
+    rows: _builtins.int
+    """How many rows there are."""
+    next_row: _builtins.int
+    """The first row number, from 1, that was not taken yet: where to go on."""
+    added: _builtins.int
+    """Rows that the list hasn't: to be added."""
+    changed: _builtins.int
+    """Rows that replace an entry of the same source and record."""
+    unchanged: _builtins.int
+    """Rows that are the entry that is there."""
+    removed: _builtins.int
+    """Entries of the source that are not in it, to be removed. 0 unless `complete`; known when finished."""
+    errors: _builtins.int
+    """Rows in error."""
+    version: _builtins.int
+    """Version of the list in which it was applied. 0 before."""
+    @_builtins.property
+    def proposed_by(self) -> _types_pb2.Actor:
+        """Who began it."""
+
+    @_builtins.property
+    def approved_by(self) -> _types_pb2.Actor:
+        """Who approved it. Not set before."""
+
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        list_id: _builtins.str = ...,
+        source: _builtins.str = ...,
+        content_sha256: _builtins.bytes = ...,
+        complete: _builtins.bool = ...,
+        state: Global___ImportState.ValueType = ...,
+        rows: _builtins.int = ...,
+        next_row: _builtins.int = ...,
+        added: _builtins.int = ...,
+        changed: _builtins.int = ...,
+        unchanged: _builtins.int = ...,
+        removed: _builtins.int = ...,
+        errors: _builtins.int = ...,
+        proposed_by: _types_pb2.Actor | None = ...,
+        approved_by: _types_pb2.Actor | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_by", b"approved_by", "proposed_by", b"proposed_by"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "approved_by", b"approved_by", "changed", b"changed", "complete", b"complete", "content_sha256", b"content_sha256", "errors", b"errors", "import_id", b"import_id", "list_id", b"list_id", "next_row", b"next_row", "proposed_by", b"proposed_by", "removed", b"removed", "rows", b"rows", "source", b"source", "state", b"state", "unchanged", b"unchanged", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Import: _TypeAlias = Import  # noqa: Y015
+
+@_typing.final
+class ImportRow(_message.Message):
+    """A row of an import."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    row: _builtins.int
+    """Its number in the file, from 1."""
+    record_id: _builtins.str
+    """The source's own id of the record, 1 to 200 characters: what makes the import idempotent."""
+    @_builtins.property
+    def entry(self) -> Global___Entry:
+        """The entry; entry_id and list_id are ignored, templates and pictures taken as in ProposeEntry."""
+
+    @_builtins.property
+    def error(self) -> Global___RowError:
+        """Set instead of an entry if the caller itself found the row unusable: why."""
+
+    def __init__(
+        self,
+        *,
+        row: _builtins.int = ...,
+        record_id: _builtins.str = ...,
+        entry: Global___Entry | None = ...,
+        error: Global___RowError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "error", b"error", "record_id", b"record_id", "row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportRow: _TypeAlias = ImportRow  # noqa: Y015
+
+@_typing.final
+class RowError(_message.Message):
+    """Why a row can't be used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    row: _builtins.int
+    """Its number, from 1."""
+    reason: _builtins.str
+    """Reason code."""
+    field: _builtins.str
+    """The field, as "names[0].primary_identifier"; never its content."""
+    message: _builtins.str
+    """What was got and what is wanted, without the content."""
+    def __init__(
+        self,
+        *,
+        row: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        field: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "message", b"message", "reason", b"reason", "row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RowError: _TypeAlias = RowError  # noqa: Y015
+
+@_typing.final
+class StageRowsRequest(_message.Message):
+    """Rows to take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """The import."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportRow]:
+        """At most 500."""
+
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        rows: _abc.Iterable[Global___ImportRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageRowsRequest: _TypeAlias = StageRowsRequest  # noqa: Y015
+
+@_typing.final
+class StageRowsResponse(_message.Message):
+    """What became of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___RowError]:
+        """Rows of this call in error."""
+
+    def __init__(
+        self,
+        *,
+        errors: _abc.Iterable[Global___RowError] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "import", b"import"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageRowsResponse: _TypeAlias = StageRowsResponse  # noqa: Y015
+
+@_typing.final
+class FinishImportRequest(_message.Message):
+    """Which import to finish."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    SKIP_ERRORS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Its id."""
+    skip_errors: _builtins.bool
+    """Whether rows in error are left out instead of stopping it."""
+    dry_run: _builtins.bool
+    """Only tell what it would change: it stays as it is."""
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        skip_errors: _builtins.bool = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "import_id", b"import_id", "skip_errors", b"skip_errors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishImportRequest: _TypeAlias = FinishImportRequest  # noqa: Y015
+
+@_typing.final
+class FinishImportResponse(_message.Message):
+    """The import with its diff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_FIELD_NUMBER: _builtins.int
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishImportResponse: _TypeAlias = FinishImportResponse  # noqa: Y015
+
+@_typing.final
+class ApproveImportRequest(_message.Message):
+    """Which import to approve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveImportRequest: _TypeAlias = ApproveImportRequest  # noqa: Y015
+
+@_typing.final
+class ApproveImportResponse(_message.Message):
+    """The import, applied."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_FIELD_NUMBER: _builtins.int
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveImportResponse: _TypeAlias = ApproveImportResponse  # noqa: Y015
+
+@_typing.final
+class CancelImportRequest(_message.Message):
+    """Which import to drop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelImportRequest: _TypeAlias = CancelImportRequest  # noqa: Y015
+
+@_typing.final
+class CancelImportResponse(_message.Message):
+    """Done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_FIELD_NUMBER: _builtins.int
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelImportResponse: _TypeAlias = CancelImportResponse  # noqa: Y015
+
+@_typing.final
+class GetImportRequest(_message.Message):
+    """Which import."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Its id."""
+    page_token: _builtins.str
+    """From an earlier answer; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["import_id", b"import_id", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetImportRequest: _TypeAlias = GetImportRequest  # noqa: Y015
+
+@_typing.final
+class GetImportResponse(_message.Message):
+    """The import."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___RowError]:
+        """Rows in error, by number, at most 500."""
+
+    def __init__(
+        self,
+        *,
+        errors: _abc.Iterable[Global___RowError] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["import", b"import"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "import", b"import", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetImportResponse: _TypeAlias = GetImportResponse  # noqa: Y015
+
+@_typing.final
+class ExportEntriesRequest(_message.Message):
+    """Which entries to export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    page_token: _builtins.str
+    """From an earlier answer; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list_id", b"list_id", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEntriesRequest: _TypeAlias = ExportEntriesRequest  # noqa: Y015
+
+@_typing.final
+class ExportEntriesResponse(_message.Message):
+    """A page of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    version: _builtins.int
+    """Version of the list that this page is of."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entry]:
+        """Oldest first, at most 500, without templates and pictures."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___Entry] | None = ...,
+        next_page_token: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEntriesResponse: _TypeAlias = ExportEntriesResponse  # noqa: Y015
+
+@_typing.final
+class MakeBundleRequest(_message.Message):
+    """For whom a bundle is to be made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    PARTNER_FIELD_NUMBER: _builtins.int
+    WITH_PICTURES_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    partner: _builtins.str
+    """The partner, by its name in the settings."""
+    with_pictures: _builtins.bool
+    """Whether pictures go with it."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        partner: _builtins.str = ...,
+        with_pictures: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list_id", b"list_id", "partner", b"partner", "with_pictures", b"with_pictures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MakeBundleRequest: _TypeAlias = MakeBundleRequest  # noqa: Y015
+
+@_typing.final
+class MakeBundleResponse(_message.Message):
+    """A bundle to fetch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUNDLE_ID_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    bundle_id: _builtins.str
+    """Its id."""
+    size: _builtins.int
+    """Its length in bytes."""
+    sha256: _builtins.bytes
+    """SHA-256 of it."""
+    entries: _builtins.int
+    """How many entries are in it."""
+    version: _builtins.int
+    """Version of the list that it is of."""
+    def __init__(
+        self,
+        *,
+        bundle_id: _builtins.str = ...,
+        size: _builtins.int = ...,
+        sha256: _builtins.bytes = ...,
+        entries: _builtins.int = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_id", b"bundle_id", "entries", b"entries", "sha256", b"sha256", "size", b"size", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MakeBundleResponse: _TypeAlias = MakeBundleResponse  # noqa: Y015
+
+@_typing.final
+class ReadBundleRequest(_message.Message):
+    """Which part to read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUNDLE_ID_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    bundle_id: _builtins.str
+    """The bundle."""
+    offset: _builtins.int
+    """From which byte on."""
+    def __init__(
+        self,
+        *,
+        bundle_id: _builtins.str = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_id", b"bundle_id", "offset", b"offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadBundleRequest: _TypeAlias = ReadBundleRequest  # noqa: Y015
+
+@_typing.final
+class ReadBundleResponse(_message.Message):
+    """A part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_FIELD_NUMBER: _builtins.int
+    content: _builtins.bytes
+    """At most 1 MiB. Empty at the end."""
+    def __init__(
+        self,
+        *,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadBundleResponse: _TypeAlias = ReadBundleResponse  # noqa: Y015
+
+@_typing.final
+class WriteBundleRequest(_message.Message):
+    """A part to write."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUNDLE_ID_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    bundle_id: _builtins.str
+    """Id, chosen by the caller."""
+    offset: _builtins.int
+    """Where it belongs."""
+    content: _builtins.bytes
+    """At most 1 MiB."""
+    last: _builtins.bool
+    """Whether it is the last one: the bundle is then opened and its signature checked."""
+    def __init__(
+        self,
+        *,
+        bundle_id: _builtins.str = ...,
+        offset: _builtins.int = ...,
+        content: _builtins.bytes = ...,
+        last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle_id", b"bundle_id", "content", b"content", "last", b"last", "offset", b"offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteBundleRequest: _TypeAlias = WriteBundleRequest  # noqa: Y015
+
+@_typing.final
+class WriteBundleResponse(_message.Message):
+    """What is there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFSET_FIELD_NUMBER: _builtins.int
+    PARTNER_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    offset: _builtins.int
+    """The next offset."""
+    partner: _builtins.str
+    """With `last`: who signed it."""
+    rows: _builtins.int
+    """With `last`: how many rows it has."""
+    def __init__(
+        self,
+        *,
+        offset: _builtins.int = ...,
+        partner: _builtins.str = ...,
+        rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset", "partner", b"partner", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteBundleResponse: _TypeAlias = WriteBundleResponse  # noqa: Y015

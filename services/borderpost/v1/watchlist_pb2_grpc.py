@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class WatchlistServiceStub:
     """Keeps lists and their entries, and searches them. Every change is an event in the decision log.
+
+    Every method that a person calls about a list needs the person's right to it: FAILS with PERMISSION_DENIED:
+    LIST_NOT_PERMITTED where the person's scopes name lists ("list:LIST_ID") and not this one.
     """
 
     def __init__(self, channel):
@@ -40,10 +43,25 @@ class WatchlistServiceStub:
                 request_serializer=borderpost_dot_v1_dot_watchlist__pb2.CreateWatchlistRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.CreateWatchlistResponse.FromString,
                 _registered_method=True)
+        self.ChangeWatchlist = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/ChangeWatchlist',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ChangeWatchlistRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ChangeWatchlistResponse.FromString,
+                _registered_method=True)
         self.ListWatchlists = channel.unary_unary(
                 '/borderpost.v1.WatchlistService/ListWatchlists',
                 request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ListWatchlistsRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ListWatchlistsResponse.FromString,
+                _registered_method=True)
+        self.GetStatistics = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/GetStatistics',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.GetStatisticsRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.GetStatisticsResponse.FromString,
+                _registered_method=True)
+        self.MeasureWatchlist = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/MeasureWatchlist',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.MeasureWatchlistRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.MeasureWatchlistResponse.FromString,
                 _registered_method=True)
         self.ProposeEntry = channel.unary_unary(
                 '/borderpost.v1.WatchlistService/ProposeEntry',
@@ -55,10 +73,20 @@ class WatchlistServiceStub:
                 request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ApproveEntryRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ApproveEntryResponse.FromString,
                 _registered_method=True)
+        self.WithdrawEntry = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/WithdrawEntry',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.WithdrawEntryRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.WithdrawEntryResponse.FromString,
+                _registered_method=True)
         self.GetEntry = channel.unary_unary(
                 '/borderpost.v1.WatchlistService/GetEntry',
                 request_serializer=borderpost_dot_v1_dot_watchlist__pb2.GetEntryRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.GetEntryResponse.FromString,
+                _registered_method=True)
+        self.GetPictures = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/GetPictures',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.GetPicturesRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.GetPicturesResponse.FromString,
                 _registered_method=True)
         self.ListEntries = channel.unary_unary(
                 '/borderpost.v1.WatchlistService/ListEntries',
@@ -70,15 +98,98 @@ class WatchlistServiceStub:
                 request_serializer=borderpost_dot_v1_dot_watchlist__pb2.RemoveEntryRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.RemoveEntryResponse.FromString,
                 _registered_method=True)
+        self.AddTemplates = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/AddTemplates',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.AddTemplatesRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.AddTemplatesResponse.FromString,
+                _registered_method=True)
+        self.ListWithoutModel = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/ListWithoutModel',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ListWithoutModelRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ListWithoutModelResponse.FromString,
+                _registered_method=True)
         self.Search = channel.unary_unary(
                 '/borderpost.v1.WatchlistService/Search',
                 request_serializer=borderpost_dot_v1_dot_watchlist__pb2.SearchRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.ProposeSuppression = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/ProposeSuppression',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ProposeSuppressionRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ProposeSuppressionResponse.FromString,
+                _registered_method=True)
+        self.ConfirmSuppression = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/ConfirmSuppression',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ConfirmSuppressionRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ConfirmSuppressionResponse.FromString,
+                _registered_method=True)
+        self.RevokeSuppression = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/RevokeSuppression',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.RevokeSuppressionRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.RevokeSuppressionResponse.FromString,
+                _registered_method=True)
+        self.ListSuppressions = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/ListSuppressions',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ListSuppressionsRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ListSuppressionsResponse.FromString,
+                _registered_method=True)
+        self.BeginImport = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/BeginImport',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.BeginImportRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.BeginImportResponse.FromString,
+                _registered_method=True)
+        self.StageRows = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/StageRows',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.StageRowsRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.StageRowsResponse.FromString,
+                _registered_method=True)
+        self.FinishImport = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/FinishImport',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.FinishImportRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.FinishImportResponse.FromString,
+                _registered_method=True)
+        self.ApproveImport = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/ApproveImport',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ApproveImportRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ApproveImportResponse.FromString,
+                _registered_method=True)
+        self.CancelImport = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/CancelImport',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.CancelImportRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.CancelImportResponse.FromString,
+                _registered_method=True)
+        self.GetImport = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/GetImport',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.GetImportRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.GetImportResponse.FromString,
+                _registered_method=True)
+        self.ExportEntries = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/ExportEntries',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ExportEntriesRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ExportEntriesResponse.FromString,
+                _registered_method=True)
+        self.MakeBundle = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/MakeBundle',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.MakeBundleRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.MakeBundleResponse.FromString,
+                _registered_method=True)
+        self.ReadBundle = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/ReadBundle',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ReadBundleRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ReadBundleResponse.FromString,
+                _registered_method=True)
+        self.WriteBundle = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/WriteBundle',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.WriteBundleRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.WriteBundleResponse.FromString,
+                _registered_method=True)
 
 
 class WatchlistServiceServicer:
     """Keeps lists and their entries, and searches them. Every change is an event in the decision log.
+
+    Every method that a person calls about a list needs the person's right to it: FAILS with PERMISSION_DENIED:
+    LIST_NOT_PERMITTED where the person's scopes name lists ("list:LIST_ID") and not this one.
     """
 
     def CreateWatchlist(self, request, context):
@@ -91,8 +202,38 @@ class WatchlistServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangeWatchlist(self, request, context):
+        """Changes what is said of a list, all of it; entries stay. The id and the authority can't be changed.
+
+        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND. ALREADY_EXISTS: WATCHLIST_EXISTS (the
+        authority has another list of this name).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListWatchlists(self, request, context):
-        """Lists all lists, by name.
+        """Lists all lists that the caller may see, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatistics(self, request, context):
+        """Tells everything about the state of one list: counts, thresholds and what they rest on, entries that may be
+        one person.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MeasureWatchlist(self, request, context):
+        """Compares a list's own templates with one another and sets what its thresholds rest on anew. The service does
+        this by itself when a list has grown by a quarter.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,19 +252,39 @@ class WatchlistServiceServicer:
 
     def ApproveEntry(self, request, context):
         """Approves a proposed entry: from its answer on, every search within its validity finds it.
-        Approving an active entry again changes nothing.
+        Approving an approved entry again changes nothing.
 
         NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't
-        approve it), ENTRY_EXPIRED (its validity ended before it was approved).
+        approve it), ENTRY_EXPIRED (its validity ended before it was approved), ENTRY_WITHDRAWN, IMPORT_NOT_FINISHED
+        (it belongs to an import, which is approved as a whole).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawEntry(self, request, context):
+        """Withdraws an entry: from its answer on, no search finds it. It is kept, to be looked at, for the list's
+        retention, and then removed. Withdrawing again changes nothing.
+
+        NOT_FOUND: ENTRY_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetEntry(self, request, context):
-        """Gets one entry, without its templates.
+        """Gets one entry, without its templates and pictures.
 
         NOT_FOUND: ENTRY_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPictures(self, request, context):
+        """Gets the pictures of an entry, for a stated purpose; is an event.
+
+        NOT_FOUND: ENTRY_NOT_FOUND. INVALID_ARGUMENT: PURPOSE_MISSING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,7 +300,8 @@ class WatchlistServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveEntry(self, request, context):
-        """Removes an entry for good, from the database and the index: from its answer on, no search finds it.
+        """Removes an entry for good, with its templates, pictures and names, from the database, the index and the
+        bundles that wait to be fetched, and destroys its key: from its answer on, no search finds it.
 
         NOT_FOUND: ENTRY_NOT_FOUND (also when it was removed before).
         """
@@ -147,11 +309,171 @@ class WatchlistServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Search(self, request, context):
-        """Searches all lists by face, document and name. "Nobody" is an answer: a list result without candidates.
+    def AddTemplates(self, request, context):
+        """Adds templates of a model to an entry that has none of it, from its own pictures. Templates of other models stay.
+        The same again changes nothing.
 
-        INVALID_ARGUMENT: INVALID_REQUEST (nothing to search by), TEMPLATE_INVALID.
-        FAILED_PRECONDITION: VERSION_NOT_REACHED (an index older than `min_version`).
+        NOT_FOUND: ENTRY_NOT_FOUND. INVALID_ARGUMENT: TEMPLATE_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWithoutModel(self, request, context):
+        """Lists the entries that have a face and no template of a model, oldest first, each with its pictures.
+
+        INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Search(self, request, context):
+        """Searches every list that the caller may search, by face, document and name. "Nobody" is an answer: a list
+        result without candidates. Of a person's search (not a kiosk's) the purpose is required, and it is an event.
+
+        INVALID_ARGUMENT: INVALID_REQUEST (nothing to search by), TEMPLATE_INVALID, PURPOSE_MISSING.
+        FAILED_PRECONDITION: VERSION_NOT_REACHED (an index older than `min_version`, and still after half of the time
+        that the caller gave). UNAVAILABLE: NOT_READY (the index is being built).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProposeSuppression(self, request, context):
+        """Says that the holder of a document is not the person of an entry: the pair that a search found. Where the list
+        asks for two people, it takes effect when another one confirms it.
+
+        INVALID_ARGUMENT: INVALID_REQUEST, PAIR_INVALID (not made by a search of this installation). NOT_FOUND:
+        ENTRY_NOT_FOUND. FAILED_PRECONDITION: ENTRY_CHANGED (its templates are no longer those that were found).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmSuppression(self, request, context):
+        """Confirms a proposed suppression, as another person. Confirming again changes nothing.
+
+        NOT_FOUND: SUPPRESSION_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSuppression(self, request, context):
+        """Ends a suppression at once: the pair refers again. Revoking again changes nothing.
+
+        NOT_FOUND: SUPPRESSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSuppressions(self, request, context):
+        """Lists the suppressions of a list, newest first, ended ones too while their entry is kept.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginImport(self, request, context):
+        """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
+
+        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
+        IMPORT_EXISTS (same id, other content).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StageRows(self, request, context):
+        """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
+        taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
+
+        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishImport(self, request, context):
+        """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
+        person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
+
+        NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveImport(self, request, context):
+        """Applies an import, as another person than the one who began it: all of it, in one version of the list.
+
+        NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
+        list's entries of this source changed since it was finished: finish it again).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelImport(self, request, context):
+        """Drops an import that was not applied, with all its rows and keys. Dropping again changes nothing.
+
+        NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED (it was applied).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetImport(self, request, context):
+        """Gets the state of an import and a page of its rows in error.
+
+        NOT_FOUND: IMPORT_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportEntries(self, request, context):
+        """Exports a page of the active entries of a list, without templates, for a stated purpose; its first page is an
+        event. An entry that is removed meanwhile is in no later page.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token), PURPOSE_MISSING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MakeBundle(self, request, context):
+        """Makes a bundle of the active entries of a list for a partner, templates included: signed by this installation,
+        encrypted to the partner. For a stated purpose; is an event. It can be read for an hour, and not after an entry
+        of the list was removed.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND, PARTNER_NOT_FOUND (the settings name no such partner). INVALID_ARGUMENT:
+        PURPOSE_MISSING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadBundle(self, request, context):
+        """Reads a part of a bundle that MakeBundle made.
+
+        NOT_FOUND: BUNDLE_NOT_FOUND (too old, or an entry was removed since: make it again). INVALID_ARGUMENT:
+        INVALID_REQUEST (offset).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteBundle(self, request, context):
+        """Writes the next part of a bundle that is to be imported. An offset that is behind what is there is answered with
+        what is there, so that a broken upload goes on.
+
+        INVALID_ARGUMENT: INVALID_REQUEST, BUNDLE_INVALID (with `last`: not encrypted to this installation, not signed by
+        a partner that the settings name, damaged or cut short). RESOURCE_EXHAUSTED: BUNDLE_TOO_LARGE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,10 +487,25 @@ def add_WatchlistServiceServicer_to_server(servicer, server):
                     request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.CreateWatchlistRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_watchlist__pb2.CreateWatchlistResponse.SerializeToString,
             ),
+            'ChangeWatchlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeWatchlist,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ChangeWatchlistRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ChangeWatchlistResponse.SerializeToString,
+            ),
             'ListWatchlists': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWatchlists,
                     request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ListWatchlistsRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ListWatchlistsResponse.SerializeToString,
+            ),
+            'GetStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatistics,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.GetStatisticsRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.GetStatisticsResponse.SerializeToString,
+            ),
+            'MeasureWatchlist': grpc.unary_unary_rpc_method_handler(
+                    servicer.MeasureWatchlist,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.MeasureWatchlistRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.MeasureWatchlistResponse.SerializeToString,
             ),
             'ProposeEntry': grpc.unary_unary_rpc_method_handler(
                     servicer.ProposeEntry,
@@ -180,10 +517,20 @@ def add_WatchlistServiceServicer_to_server(servicer, server):
                     request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ApproveEntryRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ApproveEntryResponse.SerializeToString,
             ),
+            'WithdrawEntry': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawEntry,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.WithdrawEntryRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.WithdrawEntryResponse.SerializeToString,
+            ),
             'GetEntry': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEntry,
                     request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.GetEntryRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_watchlist__pb2.GetEntryResponse.SerializeToString,
+            ),
+            'GetPictures': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPictures,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.GetPicturesRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.GetPicturesResponse.SerializeToString,
             ),
             'ListEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEntries,
@@ -195,10 +542,90 @@ def add_WatchlistServiceServicer_to_server(servicer, server):
                     request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.RemoveEntryRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_watchlist__pb2.RemoveEntryResponse.SerializeToString,
             ),
+            'AddTemplates': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddTemplates,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.AddTemplatesRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.AddTemplatesResponse.SerializeToString,
+            ),
+            'ListWithoutModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWithoutModel,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ListWithoutModelRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ListWithoutModelResponse.SerializeToString,
+            ),
             'Search': grpc.unary_unary_rpc_method_handler(
                     servicer.Search,
                     request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.SearchRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_watchlist__pb2.SearchResponse.SerializeToString,
+            ),
+            'ProposeSuppression': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProposeSuppression,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ProposeSuppressionRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ProposeSuppressionResponse.SerializeToString,
+            ),
+            'ConfirmSuppression': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmSuppression,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ConfirmSuppressionRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ConfirmSuppressionResponse.SerializeToString,
+            ),
+            'RevokeSuppression': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSuppression,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.RevokeSuppressionRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.RevokeSuppressionResponse.SerializeToString,
+            ),
+            'ListSuppressions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuppressions,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ListSuppressionsRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ListSuppressionsResponse.SerializeToString,
+            ),
+            'BeginImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginImport,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.BeginImportRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.BeginImportResponse.SerializeToString,
+            ),
+            'StageRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.StageRows,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.StageRowsRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.StageRowsResponse.SerializeToString,
+            ),
+            'FinishImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishImport,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.FinishImportRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.FinishImportResponse.SerializeToString,
+            ),
+            'ApproveImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveImport,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ApproveImportRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ApproveImportResponse.SerializeToString,
+            ),
+            'CancelImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelImport,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.CancelImportRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.CancelImportResponse.SerializeToString,
+            ),
+            'GetImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImport,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.GetImportRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.GetImportResponse.SerializeToString,
+            ),
+            'ExportEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportEntries,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ExportEntriesRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ExportEntriesResponse.SerializeToString,
+            ),
+            'MakeBundle': grpc.unary_unary_rpc_method_handler(
+                    servicer.MakeBundle,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.MakeBundleRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.MakeBundleResponse.SerializeToString,
+            ),
+            'ReadBundle': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadBundle,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ReadBundleRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ReadBundleResponse.SerializeToString,
+            ),
+            'WriteBundle': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteBundle,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.WriteBundleRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.WriteBundleResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -210,6 +637,9 @@ def add_WatchlistServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WatchlistService:
     """Keeps lists and their entries, and searches them. Every change is an event in the decision log.
+
+    Every method that a person calls about a list needs the person's right to it: FAILS with PERMISSION_DENIED:
+    LIST_NOT_PERMITTED where the person's scopes name lists ("list:LIST_ID") and not this one.
     """
 
     @staticmethod
@@ -240,6 +670,33 @@ class WatchlistService:
             _registered_method=True)
 
     @staticmethod
+    def ChangeWatchlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/ChangeWatchlist',
+            borderpost_dot_v1_dot_watchlist__pb2.ChangeWatchlistRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.ChangeWatchlistResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListWatchlists(request,
             target,
             options=(),
@@ -256,6 +713,60 @@ class WatchlistService:
             '/borderpost.v1.WatchlistService/ListWatchlists',
             borderpost_dot_v1_dot_watchlist__pb2.ListWatchlistsRequest.SerializeToString,
             borderpost_dot_v1_dot_watchlist__pb2.ListWatchlistsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/GetStatistics',
+            borderpost_dot_v1_dot_watchlist__pb2.GetStatisticsRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.GetStatisticsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MeasureWatchlist(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/MeasureWatchlist',
+            borderpost_dot_v1_dot_watchlist__pb2.MeasureWatchlistRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.MeasureWatchlistResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -321,6 +832,33 @@ class WatchlistService:
             _registered_method=True)
 
     @staticmethod
+    def WithdrawEntry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/WithdrawEntry',
+            borderpost_dot_v1_dot_watchlist__pb2.WithdrawEntryRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.WithdrawEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetEntry(request,
             target,
             options=(),
@@ -337,6 +875,33 @@ class WatchlistService:
             '/borderpost.v1.WatchlistService/GetEntry',
             borderpost_dot_v1_dot_watchlist__pb2.GetEntryRequest.SerializeToString,
             borderpost_dot_v1_dot_watchlist__pb2.GetEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPictures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/GetPictures',
+            borderpost_dot_v1_dot_watchlist__pb2.GetPicturesRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.GetPicturesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -402,6 +967,60 @@ class WatchlistService:
             _registered_method=True)
 
     @staticmethod
+    def AddTemplates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/AddTemplates',
+            borderpost_dot_v1_dot_watchlist__pb2.AddTemplatesRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.AddTemplatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWithoutModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/ListWithoutModel',
+            borderpost_dot_v1_dot_watchlist__pb2.ListWithoutModelRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.ListWithoutModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Search(request,
             target,
             options=(),
@@ -418,6 +1037,384 @@ class WatchlistService:
             '/borderpost.v1.WatchlistService/Search',
             borderpost_dot_v1_dot_watchlist__pb2.SearchRequest.SerializeToString,
             borderpost_dot_v1_dot_watchlist__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProposeSuppression(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/ProposeSuppression',
+            borderpost_dot_v1_dot_watchlist__pb2.ProposeSuppressionRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.ProposeSuppressionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmSuppression(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/ConfirmSuppression',
+            borderpost_dot_v1_dot_watchlist__pb2.ConfirmSuppressionRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.ConfirmSuppressionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSuppression(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/RevokeSuppression',
+            borderpost_dot_v1_dot_watchlist__pb2.RevokeSuppressionRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.RevokeSuppressionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuppressions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/ListSuppressions',
+            borderpost_dot_v1_dot_watchlist__pb2.ListSuppressionsRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.ListSuppressionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/BeginImport',
+            borderpost_dot_v1_dot_watchlist__pb2.BeginImportRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.BeginImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StageRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/StageRows',
+            borderpost_dot_v1_dot_watchlist__pb2.StageRowsRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.StageRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/FinishImport',
+            borderpost_dot_v1_dot_watchlist__pb2.FinishImportRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.FinishImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/ApproveImport',
+            borderpost_dot_v1_dot_watchlist__pb2.ApproveImportRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.ApproveImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/CancelImport',
+            borderpost_dot_v1_dot_watchlist__pb2.CancelImportRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.CancelImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/GetImport',
+            borderpost_dot_v1_dot_watchlist__pb2.GetImportRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.GetImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/ExportEntries',
+            borderpost_dot_v1_dot_watchlist__pb2.ExportEntriesRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.ExportEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MakeBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/MakeBundle',
+            borderpost_dot_v1_dot_watchlist__pb2.MakeBundleRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.MakeBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/ReadBundle',
+            borderpost_dot_v1_dot_watchlist__pb2.ReadBundleRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.ReadBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/WriteBundle',
+            borderpost_dot_v1_dot_watchlist__pb2.WriteBundleRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.WriteBundleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,11 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WatchlistServiceStub:
-    """Keeps lists and their entries, and searches them. Every change is an event in the decision log."""
+    """Keeps lists and their entries, and searches them. Every change is an event in the decision log.
+
+    Every method that a person calls about a list needs the person's right to it: FAILS with PERMISSION_DENIED:
+    LIST_NOT_PERMITTED where the person's scopes name lists ("list:LIST_ID") and not this one.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -39,8 +43,26 @@ class WatchlistServiceStub:
     INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
     authority has a list of this name).
     """
+    ChangeWatchlist: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ChangeWatchlistRequest, _watchlist_pb2.ChangeWatchlistResponse]
+    """Changes what is said of a list, all of it; entries stay. The id and the authority can't be changed.
+
+    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND. ALREADY_EXISTS: WATCHLIST_EXISTS (the
+    authority has another list of this name).
+    """
     ListWatchlists: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ListWatchlistsRequest, _watchlist_pb2.ListWatchlistsResponse]
-    """Lists all lists, by name."""
+    """Lists all lists that the caller may see, by name."""
+    GetStatistics: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.GetStatisticsRequest, _watchlist_pb2.GetStatisticsResponse]
+    """Tells everything about the state of one list: counts, thresholds and what they rest on, entries that may be
+    one person.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND.
+    """
+    MeasureWatchlist: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.MeasureWatchlistRequest, _watchlist_pb2.MeasureWatchlistResponse]
+    """Compares a list's own templates with one another and sets what its thresholds rest on anew. The service does
+    this by itself when a list has grown by a quarter.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND.
+    """
     ProposeEntry: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ProposeEntryRequest, _watchlist_pb2.ProposeEntryResponse]
     """Proposes an entry. It is not searched before another person has approved it. The same `entry_id`
     again with the same content answers as the first time.
@@ -50,15 +72,27 @@ class WatchlistServiceStub:
     """
     ApproveEntry: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ApproveEntryRequest, _watchlist_pb2.ApproveEntryResponse]
     """Approves a proposed entry: from its answer on, every search within its validity finds it.
-    Approving an active entry again changes nothing.
+    Approving an approved entry again changes nothing.
 
     NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't
-    approve it), ENTRY_EXPIRED (its validity ended before it was approved).
+    approve it), ENTRY_EXPIRED (its validity ended before it was approved), ENTRY_WITHDRAWN, IMPORT_NOT_FINISHED
+    (it belongs to an import, which is approved as a whole).
     """
-    GetEntry: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.GetEntryRequest, _watchlist_pb2.GetEntryResponse]
-    """Gets one entry, without its templates.
+    WithdrawEntry: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.WithdrawEntryRequest, _watchlist_pb2.WithdrawEntryResponse]
+    """Withdraws an entry: from its answer on, no search finds it. It is kept, to be looked at, for the list's
+    retention, and then removed. Withdrawing again changes nothing.
 
     NOT_FOUND: ENTRY_NOT_FOUND.
+    """
+    GetEntry: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.GetEntryRequest, _watchlist_pb2.GetEntryResponse]
+    """Gets one entry, without its templates and pictures.
+
+    NOT_FOUND: ENTRY_NOT_FOUND.
+    """
+    GetPictures: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.GetPicturesRequest, _watchlist_pb2.GetPicturesResponse]
+    """Gets the pictures of an entry, for a stated purpose; is an event.
+
+    NOT_FOUND: ENTRY_NOT_FOUND. INVALID_ARGUMENT: PURPOSE_MISSING.
     """
     ListEntries: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ListEntriesRequest, _watchlist_pb2.ListEntriesResponse]
     """Lists the entries of a list, oldest first, without their templates.
@@ -66,20 +100,121 @@ class WatchlistServiceStub:
     NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
     """
     RemoveEntry: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.RemoveEntryRequest, _watchlist_pb2.RemoveEntryResponse]
-    """Removes an entry for good, from the database and the index: from its answer on, no search finds it.
+    """Removes an entry for good, with its templates, pictures and names, from the database, the index and the
+    bundles that wait to be fetched, and destroys its key: from its answer on, no search finds it.
 
     NOT_FOUND: ENTRY_NOT_FOUND (also when it was removed before).
     """
-    Search: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.SearchRequest, _watchlist_pb2.SearchResponse]
-    """Searches all lists by face, document and name. "Nobody" is an answer: a list result without candidates.
+    AddTemplates: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.AddTemplatesRequest, _watchlist_pb2.AddTemplatesResponse]
+    """Adds templates of a model to an entry that has none of it, from its own pictures. Templates of other models stay.
+    The same again changes nothing.
 
-    INVALID_ARGUMENT: INVALID_REQUEST (nothing to search by), TEMPLATE_INVALID.
-    FAILED_PRECONDITION: VERSION_NOT_REACHED (an index older than `min_version`).
+    NOT_FOUND: ENTRY_NOT_FOUND. INVALID_ARGUMENT: TEMPLATE_INVALID.
+    """
+    ListWithoutModel: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ListWithoutModelRequest, _watchlist_pb2.ListWithoutModelResponse]
+    """Lists the entries that have a face and no template of a model, oldest first, each with its pictures.
+
+    INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
+    """
+    Search: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.SearchRequest, _watchlist_pb2.SearchResponse]
+    """Searches every list that the caller may search, by face, document and name. "Nobody" is an answer: a list
+    result without candidates. Of a person's search (not a kiosk's) the purpose is required, and it is an event.
+
+    INVALID_ARGUMENT: INVALID_REQUEST (nothing to search by), TEMPLATE_INVALID, PURPOSE_MISSING.
+    FAILED_PRECONDITION: VERSION_NOT_REACHED (an index older than `min_version`, and still after half of the time
+    that the caller gave). UNAVAILABLE: NOT_READY (the index is being built).
+    """
+    ProposeSuppression: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ProposeSuppressionRequest, _watchlist_pb2.ProposeSuppressionResponse]
+    """Says that the holder of a document is not the person of an entry: the pair that a search found. Where the list
+    asks for two people, it takes effect when another one confirms it.
+
+    INVALID_ARGUMENT: INVALID_REQUEST, PAIR_INVALID (not made by a search of this installation). NOT_FOUND:
+    ENTRY_NOT_FOUND. FAILED_PRECONDITION: ENTRY_CHANGED (its templates are no longer those that were found).
+    """
+    ConfirmSuppression: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ConfirmSuppressionRequest, _watchlist_pb2.ConfirmSuppressionResponse]
+    """Confirms a proposed suppression, as another person. Confirming again changes nothing.
+
+    NOT_FOUND: SUPPRESSION_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED.
+    """
+    RevokeSuppression: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.RevokeSuppressionRequest, _watchlist_pb2.RevokeSuppressionResponse]
+    """Ends a suppression at once: the pair refers again. Revoking again changes nothing.
+
+    NOT_FOUND: SUPPRESSION_NOT_FOUND.
+    """
+    ListSuppressions: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ListSuppressionsRequest, _watchlist_pb2.ListSuppressionsResponse]
+    """Lists the suppressions of a list, newest first, ended ones too while their entry is kept.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
+    """
+    BeginImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.BeginImportRequest, _watchlist_pb2.BeginImportResponse]
+    """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
+
+    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
+    IMPORT_EXISTS (same id, other content).
+    """
+    StageRows: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.StageRowsRequest, _watchlist_pb2.StageRowsResponse]
+    """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
+    taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
+
+    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED.
+    """
+    FinishImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.FinishImportRequest, _watchlist_pb2.FinishImportResponse]
+    """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
+    person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
+
+    NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS.
+    """
+    ApproveImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ApproveImportRequest, _watchlist_pb2.ApproveImportResponse]
+    """Applies an import, as another person than the one who began it: all of it, in one version of the list.
+
+    NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
+    list's entries of this source changed since it was finished: finish it again).
+    """
+    CancelImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.CancelImportRequest, _watchlist_pb2.CancelImportResponse]
+    """Drops an import that was not applied, with all its rows and keys. Dropping again changes nothing.
+
+    NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED (it was applied).
+    """
+    GetImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.GetImportRequest, _watchlist_pb2.GetImportResponse]
+    """Gets the state of an import and a page of its rows in error.
+
+    NOT_FOUND: IMPORT_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
+    """
+    ExportEntries: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ExportEntriesRequest, _watchlist_pb2.ExportEntriesResponse]
+    """Exports a page of the active entries of a list, without templates, for a stated purpose; its first page is an
+    event. An entry that is removed meanwhile is in no later page.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token), PURPOSE_MISSING.
+    """
+    MakeBundle: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.MakeBundleRequest, _watchlist_pb2.MakeBundleResponse]
+    """Makes a bundle of the active entries of a list for a partner, templates included: signed by this installation,
+    encrypted to the partner. For a stated purpose; is an event. It can be read for an hour, and not after an entry
+    of the list was removed.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND, PARTNER_NOT_FOUND (the settings name no such partner). INVALID_ARGUMENT:
+    PURPOSE_MISSING.
+    """
+    ReadBundle: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ReadBundleRequest, _watchlist_pb2.ReadBundleResponse]
+    """Reads a part of a bundle that MakeBundle made.
+
+    NOT_FOUND: BUNDLE_NOT_FOUND (too old, or an entry was removed since: make it again). INVALID_ARGUMENT:
+    INVALID_REQUEST (offset).
+    """
+    WriteBundle: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.WriteBundleRequest, _watchlist_pb2.WriteBundleResponse]
+    """Writes the next part of a bundle that is to be imported. An offset that is behind what is there is answered with
+    what is there, so that a broken upload goes on.
+
+    INVALID_ARGUMENT: INVALID_REQUEST, BUNDLE_INVALID (with `last`: not encrypted to this installation, not signed by
+    a partner that the settings name, damaged or cut short). RESOURCE_EXHAUSTED: BUNDLE_TOO_LARGE.
     """
 
 @_typing.type_check_only
 class WatchlistServiceAsyncStub(WatchlistServiceStub):
-    """Keeps lists and their entries, and searches them. Every change is an event in the decision log."""
+    """Keeps lists and their entries, and searches them. Every change is an event in the decision log.
+
+    Every method that a person calls about a list needs the person's right to it: FAILS with PERMISSION_DENIED:
+    LIST_NOT_PERMITTED where the person's scopes name lists ("list:LIST_ID") and not this one.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateWatchlist: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.CreateWatchlistRequest, _watchlist_pb2.CreateWatchlistResponse]  # type: ignore[assignment]
@@ -88,8 +223,26 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
     authority has a list of this name).
     """
+    ChangeWatchlist: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ChangeWatchlistRequest, _watchlist_pb2.ChangeWatchlistResponse]  # type: ignore[assignment]
+    """Changes what is said of a list, all of it; entries stay. The id and the authority can't be changed.
+
+    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND. ALREADY_EXISTS: WATCHLIST_EXISTS (the
+    authority has another list of this name).
+    """
     ListWatchlists: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ListWatchlistsRequest, _watchlist_pb2.ListWatchlistsResponse]  # type: ignore[assignment]
-    """Lists all lists, by name."""
+    """Lists all lists that the caller may see, by name."""
+    GetStatistics: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.GetStatisticsRequest, _watchlist_pb2.GetStatisticsResponse]  # type: ignore[assignment]
+    """Tells everything about the state of one list: counts, thresholds and what they rest on, entries that may be
+    one person.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND.
+    """
+    MeasureWatchlist: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.MeasureWatchlistRequest, _watchlist_pb2.MeasureWatchlistResponse]  # type: ignore[assignment]
+    """Compares a list's own templates with one another and sets what its thresholds rest on anew. The service does
+    this by itself when a list has grown by a quarter.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND.
+    """
     ProposeEntry: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ProposeEntryRequest, _watchlist_pb2.ProposeEntryResponse]  # type: ignore[assignment]
     """Proposes an entry. It is not searched before another person has approved it. The same `entry_id`
     again with the same content answers as the first time.
@@ -99,15 +252,27 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """
     ApproveEntry: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ApproveEntryRequest, _watchlist_pb2.ApproveEntryResponse]  # type: ignore[assignment]
     """Approves a proposed entry: from its answer on, every search within its validity finds it.
-    Approving an active entry again changes nothing.
+    Approving an approved entry again changes nothing.
 
     NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't
-    approve it), ENTRY_EXPIRED (its validity ended before it was approved).
+    approve it), ENTRY_EXPIRED (its validity ended before it was approved), ENTRY_WITHDRAWN, IMPORT_NOT_FINISHED
+    (it belongs to an import, which is approved as a whole).
     """
-    GetEntry: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.GetEntryRequest, _watchlist_pb2.GetEntryResponse]  # type: ignore[assignment]
-    """Gets one entry, without its templates.
+    WithdrawEntry: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.WithdrawEntryRequest, _watchlist_pb2.WithdrawEntryResponse]  # type: ignore[assignment]
+    """Withdraws an entry: from its answer on, no search finds it. It is kept, to be looked at, for the list's
+    retention, and then removed. Withdrawing again changes nothing.
 
     NOT_FOUND: ENTRY_NOT_FOUND.
+    """
+    GetEntry: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.GetEntryRequest, _watchlist_pb2.GetEntryResponse]  # type: ignore[assignment]
+    """Gets one entry, without its templates and pictures.
+
+    NOT_FOUND: ENTRY_NOT_FOUND.
+    """
+    GetPictures: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.GetPicturesRequest, _watchlist_pb2.GetPicturesResponse]  # type: ignore[assignment]
+    """Gets the pictures of an entry, for a stated purpose; is an event.
+
+    NOT_FOUND: ENTRY_NOT_FOUND. INVALID_ARGUMENT: PURPOSE_MISSING.
     """
     ListEntries: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ListEntriesRequest, _watchlist_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Lists the entries of a list, oldest first, without their templates.
@@ -115,19 +280,120 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
     """
     RemoveEntry: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.RemoveEntryRequest, _watchlist_pb2.RemoveEntryResponse]  # type: ignore[assignment]
-    """Removes an entry for good, from the database and the index: from its answer on, no search finds it.
+    """Removes an entry for good, with its templates, pictures and names, from the database, the index and the
+    bundles that wait to be fetched, and destroys its key: from its answer on, no search finds it.
 
     NOT_FOUND: ENTRY_NOT_FOUND (also when it was removed before).
     """
-    Search: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.SearchRequest, _watchlist_pb2.SearchResponse]  # type: ignore[assignment]
-    """Searches all lists by face, document and name. "Nobody" is an answer: a list result without candidates.
+    AddTemplates: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.AddTemplatesRequest, _watchlist_pb2.AddTemplatesResponse]  # type: ignore[assignment]
+    """Adds templates of a model to an entry that has none of it, from its own pictures. Templates of other models stay.
+    The same again changes nothing.
 
-    INVALID_ARGUMENT: INVALID_REQUEST (nothing to search by), TEMPLATE_INVALID.
-    FAILED_PRECONDITION: VERSION_NOT_REACHED (an index older than `min_version`).
+    NOT_FOUND: ENTRY_NOT_FOUND. INVALID_ARGUMENT: TEMPLATE_INVALID.
+    """
+    ListWithoutModel: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ListWithoutModelRequest, _watchlist_pb2.ListWithoutModelResponse]  # type: ignore[assignment]
+    """Lists the entries that have a face and no template of a model, oldest first, each with its pictures.
+
+    INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
+    """
+    Search: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.SearchRequest, _watchlist_pb2.SearchResponse]  # type: ignore[assignment]
+    """Searches every list that the caller may search, by face, document and name. "Nobody" is an answer: a list
+    result without candidates. Of a person's search (not a kiosk's) the purpose is required, and it is an event.
+
+    INVALID_ARGUMENT: INVALID_REQUEST (nothing to search by), TEMPLATE_INVALID, PURPOSE_MISSING.
+    FAILED_PRECONDITION: VERSION_NOT_REACHED (an index older than `min_version`, and still after half of the time
+    that the caller gave). UNAVAILABLE: NOT_READY (the index is being built).
+    """
+    ProposeSuppression: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ProposeSuppressionRequest, _watchlist_pb2.ProposeSuppressionResponse]  # type: ignore[assignment]
+    """Says that the holder of a document is not the person of an entry: the pair that a search found. Where the list
+    asks for two people, it takes effect when another one confirms it.
+
+    INVALID_ARGUMENT: INVALID_REQUEST, PAIR_INVALID (not made by a search of this installation). NOT_FOUND:
+    ENTRY_NOT_FOUND. FAILED_PRECONDITION: ENTRY_CHANGED (its templates are no longer those that were found).
+    """
+    ConfirmSuppression: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ConfirmSuppressionRequest, _watchlist_pb2.ConfirmSuppressionResponse]  # type: ignore[assignment]
+    """Confirms a proposed suppression, as another person. Confirming again changes nothing.
+
+    NOT_FOUND: SUPPRESSION_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED.
+    """
+    RevokeSuppression: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.RevokeSuppressionRequest, _watchlist_pb2.RevokeSuppressionResponse]  # type: ignore[assignment]
+    """Ends a suppression at once: the pair refers again. Revoking again changes nothing.
+
+    NOT_FOUND: SUPPRESSION_NOT_FOUND.
+    """
+    ListSuppressions: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ListSuppressionsRequest, _watchlist_pb2.ListSuppressionsResponse]  # type: ignore[assignment]
+    """Lists the suppressions of a list, newest first, ended ones too while their entry is kept.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
+    """
+    BeginImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.BeginImportRequest, _watchlist_pb2.BeginImportResponse]  # type: ignore[assignment]
+    """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
+
+    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
+    IMPORT_EXISTS (same id, other content).
+    """
+    StageRows: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.StageRowsRequest, _watchlist_pb2.StageRowsResponse]  # type: ignore[assignment]
+    """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
+    taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
+
+    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED.
+    """
+    FinishImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.FinishImportRequest, _watchlist_pb2.FinishImportResponse]  # type: ignore[assignment]
+    """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
+    person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
+
+    NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS.
+    """
+    ApproveImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ApproveImportRequest, _watchlist_pb2.ApproveImportResponse]  # type: ignore[assignment]
+    """Applies an import, as another person than the one who began it: all of it, in one version of the list.
+
+    NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
+    list's entries of this source changed since it was finished: finish it again).
+    """
+    CancelImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.CancelImportRequest, _watchlist_pb2.CancelImportResponse]  # type: ignore[assignment]
+    """Drops an import that was not applied, with all its rows and keys. Dropping again changes nothing.
+
+    NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED (it was applied).
+    """
+    GetImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.GetImportRequest, _watchlist_pb2.GetImportResponse]  # type: ignore[assignment]
+    """Gets the state of an import and a page of its rows in error.
+
+    NOT_FOUND: IMPORT_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
+    """
+    ExportEntries: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ExportEntriesRequest, _watchlist_pb2.ExportEntriesResponse]  # type: ignore[assignment]
+    """Exports a page of the active entries of a list, without templates, for a stated purpose; its first page is an
+    event. An entry that is removed meanwhile is in no later page.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token), PURPOSE_MISSING.
+    """
+    MakeBundle: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.MakeBundleRequest, _watchlist_pb2.MakeBundleResponse]  # type: ignore[assignment]
+    """Makes a bundle of the active entries of a list for a partner, templates included: signed by this installation,
+    encrypted to the partner. For a stated purpose; is an event. It can be read for an hour, and not after an entry
+    of the list was removed.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND, PARTNER_NOT_FOUND (the settings name no such partner). INVALID_ARGUMENT:
+    PURPOSE_MISSING.
+    """
+    ReadBundle: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ReadBundleRequest, _watchlist_pb2.ReadBundleResponse]  # type: ignore[assignment]
+    """Reads a part of a bundle that MakeBundle made.
+
+    NOT_FOUND: BUNDLE_NOT_FOUND (too old, or an entry was removed since: make it again). INVALID_ARGUMENT:
+    INVALID_REQUEST (offset).
+    """
+    WriteBundle: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.WriteBundleRequest, _watchlist_pb2.WriteBundleResponse]  # type: ignore[assignment]
+    """Writes the next part of a bundle that is to be imported. An offset that is behind what is there is answered with
+    what is there, so that a broken upload goes on.
+
+    INVALID_ARGUMENT: INVALID_REQUEST, BUNDLE_INVALID (with `last`: not encrypted to this installation, not signed by
+    a partner that the settings name, damaged or cut short). RESOURCE_EXHAUSTED: BUNDLE_TOO_LARGE.
     """
 
 class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeps lists and their entries, and searches them. Every change is an event in the decision log."""
+    """Keeps lists and their entries, and searches them. Every change is an event in the decision log.
+
+    Every method that a person calls about a list needs the person's right to it: FAILS with PERMISSION_DENIED:
+    LIST_NOT_PERMITTED where the person's scopes name lists ("list:LIST_ID") and not this one.
+    """
 
     @_abc_1.abstractmethod
     def CreateWatchlist(
@@ -142,12 +408,48 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ChangeWatchlist(
+        self,
+        request: _watchlist_pb2.ChangeWatchlistRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.ChangeWatchlistResponse, _abc.Awaitable[_watchlist_pb2.ChangeWatchlistResponse]]:
+        """Changes what is said of a list, all of it; entries stay. The id and the authority can't be changed.
+
+        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND. ALREADY_EXISTS: WATCHLIST_EXISTS (the
+        authority has another list of this name).
+        """
+
+    @_abc_1.abstractmethod
     def ListWatchlists(
         self,
         request: _watchlist_pb2.ListWatchlistsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.ListWatchlistsResponse, _abc.Awaitable[_watchlist_pb2.ListWatchlistsResponse]]:
-        """Lists all lists, by name."""
+        """Lists all lists that the caller may see, by name."""
+
+    @_abc_1.abstractmethod
+    def GetStatistics(
+        self,
+        request: _watchlist_pb2.GetStatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.GetStatisticsResponse, _abc.Awaitable[_watchlist_pb2.GetStatisticsResponse]]:
+        """Tells everything about the state of one list: counts, thresholds and what they rest on, entries that may be
+        one person.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def MeasureWatchlist(
+        self,
+        request: _watchlist_pb2.MeasureWatchlistRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.MeasureWatchlistResponse, _abc.Awaitable[_watchlist_pb2.MeasureWatchlistResponse]]:
+        """Compares a list's own templates with one another and sets what its thresholds rest on anew. The service does
+        this by itself when a list has grown by a quarter.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def ProposeEntry(
@@ -169,10 +471,23 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.ApproveEntryResponse, _abc.Awaitable[_watchlist_pb2.ApproveEntryResponse]]:
         """Approves a proposed entry: from its answer on, every search within its validity finds it.
-        Approving an active entry again changes nothing.
+        Approving an approved entry again changes nothing.
 
         NOT_FOUND: ENTRY_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED (the one who proposed it can't
-        approve it), ENTRY_EXPIRED (its validity ended before it was approved).
+        approve it), ENTRY_EXPIRED (its validity ended before it was approved), ENTRY_WITHDRAWN, IMPORT_NOT_FINISHED
+        (it belongs to an import, which is approved as a whole).
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawEntry(
+        self,
+        request: _watchlist_pb2.WithdrawEntryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.WithdrawEntryResponse, _abc.Awaitable[_watchlist_pb2.WithdrawEntryResponse]]:
+        """Withdraws an entry: from its answer on, no search finds it. It is kept, to be looked at, for the list's
+        retention, and then removed. Withdrawing again changes nothing.
+
+        NOT_FOUND: ENTRY_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -181,9 +496,20 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _watchlist_pb2.GetEntryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.GetEntryResponse, _abc.Awaitable[_watchlist_pb2.GetEntryResponse]]:
-        """Gets one entry, without its templates.
+        """Gets one entry, without its templates and pictures.
 
         NOT_FOUND: ENTRY_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPictures(
+        self,
+        request: _watchlist_pb2.GetPicturesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.GetPicturesResponse, _abc.Awaitable[_watchlist_pb2.GetPicturesResponse]]:
+        """Gets the pictures of an entry, for a stated purpose; is an event.
+
+        NOT_FOUND: ENTRY_NOT_FOUND. INVALID_ARGUMENT: PURPOSE_MISSING.
         """
 
     @_abc_1.abstractmethod
@@ -203,9 +529,33 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _watchlist_pb2.RemoveEntryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.RemoveEntryResponse, _abc.Awaitable[_watchlist_pb2.RemoveEntryResponse]]:
-        """Removes an entry for good, from the database and the index: from its answer on, no search finds it.
+        """Removes an entry for good, with its templates, pictures and names, from the database, the index and the
+        bundles that wait to be fetched, and destroys its key: from its answer on, no search finds it.
 
         NOT_FOUND: ENTRY_NOT_FOUND (also when it was removed before).
+        """
+
+    @_abc_1.abstractmethod
+    def AddTemplates(
+        self,
+        request: _watchlist_pb2.AddTemplatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.AddTemplatesResponse, _abc.Awaitable[_watchlist_pb2.AddTemplatesResponse]]:
+        """Adds templates of a model to an entry that has none of it, from its own pictures. Templates of other models stay.
+        The same again changes nothing.
+
+        NOT_FOUND: ENTRY_NOT_FOUND. INVALID_ARGUMENT: TEMPLATE_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ListWithoutModel(
+        self,
+        request: _watchlist_pb2.ListWithoutModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.ListWithoutModelResponse, _abc.Awaitable[_watchlist_pb2.ListWithoutModelResponse]]:
+        """Lists the entries that have a face and no template of a model, oldest first, each with its pictures.
+
+        INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
         """
 
     @_abc_1.abstractmethod
@@ -214,10 +564,179 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _watchlist_pb2.SearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.SearchResponse, _abc.Awaitable[_watchlist_pb2.SearchResponse]]:
-        """Searches all lists by face, document and name. "Nobody" is an answer: a list result without candidates.
+        """Searches every list that the caller may search, by face, document and name. "Nobody" is an answer: a list
+        result without candidates. Of a person's search (not a kiosk's) the purpose is required, and it is an event.
 
-        INVALID_ARGUMENT: INVALID_REQUEST (nothing to search by), TEMPLATE_INVALID.
-        FAILED_PRECONDITION: VERSION_NOT_REACHED (an index older than `min_version`).
+        INVALID_ARGUMENT: INVALID_REQUEST (nothing to search by), TEMPLATE_INVALID, PURPOSE_MISSING.
+        FAILED_PRECONDITION: VERSION_NOT_REACHED (an index older than `min_version`, and still after half of the time
+        that the caller gave). UNAVAILABLE: NOT_READY (the index is being built).
+        """
+
+    @_abc_1.abstractmethod
+    def ProposeSuppression(
+        self,
+        request: _watchlist_pb2.ProposeSuppressionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.ProposeSuppressionResponse, _abc.Awaitable[_watchlist_pb2.ProposeSuppressionResponse]]:
+        """Says that the holder of a document is not the person of an entry: the pair that a search found. Where the list
+        asks for two people, it takes effect when another one confirms it.
+
+        INVALID_ARGUMENT: INVALID_REQUEST, PAIR_INVALID (not made by a search of this installation). NOT_FOUND:
+        ENTRY_NOT_FOUND. FAILED_PRECONDITION: ENTRY_CHANGED (its templates are no longer those that were found).
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmSuppression(
+        self,
+        request: _watchlist_pb2.ConfirmSuppressionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.ConfirmSuppressionResponse, _abc.Awaitable[_watchlist_pb2.ConfirmSuppressionResponse]]:
+        """Confirms a proposed suppression, as another person. Confirming again changes nothing.
+
+        NOT_FOUND: SUPPRESSION_NOT_FOUND. FAILED_PRECONDITION: SECOND_PERSON_NEEDED.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeSuppression(
+        self,
+        request: _watchlist_pb2.RevokeSuppressionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.RevokeSuppressionResponse, _abc.Awaitable[_watchlist_pb2.RevokeSuppressionResponse]]:
+        """Ends a suppression at once: the pair refers again. Revoking again changes nothing.
+
+        NOT_FOUND: SUPPRESSION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSuppressions(
+        self,
+        request: _watchlist_pb2.ListSuppressionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.ListSuppressionsResponse, _abc.Awaitable[_watchlist_pb2.ListSuppressionsResponse]]:
+        """Lists the suppressions of a list, newest first, ended ones too while their entry is kept.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
+        """
+
+    @_abc_1.abstractmethod
+    def BeginImport(
+        self,
+        request: _watchlist_pb2.BeginImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.BeginImportResponse, _abc.Awaitable[_watchlist_pb2.BeginImportResponse]]:
+        """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
+
+        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
+        IMPORT_EXISTS (same id, other content).
+        """
+
+    @_abc_1.abstractmethod
+    def StageRows(
+        self,
+        request: _watchlist_pb2.StageRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.StageRowsResponse, _abc.Awaitable[_watchlist_pb2.StageRowsResponse]]:
+        """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
+        taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
+
+        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishImport(
+        self,
+        request: _watchlist_pb2.FinishImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.FinishImportResponse, _abc.Awaitable[_watchlist_pb2.FinishImportResponse]]:
+        """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
+        person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
+
+        NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveImport(
+        self,
+        request: _watchlist_pb2.ApproveImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.ApproveImportResponse, _abc.Awaitable[_watchlist_pb2.ApproveImportResponse]]:
+        """Applies an import, as another person than the one who began it: all of it, in one version of the list.
+
+        NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
+        list's entries of this source changed since it was finished: finish it again).
+        """
+
+    @_abc_1.abstractmethod
+    def CancelImport(
+        self,
+        request: _watchlist_pb2.CancelImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.CancelImportResponse, _abc.Awaitable[_watchlist_pb2.CancelImportResponse]]:
+        """Drops an import that was not applied, with all its rows and keys. Dropping again changes nothing.
+
+        NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED (it was applied).
+        """
+
+    @_abc_1.abstractmethod
+    def GetImport(
+        self,
+        request: _watchlist_pb2.GetImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.GetImportResponse, _abc.Awaitable[_watchlist_pb2.GetImportResponse]]:
+        """Gets the state of an import and a page of its rows in error.
+
+        NOT_FOUND: IMPORT_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
+        """
+
+    @_abc_1.abstractmethod
+    def ExportEntries(
+        self,
+        request: _watchlist_pb2.ExportEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.ExportEntriesResponse, _abc.Awaitable[_watchlist_pb2.ExportEntriesResponse]]:
+        """Exports a page of the active entries of a list, without templates, for a stated purpose; its first page is an
+        event. An entry that is removed meanwhile is in no later page.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token), PURPOSE_MISSING.
+        """
+
+    @_abc_1.abstractmethod
+    def MakeBundle(
+        self,
+        request: _watchlist_pb2.MakeBundleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.MakeBundleResponse, _abc.Awaitable[_watchlist_pb2.MakeBundleResponse]]:
+        """Makes a bundle of the active entries of a list for a partner, templates included: signed by this installation,
+        encrypted to the partner. For a stated purpose; is an event. It can be read for an hour, and not after an entry
+        of the list was removed.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND, PARTNER_NOT_FOUND (the settings name no such partner). INVALID_ARGUMENT:
+        PURPOSE_MISSING.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadBundle(
+        self,
+        request: _watchlist_pb2.ReadBundleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.ReadBundleResponse, _abc.Awaitable[_watchlist_pb2.ReadBundleResponse]]:
+        """Reads a part of a bundle that MakeBundle made.
+
+        NOT_FOUND: BUNDLE_NOT_FOUND (too old, or an entry was removed since: make it again). INVALID_ARGUMENT:
+        INVALID_REQUEST (offset).
+        """
+
+    @_abc_1.abstractmethod
+    def WriteBundle(
+        self,
+        request: _watchlist_pb2.WriteBundleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.WriteBundleResponse, _abc.Awaitable[_watchlist_pb2.WriteBundleResponse]]:
+        """Writes the next part of a bundle that is to be imported. An offset that is behind what is there is answered with
+        what is there, so that a broken upload goes on.
+
+        INVALID_ARGUMENT: INVALID_REQUEST, BUNDLE_INVALID (with `last`: not encrypted to this installation, not signed by
+        a partner that the settings name, damaged or cut short). RESOURCE_EXHAUSTED: BUNDLE_TOO_LARGE.
         """
 
 def add_WatchlistServiceServicer_to_server(servicer: WatchlistServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
