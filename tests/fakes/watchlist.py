@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from borderpost.runtime.calibration import Calibration, Row
 from borderpost.runtime.calls import Actor
@@ -87,9 +88,9 @@ class BruteForceIndex:
     def __init__(self, vectors: Vectors) -> None:
         self.vectors = vectors
 
-    def at_least(self, probes: Vectors, score: float) -> Pairs:
+    def at_least(self, probes: Vectors, scores: npt.NDArray[np.float64]) -> Pairs:
         products = probes.astype(np.float64) @ self.vectors.astype(np.float64).T
-        found, rows = np.nonzero(products >= score)
+        found, rows = np.nonzero(products >= scores[:, np.newaxis])
         return Pairs(found, rows, products[found, rows])
 
 

@@ -34,20 +34,29 @@ class Pairs:
 
 
 class TemplateIndex(Protocol):
-    """Templates of one model, made once and never changed, so that any number of threads may search it."""
+    """One block: templates of one model, made once and never changed, so that any number of threads may search it.
+
+    Removed and expired templates, new blocks and merging are the caller's. So a distributed vector engine can
+    stand behind this: a block is a partition that is loaded once and dropped as a whole, `at_least` is its range
+    search by inner product, and a row's place is the id that it answers with. What such an engine finds by
+    approximation must be scored again in double precision, as every adapter does (`tests/contract`).
+    """
 
     @property
     def vectors(self) -> Vectors:
-        """What it was made of: N × dimension, not to be written to."""
+        """What it was made of: N × dimension float32, not to be written to."""
         ...
 
-    def at_least(self, probes: Vectors, score: float) -> Pairs:
-        """Every pair of a probe and a template whose cosine is `score` or more. None is left out."""
+    def at_least(self, probes: Vectors, scores: npt.NDArray[np.float64]) -> Pairs:
+        """Every pair of a probe and a template whose cosine is at least that probe's score. None is left out.
+
+        `probes`: M × dimension, of length 1. `scores`: one for each probe.
+        """
         ...
 
 
 BuildIndex = Callable[[Vectors], TemplateIndex]
-"""Makes an index of N × dimension vectors of length 1; N may be 0."""
+"""Makes an index of N × dimension vectors of length 1; N may be 0. The array is the index's from then on."""
 
 
 @dataclass(frozen=True, slots=True)

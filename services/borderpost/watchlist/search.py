@@ -84,7 +84,7 @@ def _search_faces(
     if faces is None or threshold.score is None:
         return threshold, []
     probes: Vectors = to_vectors(query.templates, model.dimension)
-    pairs = faces.index.at_least(probes, threshold.score)
+    pairs = faces.index.at_least(probes, np.full(len(probes), threshold.score))
     keep = searched[pairs.rows]
     found = Pairs(pairs.probes[keep], pairs.rows[keep], pairs.scores[keep])
     return threshold, _best_of_each(each, faces, found, calibration)
