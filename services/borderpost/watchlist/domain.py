@@ -1,21 +1,30 @@
-"""Lists, entries, and the rules that tell whether an entry is searched and what makes it a candidate."""
+"""Lists and entries, what is found about them, and the rules that tell whether an entry is searched."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from borderpost.runtime.calibration import MAX_FMR_TARGET, Calibration, FalseMatchRate, target_fmr
+from borderpost.runtime.calibration import FalseMatchRate
 from borderpost.runtime.calls import Actor
-from borderpost.runtime.names import to_mrz_letters
+from borderpost.watchlist.names import NameMatch
+from borderpost.watchlist.numbers import NumberMatch
+from borderpost.watchlist.persons import UNKNOWN_DATE, DocumentKey, PartialDate, PersonName
+from borderpost.watchlist.templates import Model, Template, Vectors
+from borderpost.watchlist.thresholds import AlertOdds, FaceThreshold, OwnScores
 
-Vectors = npt.NDArray[np.float32]
-"""Templates of one model: one row each, of length 1."""
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+ALWAYS: Final = int(np.iinfo(np.int64).min)
+"""The begin of a validity that has none of its own."""
+
+DEFAULT_BASE_RATE: Final = 1e-5
+"""Share of travelers assumed to be on a list that says nothing else: one in 100,000."""
 
 
 class Category(Enum):
@@ -29,16 +38,21 @@ class Category(Enum):
 
 
 class EntryState(Enum):
-    """Where an entry stands at a given time. `EXPIRED` is never stored: the clock says it."""
+    """Where an entry stands at a given time. `APPROVED`, `ACTIVE` and `EXPIRED` are never stored: the clock says it."""
 
     PROPOSED = "proposed"
+    APPROVED = "approved"
     ACTIVE = "active"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
 class Watchlist:
-    """A list: whose, on what ground, and which rate of false alarms its face threshold aims at."""
+    """A list: whose, on what ground, where and how long it is searched, and which rate of false alarms it aims at.
+
+    `crossings` empty: searched at all. `retention_days`: how long an entry is kept after its end.
+    """
 
     list_id: str
     name: str
@@ -48,69 +62,28 @@ class Watchlist:
     priority: int
     handling_instruction: str
     target_fpir: float
+    name_target_fpir: float
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    retention_days: int = 0
+    crossings: tuple[str, ...] = ()
+    base_rate: float = DEFAULT_BASE_RATE
+    suppression_people: int = 2
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Tell whether it is searched at `now`."""
+        begun = self.valid_from is None or self.valid_from <= now
+        return begun and (self.valid_until is None or now < self.valid_until)
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """What templates must have in common to be compared."""
+class Provenance:
+    """Where an imported entry is from: the import, who sent it, its id there, the SHA-256 of the file."""
 
-    model_id: str
-    dimension: int
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """A face: `dimension` little-endian float32 numbers of Euclidean length 1, as bytes."""
-
-    model: Model
-    values: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class PersonName:
-    """A name as documents write it: surname and given names."""
-
-    primary_identifier: str
-    secondary_identifier: str
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """What two same names have in common."""
-        return to_mrz_letters(self.primary_identifier), to_mrz_letters(self.secondary_identifier)
-
-
-@dataclass(frozen=True, slots=True)
-class PartialDate:
-    """A date; None is an unknown part."""
-
-    year: int | None = None
-    month: int | None = None
-    day: int | None = None
-
-    def may_be(self, other: PartialDate) -> bool:
-        """Tell whether no known part differs: an unknown part matches any."""
-        pairs = ((self.year, other.year), (self.month, other.month), (self.day, other.day))
-        return all(a is None or b is None or a == b for a, b in pairs)
-
-
-UNKNOWN_DATE = PartialDate()
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentKey:
-    """What identifies a travel document."""
-
-    document_code: str
-    issuing_state: str
-    number: str
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What two keys of the same document have in common.
-
-        Of the code only the first letter counts: a state may choose the second (ICAO Doc 9303-4, 4.2.2).
-        """
-        return fold_code(self.document_code)[:1], fold_code(self.issuing_state), fold_code(self.number)
+    import_id: str
+    source: str
+    record_id: str
+    content_sha256: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +100,9 @@ class EntryContent:
     source_reference: str
     valid_from: datetime | None
     valid_until: datetime
+    sex: str = ""
+    nationalities: tuple[str, ...] = ()
+    pictures: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +115,58 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry as kept. `content.templates` is empty where an entry is only shown; the count stays true."""
+    """An entry as kept. Templates and pictures are left out of `content` where it is only shown; the counts stay true.
+
+    `pending_import` is the import that it waits with, if it is to be approved as part of one.
+    """
 
     content: EntryContent
     template_count: int
     proposed_by: Actor
     approval: Approval | None = None
+    picture_count: int = 0
+    withdrawn_at: datetime | None = None
+    provenance: Provenance | None = None
+    pending_import: str | None = None
 
     def state(self, now: datetime) -> EntryState:
         """Where it stands at `now`."""
+        if self.withdrawn_at is not None:
+            return EntryState.WITHDRAWN
         if now >= self.content.valid_until:
             return EntryState.EXPIRED
-        return EntryState.PROPOSED if self.approval is None else EntryState.ACTIVE
+        if self.approval is None:
+            return EntryState.PROPOSED
+        begun = self.content.valid_from is None or self.content.valid_from <= now
+        return EntryState.ACTIVE if begun else EntryState.APPROVED
 
-    def without_templates(self) -> Entry:
-        """The same, to be shown: templates are taken in and never given out."""
-        return replace(self, content=replace(self.content, templates=()))
+    def shown(self) -> Entry:
+        """The same, to be shown: templates and pictures are left out."""
+        return replace(self, content=replace(self.content, templates=(), pictures=()))
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRows:
+    """Templates of one model: N × dimension; `entry_of` tells for each row the place of its entry in the block."""
+
+    vectors: Vectors
+    entry_of: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryBlock:
+    """Approved entries of one list as a search needs them, in columns. Validities are microseconds since 1970 (UTC).
+
+    `names` and `documents` have one element for each name or document, with the place of its entry.
+    """
+
+    list_id: str
+    entry_ids: Sequence[str]
+    valid_from: npt.NDArray[np.int64]
+    valid_until: npt.NDArray[np.int64]
+    faces: Mapping[Model, FaceRows]
+    names: Sequence[tuple[int, PersonName, PartialDate]]
+    documents: Sequence[tuple[int, DocumentKey]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,37 +178,124 @@ class ListState:
     changed_at: datetime
 
 
-class ChangeKind(Enum):
-    """What can happen to the lists."""
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Two entries that may be one person, and the score of their likest templates."""
 
-    WATCHLIST_CREATED = "watchlist_created"
-    ENTRY_PROPOSED = "entry_proposed"
-    ENTRY_APPROVED = "entry_approved"
-    ENTRY_REMOVED = "entry_removed"
+    entry_id: str
+    other_entry_id: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeEvent:
-    """A change, for the decision log. It holds ids only; `entry_id` is None for a list."""
+class Measured:
+    """What a list's own templates said of its thresholds, when it was at `version`."""
 
-    event_id: str
-    kind: ChangeKind
-    time: datetime
-    actor: Actor
-    purpose: str
     list_id: str
-    entry_id: str | None
+    own: OwnScores
+    alike: tuple[Alike, ...]
     version: int
+    measured_at: datetime
+
+
+class SuppressionState(Enum):
+    """Where a suppression stands at a given time."""
+
+    PROPOSED = "proposed"
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    OUTDATED = "outdated"
 
 
 @dataclass(frozen=True, slots=True)
-class FaceThreshold:
-    """The score from which a face is a candidate on one list; None where the list has no template to compare."""
+class Suppression:
+    """Officers found that the holder of a document is not the person of an entry.
 
-    model_id: str
-    templates: int
-    score: float | None
+    It holds for this document, this holder's face and these templates of the entry: `holder` are the templates of the
+    search that found the pair, `entry_sha256` is the `digest` of the entry's templates then. `needed` is how many
+    people it takes.
+    """
+
+    suppression_id: str
+    list_id: str
+    entry_id: str
+    document: DocumentKey
+    holder: tuple[Template, ...]
+    entry_sha256: bytes
+    reason: str
+    needed: int
+    proposed_by: Actor
+    proposed_at: datetime
+    expires_at: datetime
+    confirmed_by: Actor | None = None
+    revoked_by: Actor | None = None
+
+    def state(self, now: datetime, entry_sha256: bytes) -> SuppressionState:
+        """Where it stands at `now`, if the entry's templates have this digest now."""
+        if self.revoked_by is not None:
+            return SuppressionState.REVOKED
+        if entry_sha256 != self.entry_sha256:
+            return SuppressionState.OUTDATED
+        if now >= self.expires_at:
+            return SuppressionState.EXPIRED
+        confirmed = self.needed == 1 or self.confirmed_by is not None
+        return SuppressionState.ACTIVE if confirmed else SuppressionState.PROPOSED
+
+
+class ImportState(Enum):
+    """Where an import stands."""
+
+    STAGING = "staging"
+    PROPOSED = "proposed"
+    APPLIED = "applied"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """An import: rows of one source for one list, applied all at once or not at all.
+
+    `next_row` is the first row number, from 1, that was not taken yet. `removed` is known when it is finished.
+    `base` names what the list held of the source when it was finished, so that a diff that no longer holds is seen.
+    """
+
+    import_id: str
+    list_id: str
+    source: str
+    content_sha256: bytes
+    complete: bool
+    rows: int
+    proposed_by: Actor
+    state: ImportState = ImportState.STAGING
+    next_row: int = 1
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    errors: int = 0
+    approved_by: Actor | None = None
+    version: int = 0
+    base: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """Why a row of an import can't be used. It names the field and never its content."""
+
+    row: int
+    reason: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NameThreshold:
+    """The score from which a name is a candidate on one list."""
+
+    score: float
     supported: bool
+    names: int
     calibration_id: str
 
 
@@ -207,18 +306,41 @@ class ListSummary:
     state: ListState
     active_entries: int
     proposed_entries: int
+    ended_entries: int
     thresholds: tuple[FaceThreshold, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class ListStatistics:
+    """Everything about the state of a list. `tombstones` are templates that are removed and not yet merged away."""
+
+    summary: ListSummary
+    measured: tuple[Measured, ...]
+    name_threshold: NameThreshold
+    names: int
+    documents: int
+    suppressions: int
+    blocks: int
+    tombstones: int
+    index_version: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """Who is looked for: at least one of templates (all of one model), document and name."""
+    """Who is looked for: at least one of templates (all of one model), document and name.
+
+    `list_ids` empty: every list that `crossing` and `scopes` open. `crossing` is None for a person's search, which
+    isn't bound to one; `scopes` empty: not limited to lists.
+    """
 
     templates: tuple[Template, ...] = ()
     document: DocumentKey | None = None
     name: PersonName | None = None
     birth_date: PartialDate = UNKNOWN_DATE
-    min_version: int = 0
+    list_ids: frozenset[str] = frozenset()
+    crossing: str | None = None
+    scopes: frozenset[str] = frozenset()
 
 
 class MatchKind(Enum):
@@ -244,11 +366,19 @@ class FaceScore:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An entry that the traveler may be. `score` is set for a face."""
+    """An entry that the traveler may be. One of `face`, `number` and `name` is set, as `kind` says.
+
+    `suppressed` is the suppression of this pair that is in force; `pair` what ProposeSuppression takes.
+    """
 
     entry_id: str
     kind: MatchKind
-    score: FaceScore | None = None
+    face: FaceScore | None = None
+    number: NumberMatch | None = None
+    name: NameMatch | None = None
+    odds: AlertOdds | None = None
+    suppressed: Suppression | None = None
+    pair: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,43 +387,26 @@ class ListResult:
 
     state: ListState
     threshold: FaceThreshold | None
+    name_threshold: NameThreshold | None
     entries_searched: int
     candidates: tuple[Candidate, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """The answer of all lists, by priority, at one version of them all."""
+    """The answer of all lists, by priority, at one version of them all, which was the database's at `as_of`."""
 
     results: tuple[ListResult, ...]
     version: int
     searched_by: tuple[MatchKind, ...]
+    as_of: datetime
 
 
-def face_threshold(calibration: Calibration, fpir: float, templates: int, probes: int) -> FaceThreshold:
-    """The threshold of a list with `templates` templates for a search with `probes` of them.
-
-    Every template of the list is compared with every one of the search, so templates × probes comparisons
-    can alarm. A rate above MAX_FMR_TARGET takes the threshold of that one, which is stricter.
-
-    The calibration's safety factor stays out: the target is a rate over all travelers, an officer sees every
-    alarm, and a stricter threshold would miss those who are listed. Who must keep the target in the worst group
-    divides it by that factor.
-    """
-    if templates == 0:
-        return FaceThreshold(calibration.model_id, 0, None, True, calibration.id)
-    threshold = calibration.mean_threshold_at(min(target_fmr(fpir, templates * probes), MAX_FMR_TARGET))
-    return FaceThreshold(
-        calibration.model_id, templates, threshold.score, threshold.supported, calibration.id
-    )
+def microseconds(time: datetime) -> int:
+    """A time as microseconds since 1970 (UTC)."""
+    return (time - EPOCH) // timedelta(microseconds=1)
 
 
-def to_vectors(templates: Sequence[Template], dimension: int) -> Vectors:
-    """Templates of one model as rows: N × dimension float32."""
-    joined = b"".join(template.values for template in templates)
-    return np.frombuffer(joined, dtype="<f4").astype(np.float32).reshape(len(templates), dimension)
-
-
-def fold_code(text: str) -> str:
-    """Turn a document code, state or number into upper case, without fillers and spaces."""
-    return "".join(text.upper().replace("<", "").split())
+def from_microseconds(stored: int) -> datetime:
+    """The time that `microseconds` was made of."""
+    return EPOCH + timedelta(microseconds=stored)

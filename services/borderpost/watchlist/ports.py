@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,16 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from borderpost.runtime.calls import Actor
+from borderpost.v1.decisions_pb2 import Event
 from borderpost.watchlist.domain import (
     Approval,
-    ChangeEvent,
     Entry,
+    EntryBlock,
     EntryContent,
+    Import,
     ListState,
-    Model,
-    Vectors,
+    Measured,
+    Provenance,
+    RowError,
+    Suppression,
     Watchlist,
 )
+from borderpost.watchlist.templates import Template, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,96 +64,267 @@ BuildIndex = Callable[[Vectors], TemplateIndex]
 """Makes an index of N × dimension vectors of length 1; N may be 0. The array is the index's from then on."""
 
 
+Progress = Callable[[int, int], None]
+"""Told how many of how many entries were loaded, now and then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Everything that can be searched, at one version of all lists together."""
+    """Everything that can be searched, at one version of all lists together.
+
+    `blocks` are approved, not withdrawn entries, whatever their validity; to be taken once, each a few thousand
+    entries or more of one list.
+    """
 
     version: int
     lists: tuple[ListState, ...]
-    active: tuple[Entry, ...]
+    measured: tuple[Measured, ...]
+    suppressions: tuple[Suppression, ...]
+    blocks: Iterator[EntryBlock]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became of what can be searched since an earlier version.
+
+    `lists` are those that changed in any way. `gone` are the ids of entries that are no longer searched or were
+    changed; `entries` those that are searched from now on, with templates (a changed one is in both).
+    `suppressions` and `measured` are all of each changed list.
+    """
+
+    version: int
+    lists: tuple[ListState, ...]
+    gone: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    measured: tuple[Measured, ...]
+    suppressions: tuple[Suppression, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSummary:
-    """What is on a list at a given time: entries, and templates of active ones by model."""
+    """What is on a list at a given time: entries by state, and templates of active ones by model."""
 
     state: ListState
     active_entries: int
     proposed_entries: int
-    templates: tuple[tuple[Model, int], ...]
+    ended_entries: int
 
 
-class Change(Protocol):
-    """One change of the lists, as a whole or not at all."""
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry to be kept, proposed by somebody; with the import that it waits with and where it is from, if any."""
+
+    content: EntryContent
+    proposed_by: Actor
+    provenance: Provenance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRecord:
+    """A source's record that a list holds: its entry, and the `content_digest` of what the source said of it."""
+
+    entry_id: str
+    content_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """A row of an import that was taken.
+
+    `entry` is set for a row that is new or changed; `replaces` is the entry that a changed one takes the place of;
+    `same` that of an unchanged one.
+    """
+
+    row: int
+    record_id: str
+    content_digest: bytes = b""
+    entry: NewEntry | None = None
+    replaces: str | None = None
+    same: str | None = None
+    error: RowError | None = None
+
+
+class Reading(Protocol):
+    """What can be read of the lists; in a change, with what the change has done."""
 
     @property
     def version(self) -> int:
-        """The version of all lists together: as it was, then as `bump` has made it."""
+        """The version of all lists together."""
+        ...
+
+    def changes_since(self, version: int) -> Changes | None:
+        """What became of what can be searched since then. None if that is too long ago to be told: load anew."""
+        ...
+
+    def lists(self) -> tuple[ListState, ...]:
+        """All lists, by name."""
         ...
 
     def list_state(self, list_id: str) -> ListState | None:
         """The list, if there is one."""
         ...
 
-    def entry(self, entry_id: str) -> Entry | None:
-        """The entry with its templates, if there is one."""
+    def entry(self, entry_id: str, *, whole: bool = False) -> Entry | None:
+        """The entry, if there is one; with templates and pictures if `whole`."""
         ...
 
-    def dimension(self, model_id: str) -> int | None:
-        """The dimension of the templates that are kept of a model, if there are any."""
+    def entries(self, list_id: str, after: int, limit: int) -> Sequence[tuple[int, Entry]]:
+        """Up to `limit` entries of a list, oldest first, not whole, each with its place; only those behind `after`.
+
+        Entries of an import that isn't finished are left out.
+        """
         ...
 
-    def add_list(self, watchlist: Watchlist, now: datetime) -> None:
-        """Add a list whose id is new, at version 0."""
+    def active(
+        self, list_id: str, now: datetime, after: int, limit: int, *, whole: bool = False
+    ) -> Sequence[tuple[int, Entry]]:
+        """The same of entries that are active at `now`; with templates and pictures if `whole`."""
         ...
 
-    def add_entry(self, content: EntryContent, proposed_by: Actor) -> None:
-        """Add a proposed entry whose id is new to a list that exists."""
+    def without_model(
+        self, list_id: str, model_id: str, after: int, limit: int
+    ) -> Sequence[tuple[int, Entry]]:
+        """Up to `limit` entries that have templates or pictures and no template of the model; whole."""
         ...
 
-    def approve(self, entry_id: str, approval: Approval) -> None:
-        """Mark an entry as approved."""
-        ...
+    def ended(self, now: datetime, limit: int) -> Sequence[Entry]:
+        """Up to `limit` entries whose list's retention has passed since they expired or were withdrawn; not whole.
 
-    def remove(self, entry_id: str) -> None:
-        """Delete an entry with all that belongs to it."""
-        ...
-
-    def bump(self, list_id: str, now: datetime) -> ListState:
-        """Raise the version of a list, and that of all lists together."""
-        ...
-
-    def record(self, event: ChangeEvent) -> None:
-        """Hand an event to the decision log, with the change."""
-        ...
-
-
-class Store(Protocol):
-    """The lists and entries: the truth."""
-
-    def change(self) -> AbstractContextManager[Change]:
-        """One change at a time: durable when the block ends, undone when it raises."""
-        ...
-
-    def scrub(self) -> None:
-        """Leave nothing of what was removed in the store's files."""
-        ...
-
-    def load(self) -> Stored:
-        """Everything that can be searched, with templates."""
+        Proposed entries that nobody approved end with their validity, too.
+        """
         ...
 
     def summaries(self, now: datetime) -> Sequence[StoredSummary]:
         """All lists by name, with what is on them."""
         ...
 
-    def entry(self, entry_id: str) -> Entry | None:
-        """An entry without its templates, if there is one."""
+    def dimension(self, model_id: str) -> int | None:
+        """The dimension of the templates that are kept of a model, if there are any."""
         ...
 
-    def entries(self, list_id: str, after: int, limit: int) -> Sequence[tuple[int, Entry]] | None:
-        """Up to `limit` entries of a list, oldest first, without templates, each with its place.
+    def suppression(self, suppression_id: str) -> Suppression | None:
+        """The suppression, if there is one."""
+        ...
 
-        Only those placed behind `after`; 0 begins. None if there is no such list.
+    def suppressions(
+        self, list_id: str, entry_id: str | None, before: int | None, limit: int
+    ) -> Sequence[tuple[int, Suppression]]:
+        """Up to `limit` suppressions of a list (of one entry), newest first, each with its place; only before one."""
+        ...
+
+    def an_import(self, import_id: str) -> Import | None:
+        """The import, if there is one."""
+        ...
+
+    def known_records(self, list_id: str, source: str, record_ids: Sequence[str]) -> dict[str, KnownRecord]:
+        """Which of a source's records a list holds, proposed ones too, those of unfinished imports not."""
+        ...
+
+    def source_state(self, list_id: str, source: str) -> str:
+        """A text that changes whenever what `known_records` tells of any of the source's records changes."""
+        ...
+
+    def missing_records(self, an_import: Import) -> tuple[str, ...]:
+        """The ids of entries of the import's source on its list that no row of it is about."""
+        ...
+
+    def staged(self, an_import: Import) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The ids of entries that its rows bring, and of those that they replace."""
+        ...
+
+    def staged_rows(
+        self, import_id: str, rows: Sequence[int], record_ids: Sequence[str]
+    ) -> tuple[set[int], set[str]]:
+        """Which of these row numbers were taken, and which of these records are already among its rows."""
+        ...
+
+    def row_errors(self, import_id: str, after: int, limit: int) -> Sequence[RowError]:
+        """Up to `limit` rows of an import in error, by number, only behind row `after`."""
+        ...
+
+
+class Change(Reading, Protocol):
+    """One change of the lists, as a whole or not at all."""
+
+    def put_list(self, watchlist: Watchlist, now: datetime) -> None:
+        """Add a list, at version 0, or replace what is said of it."""
+        ...
+
+    def add_entries(self, entries: Sequence[NewEntry]) -> None:
+        """Add proposed entries whose ids are new to lists that exist."""
+        ...
+
+    def approve(self, entry_ids: Sequence[str], approval: Approval) -> None:
+        """Mark entries as approved, and as no longer waiting with an import."""
+        ...
+
+    def withdraw(self, entry_id: str, at: datetime) -> None:
+        """Mark an entry as withdrawn."""
+        ...
+
+    def add_templates(self, entry_id: str, templates: Sequence[Template]) -> None:
+        """Add templates to an entry."""
+        ...
+
+    def remove(self, entry_ids: Sequence[str]) -> None:
+        """Delete entries with all that belongs to them; their keys are destroyed once the change is committed."""
+        ...
+
+    def put_measured(self, measured: Measured) -> None:
+        """Keep what was measured of a list and model in the place of what was before."""
+        ...
+
+    def put_suppression(self, suppression: Suppression) -> None:
+        """Add a suppression, or replace the one of its id."""
+        ...
+
+    def put_import(self, an_import: Import) -> None:
+        """Add an import, or replace the one of its id."""
+        ...
+
+    def stage(self, an_import: Import, rows: Sequence[StagedRow]) -> None:
+        """Keep rows of an import, and their entries out of sight."""
+        ...
+
+    def show_staged(self, import_id: str) -> None:
+        """Let the entries of an import be seen as proposed."""
+        ...
+
+    def forget_rows(self, import_id: str) -> None:
+        """Delete the rows of an import; entries that it brought and that were approved stay, others go."""
+        ...
+
+    def bump(self, list_id: str, now: datetime) -> ListState:
+        """Raise the version of a list, and that of all lists together.
+
+        What this change does before it and after it up to its end counts as of that version.
         """
+        ...
+
+    def record(self, event: Event) -> None:
+        """Hand an event to the decision log, with the change."""
+        ...
+
+
+class Store(Protocol):
+    """The lists and entries: the truth. What is said of people lies encrypted in it, under a key for each entry."""
+
+    def change(self) -> AbstractContextManager[Change]:
+        """One change at a time, of all who share the store: durable at the block's end, undone if it raises."""
+        ...
+
+    def read(self) -> AbstractContextManager[Reading]:
+        """One consistent state."""
+        ...
+
+    def load(self, progress: Progress) -> Stored:
+        """Everything that can be searched."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Return when another process may have changed the store, at the latest after that time."""
+        ...
+
+    def scrub(self) -> None:
+        """Leave nothing of what was removed in the store's files: rows, and keys that a killed process left over."""
         ...

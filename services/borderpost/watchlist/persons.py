@@ -1,0 +1,61 @@
+"""What tells people and documents apart on paper: names, birth dates, document keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from borderpost.runtime.names import to_mrz_letters
+
+
+@dataclass(frozen=True, slots=True)
+class PersonName:
+    """A name as documents write it: surname and given names; `native` is all of it in its own script, or empty."""
+
+    primary_identifier: str
+    secondary_identifier: str
+    native: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What two same names have in common."""
+        return to_mrz_letters(self.primary_identifier), to_mrz_letters(self.secondary_identifier)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDate:
+    """A date; None is an unknown part."""
+
+    year: int | None = None
+    month: int | None = None
+    day: int | None = None
+
+    def may_be(self, other: PartialDate) -> bool:
+        """Tell whether no known part differs: an unknown part matches any."""
+        pairs = ((self.year, other.year), (self.month, other.month), (self.day, other.day))
+        return all(a is None or b is None or a == b for a, b in pairs)
+
+
+UNKNOWN_DATE: Final = PartialDate()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKey:
+    """What identifies a travel document."""
+
+    document_code: str
+    issuing_state: str
+    number: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What two keys of the same document have in common.
+
+        Of the code only the first letter counts: a state may choose the second (ICAO Doc 9303-4, 4.2.2).
+        """
+        return fold_code(self.document_code)[:1], fold_code(self.issuing_state), fold_code(self.number)
+
+
+def fold_code(text: str) -> str:
+    """Turn a document code, state or number into upper case, without fillers and spaces."""
+    return "".join(text.upper().replace("<", "").split())
