@@ -2036,6 +2036,52 @@ class Suppression(_message.Message):
 Global___Suppression: _TypeAlias = Suppression  # noqa: Y015
 
 @_typing.final
+class SealedPair(_message.Message):
+    """What `pair` of a candidate holds, sealed under a key of the watchlist service: nobody else reads or makes one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEMA_VERSION_FIELD_NUMBER: _builtins.int
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_SHA256_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    schema_version: _builtins.int
+    """Version of this message's meaning; 1."""
+    list_id: _builtins.str
+    """The list."""
+    entry_id: _builtins.str
+    """The entry."""
+    entry_sha256: _builtins.bytes
+    """SHA-256 of the entry's templates when it was found."""
+    @_builtins.property
+    def document(self) -> _types_pb2.DocumentKey:
+        """The document of the request."""
+
+    @_builtins.property
+    def holder(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Template]:
+        """The templates of the request: the holder's face."""
+
+    def __init__(
+        self,
+        *,
+        schema_version: _builtins.int = ...,
+        list_id: _builtins.str = ...,
+        entry_id: _builtins.str = ...,
+        entry_sha256: _builtins.bytes = ...,
+        document: _types_pb2.DocumentKey | None = ...,
+        holder: _abc.Iterable[_types_pb2.Template] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "entry_id", b"entry_id", "entry_sha256", b"entry_sha256", "holder", b"holder", "list_id", b"list_id", "schema_version", b"schema_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealedPair: _TypeAlias = SealedPair  # noqa: Y015
+
+@_typing.final
 class ProposeSuppressionRequest(_message.Message):
     """A pair that is not one person."""
 
