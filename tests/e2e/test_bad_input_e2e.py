@@ -32,6 +32,7 @@ from fakes.requests import (
     PICTURE_FIELDS,
     TOKEN_FIELDS,
     TRUST_FIELDS,
+    WATCHLIST_FIELDS,
     Way,
     good_request,
     has_good_request,
@@ -223,9 +224,9 @@ def test_a_picture_that_is_none_is_refused_with_its_reason_and_its_field(client,
     assert_works(client, path)
 
 
-def test_every_field_of_bytes_in_a_request_is_a_picture_a_capture_token_or_what_is_to_be_trusted():
+def test_every_field_of_bytes_in_a_request_is_one_that_a_test_is_about():
     known = {(path, field) for path, fields in PICTURE_FIELDS.items() for field in fields}
-    known |= TOKEN_FIELDS | TRUST_FIELDS
+    known |= TOKEN_FIELDS | TRUST_FIELDS | WATCHLIST_FIELDS
     found = {
         (path, field.name)
         for path, (_, method) in METHODS.items()
@@ -275,7 +276,7 @@ def test_at_the_gateway_a_wrong_role_is_refused_and_what_is_not_passed_on_does_n
         passed_on = any(way.service == "gateway" for way in ways(path))
         if not passed_on:
             assert got.code is grpc.StatusCode.UNIMPLEMENTED
-        elif role not in ACCESS[path].actors:
+        elif role not in ACCESS[path].at_gateway:
             assert got.reason == "NOT_PERMITTED"
 
 

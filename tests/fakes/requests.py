@@ -41,6 +41,11 @@ OWNERS: Final[Mapping[ServiceName, Sequence[Any]]] = {
     "decisions": (decisions_pb2,),
 }
 
+PARTNER: Final = "partner"
+"""A partner that the settings of the end-to-end tests name."""
+
+_WATCHLISTS: Final = "/borderpost.v1.WatchlistService/"
+
 IDENTITIES: Final[Mapping[Role, str]] = {
     **{Role(name): name for name in OWNERS},
     Role.KIOSK: "kiosk/north/1",
@@ -55,11 +60,32 @@ IDENTITIES: Final[Mapping[Role, str]] = {
 FORWARDED: Final = frozenset(
     {
         "CreateWatchlist",
+        "ChangeWatchlist",
         "ListWatchlists",
+        "GetStatistics",
+        "MeasureWatchlist",
+        "ProposeEntry",
         "ApproveEntry",
+        "WithdrawEntry",
         "GetEntry",
+        "GetPictures",
         "ListEntries",
         "RemoveEntry",
+        "Search",
+        "ProposeSuppression",
+        "ConfirmSuppression",
+        "RevokeSuppression",
+        "ListSuppressions",
+        "BeginImport",
+        "StageRows",
+        "FinishImport",
+        "ApproveImport",
+        "CancelImport",
+        "GetImport",
+        "ExportEntries",
+        "MakeBundle",
+        "ReadBundle",
+        "WriteBundle",
         "GetScreening",
         "QueryEvents",
         "VerifyLog",
@@ -108,7 +134,7 @@ def ways(path: str) -> list[Way]:
         return [Way(owner, IDENTITIES[role])]
     found = [Way(owner, "gateway", spoken_for(role))]
     if method.name in FORWARDED:
-        found.append(Way("gateway", IDENTITIES[role], purpose_metadata("a test")))
+        found.append(Way("gateway", IDENTITIES[min(rule.at_gateway)], purpose_metadata("a test")))
     return found
 
 
@@ -208,6 +234,86 @@ def _entry(ask: Ask) -> str:
 def _approvable(ask: Ask) -> Message:
     # Proposed by the list manager and approved by the approver, as `ways` has it.
     return watchlist_pb2.ApproveEntryRequest(entry_id=_entry(ask))
+
+
+def _changed(ask: Ask) -> Message:
+    changed = watchlist()
+    changed.list_id = _list(ask)
+    return watchlist_pb2.ChangeWatchlistRequest(watchlist=changed)
+
+
+def _template_to_add(ask: Ask) -> Message:
+    return watchlist_pb2.AddTemplatesRequest(entry_id=_entry(ask), templates=[template()])
+
+
+def _suppression_request(ask: Ask) -> watchlist_pb2.ProposeSuppressionRequest:
+    """The pair of a person's name on a list that one officer is enough for, and a document that isn't theirs."""
+    of = watchlist()
+    of.suppression_people = 1
+    ask(f"{_WATCHLISTS}CreateWatchlist", watchlist_pb2.CreateWatchlistRequest(watchlist=of))
+    listed = entry(of.list_id)
+    ask(f"{_WATCHLISTS}ProposeEntry", watchlist_pb2.ProposeEntryRequest(entry=listed))
+    ask(f"{_WATCHLISTS}ApproveEntry", watchlist_pb2.ApproveEntryRequest(entry_id=listed.entry_id))
+    search = watchlist_pb2.SearchRequest(
+        document=types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="NOSUCH3"),
+        name=listed.names[0],
+        birth_date=listed.birth_date,
+        list_ids=[of.list_id],
+    )
+    found: Any = ask(f"{_WATCHLISTS}Search", search)
+    [candidate] = found.results[0].candidates
+    return watchlist_pb2.ProposeSuppressionRequest(
+        suppression_id=new_id(), pair=candidate.pair, reason="Another person", expires_at=_in(days=30)
+    )
+
+
+def _suppression(ask: Ask) -> str:
+    request = _suppression_request(ask)
+    ask(f"{_WATCHLISTS}ProposeSuppression", request)
+    return request.suppression_id
+
+
+def _import_request(ask: Ask) -> watchlist_pb2.BeginImportRequest:
+    return watchlist_pb2.BeginImportRequest(
+        import_id=new_id(), list_id=_list(ask), source="A source", content_sha256=bytes(32), rows=1
+    )
+
+
+def _import(ask: Ask) -> str:
+    request = _import_request(ask)
+    ask(f"{_WATCHLISTS}BeginImport", request)
+    return request.import_id
+
+
+def _rows(ask: Ask) -> watchlist_pb2.StageRowsRequest:
+    row = watchlist_pb2.ImportRow(row=1, record_id="r1", entry=entry(""))
+    return watchlist_pb2.StageRowsRequest(import_id=_import(ask), rows=[row])
+
+
+def _staged(ask: Ask) -> str:
+    request = _rows(ask)
+    ask(f"{_WATCHLISTS}StageRows", request)
+    return request.import_id
+
+
+def _finished(ask: Ask) -> str:
+    import_id = _staged(ask)
+    ask(f"{_WATCHLISTS}FinishImport", watchlist_pb2.FinishImportRequest(import_id=import_id))
+    return import_id
+
+
+def _rows_with_pictures(ask: Ask) -> Message:
+    request = _rows(ask)
+    return gateway_pb2.StageImportRowsRequest(import_id=request.import_id, rows=request.rows)
+
+
+def _bundle_request(ask: Ask) -> watchlist_pb2.MakeBundleRequest:
+    return watchlist_pb2.MakeBundleRequest(list_id=_list(ask), partner=PARTNER)
+
+
+def _bundle(ask: Ask) -> Message:
+    made: Any = ask(f"{_WATCHLISTS}MakeBundle", _bundle_request(ask))
+    return watchlist_pb2.ReadBundleRequest(bundle_id=made.bundle_id)
 
 
 def _search(_: Ask) -> Message:
@@ -314,6 +420,8 @@ def _in(days: int = 0) -> object:
 _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
     "GatewayService/ScreenTraveler": _screen,
     "GatewayService/EnrolEntry": lambda ask: gateway_pb2.EnrolEntryRequest(entry=entry(_list(ask))),
+    "GatewayService/StageImportRows": _rows_with_pictures,
+    "GatewayService/MigrateEntries": lambda ask: gateway_pb2.MigrateEntriesRequest(list_id=_list(ask)),
     "DocumentsService/ReadDocument": lambda _: documents_pb2.ReadDocumentRequest(
         page=small_picture(), at=_in()
     ),
@@ -342,6 +450,41 @@ _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
     "WatchlistService/ListEntries": lambda ask: watchlist_pb2.ListEntriesRequest(list_id=_list(ask)),
     "WatchlistService/RemoveEntry": lambda ask: watchlist_pb2.RemoveEntryRequest(entry_id=_entry(ask)),
     "WatchlistService/Search": _search,
+    "WatchlistService/ChangeWatchlist": _changed,
+    "WatchlistService/GetStatistics": lambda ask: watchlist_pb2.GetStatisticsRequest(list_id=_list(ask)),
+    "WatchlistService/MeasureWatchlist": lambda ask: watchlist_pb2.MeasureWatchlistRequest(
+        list_id=_list(ask)
+    ),
+    "WatchlistService/WithdrawEntry": lambda ask: watchlist_pb2.WithdrawEntryRequest(entry_id=_entry(ask)),
+    "WatchlistService/GetPictures": lambda ask: watchlist_pb2.GetPicturesRequest(entry_id=_entry(ask)),
+    "WatchlistService/AddTemplates": _template_to_add,
+    "WatchlistService/ListWithoutModel": lambda ask: watchlist_pb2.ListWithoutModelRequest(
+        list_id=_list(ask), model_id="mobilefacenet-v1"
+    ),
+    "WatchlistService/ProposeSuppression": _suppression_request,
+    "WatchlistService/ConfirmSuppression": lambda ask: watchlist_pb2.ConfirmSuppressionRequest(
+        suppression_id=_suppression(ask)
+    ),
+    "WatchlistService/RevokeSuppression": lambda ask: watchlist_pb2.RevokeSuppressionRequest(
+        suppression_id=_suppression(ask)
+    ),
+    "WatchlistService/ListSuppressions": lambda ask: watchlist_pb2.ListSuppressionsRequest(
+        list_id=_list(ask)
+    ),
+    "WatchlistService/BeginImport": _import_request,
+    "WatchlistService/StageRows": _rows,
+    "WatchlistService/FinishImport": lambda ask: watchlist_pb2.FinishImportRequest(import_id=_staged(ask)),
+    "WatchlistService/ApproveImport": lambda ask: watchlist_pb2.ApproveImportRequest(
+        import_id=_finished(ask)
+    ),
+    "WatchlistService/CancelImport": lambda ask: watchlist_pb2.CancelImportRequest(import_id=_import(ask)),
+    "WatchlistService/GetImport": lambda ask: watchlist_pb2.GetImportRequest(import_id=_import(ask)),
+    "WatchlistService/ExportEntries": lambda ask: watchlist_pb2.ExportEntriesRequest(list_id=_list(ask)),
+    "WatchlistService/MakeBundle": _bundle_request,
+    "WatchlistService/ReadBundle": _bundle,
+    "WatchlistService/WriteBundle": lambda _: watchlist_pb2.WriteBundleRequest(
+        bundle_id=new_id(), content=b"age"
+    ),
     "DecisionsService/AppendScreening": lambda _: screening(),
     "DecisionsService/FindScreening": _of(decisions_pb2.FindScreeningRequest),
     "DecisionsService/RecordEvents": _events,
@@ -355,6 +498,9 @@ _OWN_IDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "EnrolEntry": lambda request: request.entry.entry_id,
     "CreateWatchlist": lambda request: request.watchlist.list_id,
     "ProposeEntry": lambda request: request.entry.entry_id,
+    "ProposeSuppression": lambda request: request.suppression_id,
+    "BeginImport": lambda request: request.import_id,
+    "WriteBundle": lambda request: request.bundle_id,
     "AppendScreening": lambda request: request.screening.request_id,
     "RecordEvents": lambda request: request.events[0].event_id,
 }
@@ -392,3 +538,12 @@ TRUST_FIELDS: Final = frozenset(
     }
 )
 """Every field that holds what an administrator wants trusted; integration/test_trust_hostile.py is about them."""
+
+WATCHLIST_FIELDS: Final = frozenset(
+    {
+        (f"{_WATCHLISTS}ProposeSuppression", "pair"),
+        (f"{_WATCHLISTS}BeginImport", "content_sha256"),
+        (f"{_WATCHLISTS}WriteBundle", "content"),
+    }
+)
+"""Every field that holds a pair of a search, a digest or a part of a bundle; the watchlist's own tests are about them."""

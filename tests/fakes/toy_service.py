@@ -28,6 +28,7 @@ def _tell(rpc: Rpc) -> None:
         "peer": call.peer.subject,
         "actor": call.actor.subject,
         "roles": sorted(call.roles),
+        "scopes": sorted(call.scopes),
         "purpose": call.purpose,
         "request_id": call.request_id,
     }

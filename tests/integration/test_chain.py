@@ -104,7 +104,10 @@ def gateway(settings: Settings) -> Iterator[Toy]:
 
 def _context(role: Role = Role.KIOSK, subject: str = KIOSK, purpose: str = "") -> Metadata:
     actor = Actor("borderpost.local", subject)
-    return write_context(Call("", actor, role, actor, frozenset({role}), purpose, REQUEST_ID, TRACEPARENT))
+    scopes = frozenset({"crossing:north"})
+    return write_context(
+        Call("", actor, role, actor, frozenset({role}), purpose, REQUEST_ID, TRACEPARENT, scopes)
+    )
 
 
 def _request(do: str = "", secret: bytes = b"", seconds: float = 0.0) -> faces_pb2.CompareRequest:
@@ -220,6 +223,7 @@ def test_the_gateway_speaks_for_a_kiosk_and_the_service_knows_for_whom(faces: To
         "peer": "gateway",
         "actor": KIOSK,
         "roles": ["kiosk"],
+        "scopes": ["crossing:north"],
         "purpose": "case 4711",
         "request_id": REQUEST_ID,
     }
@@ -254,7 +258,7 @@ def test_a_role_that_the_methods_row_does_not_name_is_refused(faces: Toy) -> Non
 def test_at_the_gateway_a_person_is_who_the_certificate_says_and_states_a_purpose(gateway: Toy) -> None:
     known = _enrol(gateway.settings, MANAGER, purpose_metadata("Fall 4711"))
     assert (known["peer"], known["actor"], known["roles"]) == (MANAGER, MANAGER, ["list-manager"])
-    assert known["purpose"] == "Fall 4711"
+    assert (known["purpose"], known["scopes"]) == ("Fall 4711", [])
 
 
 def test_at_the_gateway_a_context_that_a_person_sends_is_not_believed(gateway: Toy) -> None:

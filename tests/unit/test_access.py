@@ -10,7 +10,7 @@ from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from borderpost.gateway.front import FORWARDED, STREAMED
+from borderpost.gateway.front import FORWARDED, LONG, STREAMED
 from borderpost.runtime.access import ACCESS, authorize, speaks_directly
 from borderpost.runtime.calls import PEOPLE, Role
 from borderpost.runtime.errors import NotPermittedError
@@ -34,6 +34,8 @@ OURS: tuple[FileDescriptor, ...] = (
     trust_pb2.DESCRIPTOR,
 )
 SCREEN = "/borderpost.v1.GatewayService/ScreenTraveler"
+WATCHLISTS = "/borderpost.v1.WatchlistService/"
+SEARCH = f"{WATCHLISTS}Search"
 
 
 def _methods(files: tuple[FileDescriptor, ...]) -> Iterator[str]:
@@ -81,7 +83,7 @@ def test_what_is_called_at_the_gateway_is_its_own_or_passed_on_and_the_rest_is_i
         for method in methods
     }
     own = set(_methods((gateway_pb2.DESCRIPTOR,)))
-    at_gateway = {m for m in _methods(OURS) if not ACCESS[m].direct and not ACCESS[m].internal}
+    at_gateway = {m for m in _methods(OURS) if not ACCESS[m].direct and ACCESS[m].at_gateway}
     assert at_gateway == own | passed_on
 
 
@@ -89,8 +91,37 @@ def test_the_gateway_passes_on_to_people_only_but_a_kiosks_question_for_a_chips_
     forwarded = [f"/{service}/{method}" for (service, _), methods in FORWARDED.items() for method in methods]
     for method in forwarded:
         for_kiosks = method == "/borderpost.v1.DocumentsService/IssueChipChallenge"
-        assert ACCESS[method].actors <= ({Role.KIOSK} if for_kiosks else PEOPLE), method
+        assert ACCESS[method].at_gateway <= ({Role.KIOSK} if for_kiosks else PEOPLE), method
     assert "/borderpost.v1.DocumentsService/IssueChipChallenge" in forwarded
+
+
+def test_a_search_is_made_for_a_kiosk_while_it_screens_and_asked_for_by_an_officer() -> None:
+    authorize(SEARCH, frozenset({Role.KIOSK}))
+    authorize(SEARCH, frozenset({Role.OFFICER}))
+    authorize(SEARCH, frozenset({Role.OFFICER}), at_gateway=True)
+    with pytest.raises(NotPermittedError, match="not open to kiosk, but to officer:"):
+        authorize(SEARCH, frozenset({Role.KIOSK}), at_gateway=True)
+
+
+def test_a_method_is_internal_only_for_roles_that_it_is_open_to() -> None:
+    for method, rule in ACCESS.items():
+        assert rule.internal <= rule.actors, method
+        assert not (rule.internal and rule.direct), method
+
+
+def test_no_one_role_can_both_bring_in_entries_and_approve_them() -> None:
+    for brings, approves in (("ProposeEntry", "ApproveEntry"), ("BeginImport", "ApproveImport")):
+        assert not ACCESS[f"{WATCHLISTS}{brings}"].actors & ACCESS[f"{WATCHLISTS}{approves}"].actors
+
+
+def test_pictures_and_pairs_of_a_list_are_for_people_who_work_with_it_and_never_for_kiosks() -> None:
+    for method in _methods((watchlist_pb2.DESCRIPTOR,)):
+        assert (Role.KIOSK in ACCESS[method].actors) == (method == SEARCH), method
+
+
+def test_what_may_take_minutes_is_something_that_is_passed_on() -> None:
+    passed_on = {method for methods in FORWARDED.values() for method in methods}
+    assert passed_on >= LONG
 
 
 def test_only_an_administrator_may_change_what_is_trusted() -> None:

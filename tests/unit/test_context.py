@@ -23,6 +23,7 @@ CALL = Call(
     purpose="Fall 4711 – Prüfung",
     request_id="0192b1f4-7c1e-7d3a-8f00-000000000000",
     traceparent=context.new_traceparent(),
+    scopes=frozenset({"crossing:north", "list:0192b1f4-7c1e-7d3a-8f00-000000000001"}),
 )
 
 
@@ -34,12 +35,13 @@ class _Rpc:
         return self._remaining
 
 
-def test_actor_roles_purpose_request_and_trace_arrive_as_they_were_sent() -> None:
+def test_actor_roles_scopes_purpose_request_and_trace_arrive_as_they_were_sent() -> None:
     metadata = context.write_context(CALL)
     value = context.find(metadata, context.CONTEXT_KEY)
     assert isinstance(value, bytes)
     told = context.read_context(value)
     assert context.actor_of(told) == (CALL.actor, CALL.roles)
+    assert frozenset(told.scopes) == CALL.scopes
     assert (told.purpose, told.request_id) == (CALL.purpose, CALL.request_id)
     assert context.find(metadata, context.TRACE_KEY) == CALL.traceparent
 

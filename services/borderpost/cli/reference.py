@@ -47,8 +47,8 @@ def _access() -> str:
     intro = (
         "Who may call what, and where. A method that is not here is closed to everybody. The role is the one on\n"
         "whose behalf the call is made. Kiosks and people call the gateway: its own methods, and those that it\n"
-        "passes on. Internal methods are called by the gateway alone, while it screens or enrols for somebody;\n"
-        "nobody can call them at the gateway. Direct ones are called at the service itself."
+        "passes on. Internal methods are called by the gateway alone, while it screens, enrols or migrates for\n"
+        "somebody, who can't call them at the gateway. Direct ones are called at the service itself."
     )
     rows = (
         (
@@ -66,9 +66,10 @@ def _access() -> str:
 def _called(method: str, rule: Rule) -> str:
     if rule.direct:
         return "directly"
-    if rule.internal:
+    if not rule.at_gateway:
         return "internally"
-    return "at the gateway" if "GatewayService" in method else "at the gateway, which passes it on"
+    where = "at the gateway" if "GatewayService" in method else "at the gateway, which passes it on"
+    return f"{where}; internally for {', '.join(sorted(rule.internal))}" if rule.internal else where
 
 
 def _page(title: str, intro: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

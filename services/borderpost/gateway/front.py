@@ -20,17 +20,54 @@ from borderpost.runtime.status import from_rpc_error
 SECONDS: Final = 60.0
 """Longest time for a call that is passed on, if the caller's own deadline isn't shorter."""
 
+LONG_SECONDS: Final = 600.0
+"""The same for what works on a whole list: 100,000 entries take minutes."""
+
+LONG: Final = frozenset(
+    {
+        "MeasureWatchlist",
+        "BeginImport",
+        "FinishImport",
+        "ApproveImport",
+        "CancelImport",
+        "MakeBundle",
+        "WriteBundle",
+    }
+)
+"""The methods that may take so long."""
+
 STREAM_SECONDS: Final = 90.0
 """The same for a stream: a guided capture ends by itself after a minute."""
 
 FORWARDED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
     ("borderpost.v1.WatchlistService", "watchlist"): (
         "CreateWatchlist",
+        "ChangeWatchlist",
         "ListWatchlists",
+        "GetStatistics",
+        "MeasureWatchlist",
+        "ProposeEntry",
         "ApproveEntry",
+        "WithdrawEntry",
         "GetEntry",
+        "GetPictures",
         "ListEntries",
         "RemoveEntry",
+        "Search",
+        "ProposeSuppression",
+        "ConfirmSuppression",
+        "RevokeSuppression",
+        "ListSuppressions",
+        "BeginImport",
+        "StageRows",
+        "FinishImport",
+        "ApproveImport",
+        "CancelImport",
+        "GetImport",
+        "ExportEntries",
+        "MakeBundle",
+        "ReadBundle",
+        "WriteBundle",
     ),
     ("borderpost.v1.DecisionsService", "decisions"): ("GetScreening", "QueryEvents", "VerifyLog"),
     ("borderpost.v1.TrustService", "documents"): ("ImportTrust", "ListTrusted", "GetTrusted"),
@@ -62,9 +99,10 @@ def register_front(server: grpc.aio.Server, channels: Mapping[ServiceName, grpc.
 
 def _pass_on(channel: grpc.aio.Channel, method: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
     ask: Any = channel.unary_unary(method)
+    longest = LONG_SECONDS if method.rpartition("/")[2] in LONG else SECONDS
 
     async def pass_on(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-        seconds = seconds_left(context, SECONDS)
+        seconds = seconds_left(context, longest)
         try:
             answer: bytes = await ask(request, timeout=seconds, metadata=write_context(calls.current()))
         except grpc.aio.AioRpcError as error:

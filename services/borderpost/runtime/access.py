@@ -20,21 +20,28 @@ class Rule:
 
     `actors`: the roles on whose behalf it may be called.
     `direct`: at a service other than the gateway, whether the actor calls it itself. If not, only the gateway
-    may call it, and names the actor. `internal`: the gateway calls it while it screens or enrols for the actor;
-    nobody can call it at the gateway.
+    may call it, and names the actor. `internal`: those of the actors for whom only the gateway calls it, while it
+    screens, enrols or migrates for them; at the gateway it is closed to them.
     """
 
     actors: frozenset[Role]
     direct: bool = False
-    internal: bool = False
+    internal: frozenset[Role] = frozenset()
+
+    @property
+    def at_gateway(self) -> frozenset[Role]:
+        """The roles that may call it at the gateway themselves."""
+        return self.actors - self.internal
 
 
 def _only(*roles: Role) -> Rule:
     return Rule(frozenset(roles))
 
 
-def _internal(*roles: Role) -> Rule:
-    return Rule(frozenset(roles), internal=True)
+def _internal(*roles: Role, open_to: Role | None = None) -> Rule:
+    """Opens a method to the gateway, for these roles; and to `open_to` at the gateway."""
+    internal = frozenset(roles)
+    return Rule(internal | ({open_to} if open_to else frozenset()), internal=internal)
 
 
 _PACKAGE: Final = "/borderpost.v1."
@@ -42,6 +49,8 @@ _PACKAGE: Final = "/borderpost.v1."
 ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}GatewayService/ScreenTraveler": _only(Role.KIOSK),
     f"{_PACKAGE}GatewayService/EnrolEntry": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}GatewayService/StageImportRows": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}GatewayService/MigrateEntries": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}DocumentsService/ReadDocument": _internal(Role.KIOSK),
     f"{_PACKAGE}DocumentsService/IssueChipChallenge": _only(Role.KIOSK),
     f"{_PACKAGE}TrustService/ImportTrust": _only(Role.ADMINISTRATOR),
@@ -51,15 +60,38 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}FacesService/Compare": _internal(Role.KIOSK),
     f"{_PACKAGE}FacesService/GuideCapture": _only(Role.KIOSK),
     f"{_PACKAGE}WatchlistService/CreateWatchlist": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/ChangeWatchlist": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ListWatchlists": _only(
         Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.AUDITOR
     ),
-    f"{_PACKAGE}WatchlistService/ProposeEntry": _internal(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/GetStatistics": _only(
+        Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.AUDITOR
+    ),
+    f"{_PACKAGE}WatchlistService/MeasureWatchlist": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/ProposeEntry": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ApproveEntry": _only(Role.APPROVER),
+    f"{_PACKAGE}WatchlistService/WithdrawEntry": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/GetEntry": _only(Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER),
+    f"{_PACKAGE}WatchlistService/GetPictures": _only(Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER),
     f"{_PACKAGE}WatchlistService/ListEntries": _only(Role.LIST_MANAGER, Role.APPROVER),
     f"{_PACKAGE}WatchlistService/RemoveEntry": _only(Role.LIST_MANAGER),
-    f"{_PACKAGE}WatchlistService/Search": _internal(Role.KIOSK),
+    f"{_PACKAGE}WatchlistService/AddTemplates": _internal(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/ListWithoutModel": _internal(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/Search": _internal(Role.KIOSK, open_to=Role.OFFICER),
+    f"{_PACKAGE}WatchlistService/ProposeSuppression": _only(Role.OFFICER),
+    f"{_PACKAGE}WatchlistService/ConfirmSuppression": _only(Role.OFFICER),
+    f"{_PACKAGE}WatchlistService/RevokeSuppression": _only(Role.OFFICER, Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/ListSuppressions": _only(Role.OFFICER, Role.LIST_MANAGER, Role.AUDITOR),
+    f"{_PACKAGE}WatchlistService/BeginImport": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/StageRows": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/FinishImport": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/ApproveImport": _only(Role.APPROVER),
+    f"{_PACKAGE}WatchlistService/CancelImport": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/GetImport": _only(Role.LIST_MANAGER, Role.APPROVER),
+    f"{_PACKAGE}WatchlistService/ExportEntries": _only(Role.LIST_MANAGER, Role.AUDITOR),
+    f"{_PACKAGE}WatchlistService/MakeBundle": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/ReadBundle": _only(Role.LIST_MANAGER),
+    f"{_PACKAGE}WatchlistService/WriteBundle": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}DecisionsService/AppendScreening": _internal(Role.KIOSK),
     f"{_PACKAGE}DecisionsService/FindScreening": _internal(Role.KIOSK),
     f"{_PACKAGE}DecisionsService/RecordEvents": Rule(
@@ -76,14 +108,18 @@ ACCESS: Final[Mapping[str, Rule]] = {
 """The whole table. A test walks every method of every descriptor and wants each one here."""
 
 
-def authorize(method: str, roles: frozenset[Role]) -> None:
-    """Raise NotPermittedError unless the table opens `method` to an actor of these roles."""
+def authorize(method: str, roles: frozenset[Role], at_gateway: bool = False) -> None:
+    """Raise NotPermittedError unless the table opens `method` to an actor of these roles.
+
+    `at_gateway`: the actor called the gateway for it.
+    """
     rule = ACCESS.get(method)
     if rule is None:
         raise NotPermittedError("this method is closed: it is not in the access table", method=method)
-    if not rule.actors & roles:
+    may = rule.at_gateway if at_gateway else rule.actors
+    if not may & roles:
         raise NotPermittedError(
-            f"this method is not open to {_join(roles)}, but to {_join(rule.actors)}: call it as one of these",
+            f"this method is not open to {_join(roles)}, but to {_join(may)}: call it as one of these",
             method=method,
         )
 

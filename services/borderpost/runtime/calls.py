@@ -42,7 +42,8 @@ class Actor:
 class Call:
     """One call, after identity and access were checked.
 
-    `actor` is on whose behalf it is made: the peer itself, or the one that the gateway speaks for.
+    `actor` is on whose behalf it is made: the peer itself, or the one that the gateway speaks for. `scopes` are what
+    its roles are limited to, such as "list:LIST_ID"; none means not limited. Certificates have none.
     """
 
     method: str
@@ -53,6 +54,7 @@ class Call:
     purpose: str
     request_id: str
     traceparent: str
+    scopes: frozenset[str] = frozenset()
 
 
 _current: ContextVar[Call] = ContextVar("borderpost_call")

@@ -29,6 +29,7 @@ def write_context(call: Call) -> Metadata:
     context = types_pb2.CallContext(
         actor=types_pb2.Actor(issuer=call.actor.issuer, subject=call.actor.subject),
         roles=sorted(call.roles),
+        scopes=sorted(call.scopes),
         purpose=call.purpose,
         request_id=call.request_id,
     )

@@ -130,7 +130,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         bind_contextvars(caller=peer.subject)
 
         call = self._call(method, peer, peer_role, trace, dict(metadata))
-        authorize(method, call.roles)
+        authorize(method, call.roles, self._at_gateway)
         if call.request_id:
             bind_contextvars(request_id=call.request_id)
         calls.enter(call)
@@ -153,7 +153,8 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             raise NotPermittedError("the gateway sent no call context", method=method)
         told = context.read_context(value)
         actor, roles = context.actor_of(told)
-        return Call(method, peer, peer_role, actor, roles, told.purpose, told.request_id, trace)
+        scopes = frozenset(told.scopes)
+        return Call(method, peer, peer_role, actor, roles, told.purpose, told.request_id, trace, scopes)
 
 
 def _stream_shape(handler: Handler) -> tuple[Callable[..., Handler], Any, Callable[[Handler, Any], Any]]:

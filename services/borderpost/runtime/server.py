@@ -29,8 +29,12 @@ DRAIN_SECONDS: Final = 10.0
 STREAMS_PER_CONNECTION: Final = 64
 """Calls that one connection may have open: nobody can take a service's places all to themselves with one."""
 
-MESSAGE_BYTES: Final[Mapping[ServiceName, int]] = {"watchlist": 4 * 1024 * 1024, "decisions": 4 * 1024 * 1024}
-"""Longest message of the services that take no pictures; a message is in memory before anything can look at it."""
+MESSAGE_BYTES: Final[Mapping[ServiceName, int]] = {
+    "watchlist": 16 * 1024 * 1024,
+    "decisions": 4 * 1024 * 1024,
+}
+"""Longest message of the services that take few pictures or none; a message is in memory before anything can look at
+it. Of the watchlist: the 12 MiB of a StageImportRows (gateway.proto) with the templates made of them."""
 
 RESTART_SECONDS: Final = 1.0
 """Pause before a background task that ended is started again."""

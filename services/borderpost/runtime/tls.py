@@ -38,6 +38,7 @@ DEV_IDENTITIES: Final = (
     "kiosk/north/1",
     "kiosk/south/1",
     "operator/officer/dev",
+    "operator/officer/dev-second",
     "operator/list-manager/dev",
     "operator/approver/dev-second",
     "operator/auditor/dev",
