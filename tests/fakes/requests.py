@@ -546,4 +546,4 @@ WATCHLIST_FIELDS: Final = frozenset(
         (f"{_WATCHLISTS}WriteBundle", "content"),
     }
 )
-"""Every field that holds a pair of a search, a digest or a part of a bundle; the watchlist's own tests are about them."""
+"""Every field that holds a pair of a search, a digest or a part of a bundle: the watchlist's tests are about them."""

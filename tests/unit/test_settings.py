@@ -57,9 +57,39 @@ def test_certificates_are_beside_the_state_unless_told_otherwise(monkeypatch: py
     assert load_settings().certificates == Path("/srv/tls")
 
 
+def test_the_watchlists_keys_are_apart_from_its_database_and_its_bundles_beside_the_certificates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BORDERPOST_STATE_DIR", "/srv/state")
+    settings = load_settings()
+    assert settings.watchlist_keys == Path("/srv/state/keys")
+    assert settings.bundle_identity == Path("/srv/state/tls/watchlist-age.key")
+    assert settings.bundle_key == Path("/srv/state/tls/watchlist-bundle.key")
+    for name in ("key_dir", "bundle_identity", "bundle_key"):
+        monkeypatch.setenv(f"BORDERPOST_WATCHLIST__{name.upper()}", f"/srv/{name}")
+    settings = load_settings()
+    assert (settings.watchlist_keys, settings.bundle_identity, settings.bundle_key) == (
+        Path("/srv/key_dir"),
+        Path("/srv/bundle_identity"),
+        Path("/srv/bundle_key"),
+    )
+
+
+def test_keys_in_the_database_of_the_entries_are_refused_without_repeating_where_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("DATABASE", "KEY_DATABASE"):
+        monkeypatch.setenv(f"BORDERPOST_WATCHLIST__{name}", "postgresql://somebody:secret@db/lists")
+    message = _refusal()
+    assert "another database" in message
+    assert "secret" not in message
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "wanted"),
     [
+        ("BORDERPOST_WATCHLIST__FAST_SCAN_FROM", "-1", "greater than or equal to 0"),
+        ("BORDERPOST_WATCHLIST__KEY_DATABASE", "", "at least 1 character"),
         ("BORDERPOST_GATEWAY__SCREENING_SECONDS", "900", "less than or equal to 60"),
         ("BORDERPOST_GATEWAY__QUEUE", "many", "integer"),
         ("BORDERPOST_FACES__THREADS", "0", "greater than or equal to 1"),

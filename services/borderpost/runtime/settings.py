@@ -125,6 +125,50 @@ class WatchlistSettings(ServiceSettings):
     """The watchlist service."""
 
     address: Address = Field(default="127.0.0.1:7403", description="Where the others reach it: host:port.")
+    database: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The PostgreSQL database that holds lists and entries (postgresql://… or libpq's key=value form; "
+        "the password is better in a file that PGPASSFILE names). Several watchlist services share it. Default: a "
+        "SQLite file in state_dir, for one service alone.",
+    )
+    key_dir: Path | None = Field(
+        default=None,
+        description="Where the keys of the entries are kept. Default: keys/ in state_dir. Keep it out of the "
+        "database's backups: a backup without it opens nothing.",
+    )
+    key_database: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The PostgreSQL database that holds the keys of the entries in place of key_dir, which several "
+        "services can't share. Never the one that holds the entries, nor in its backups.",
+    )
+    partners: Path | None = Field(
+        default=None,
+        description="The agencies that bundles are exchanged with, a TOML file (docs/watchlist.md). Default: none.",
+    )
+    bundle_identity: Path | None = Field(
+        default=None,
+        description="The age identity that bundles from partners are opened with. Default: watchlist-age.key beside "
+        "the certificates; made on first use in development.",
+    )
+    bundle_key: Path | None = Field(
+        default=None,
+        description="The key that bundles for partners are signed with (Ed25519, PEM). Default: watchlist-bundle.key "
+        "beside the certificates; made on first use in development.",
+    )
+    fast_scan_from: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="From this many templates on, a list is searched by a fast first pass whose candidates are scored "
+        "exactly; below it every template is. 0: never.",
+    )
+
+    @model_validator(mode="after")
+    def _keys_are_apart(self) -> WatchlistSettings:
+        if self.key_database is not None and self.key_database == self.database:
+            raise ValueError("key_database another database than database: backups would hold both")
+        return self
 
 
 class DecisionsSettings(ServiceSettings):
@@ -227,6 +271,21 @@ class Settings(BaseSettings):
     def challenge_key(self) -> Path:
         """The file of the key that challenges for chips are signed with."""
         return self.documents.challenge_key or self.certificates / "documents-challenge.key"
+
+    @property
+    def watchlist_keys(self) -> Path:
+        """The folder of the keys of watchlist entries, where no database holds them."""
+        return self.watchlist.key_dir or self.state_dir / "keys"
+
+    @property
+    def bundle_identity(self) -> Path:
+        """The file of the age identity that bundles from partners are opened with."""
+        return self.watchlist.bundle_identity or self.certificates / "watchlist-age.key"
+
+    @property
+    def bundle_key(self) -> Path:
+        """The file of the key that bundles for partners are signed with."""
+        return self.watchlist.bundle_key or self.certificates / "watchlist-bundle.key"
 
     @classmethod
     def settings_customise_sources(
