@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,10 +20,20 @@ from borderpost.v1.decisions_pb2 import (
     ScreeningPayload,
     TravelerScreened,
     TrustStoreChanged,
+    WatchlistChanged,
     WatchlistCreated,
+    WatchlistEntryApproved,
+    WatchlistEntryChanged,
+    WatchlistEntryProposed,
+    WatchlistEntryRemoved,
+    WatchlistExported,
+    WatchlistImported,
+    WatchlistSearched,
+    WatchlistSuppressionChanged,
 )
 from borderpost.v1.types_pb2 import Actor as ActorMessage
 from borderpost.v1.types_pb2 import Direction, Outcome
+from borderpost.v1.watchlist_pb2 import MatchKind
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 NAME = "ERIKSSON<<ANNA<MARIA"
@@ -195,6 +206,47 @@ def a_list_event(list_id: str = "list-1", time: datetime = START) -> Event:
         actor=ActorMessage(issuer="borderpost.local", subject="operator/list-manager/dev"),
         watchlist_created=WatchlistCreated(list_id=list_id, version=1),
     )
+
+
+def watchlist_events() -> dict[str, Event]:
+    """Make an event of every kind that the watchlist service reports, each as long as it may be; by its body's name."""
+    list_id, entry_id = new_id(), new_id()
+    entries = [new_id() for _ in range(1000)]
+    bodies = [
+        WatchlistCreated(list_id=list_id, version=1),
+        WatchlistEntryProposed(list_id=list_id, entry_id=entry_id, version=2),
+        WatchlistEntryApproved(list_id=list_id, entry_id=entry_id, version=3),
+        WatchlistEntryRemoved(list_id=list_id, entry_id=entry_id, version=4, cause="RETENTION"),
+        WatchlistChanged(list_id=list_id, version=5, what="THRESHOLDS", model_id="m" * 64, factor=1.5),
+        WatchlistEntryChanged(list_id=list_id, entry_id=entry_id, version=6, what="WITHDRAWN"),
+        WatchlistImported(
+            list_id=list_id,
+            import_id=new_id(),
+            version=7,
+            what="APPLIED",
+            content_sha256=bytes(32),
+            added_entry_ids=entries,
+            removed_entry_ids=entries,
+        ),
+        WatchlistExported(list_id=list_id, version=8, what="PICTURES", entry_id=entry_id),
+        WatchlistSearched(
+            list_ids=entries,
+            searched_by=[MatchKind.MATCH_KIND_FACE, MatchKind.MATCH_KIND_NAME],
+            candidates=3,
+            version=9,
+        ),
+        WatchlistSuppressionChanged(
+            suppression_id=new_id(), list_id=list_id, entry_id=entry_id, version=10, what="PROPOSED"
+        ),
+    ]
+    made = {}
+    for body in bodies:
+        name = re.sub("(?<!^)([A-Z])", r"_\1", type(body).__name__).lower()
+        event = a_list_event()
+        event.purpose = "p" * 500
+        getattr(event, name).CopyFrom(body)
+        made[name] = event
+    return made
 
 
 def a_trust_event(time: datetime = START) -> Event:

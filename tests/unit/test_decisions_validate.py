@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from borderpost.decisions import validate
-from borderpost.decisions.domain import Page, Record
+from borderpost.decisions.domain import KINDS_BY_OUTBOX, Page, Record, kind_of
 from borderpost.decisions.messages import page_start, query_response
 from borderpost.decisions.verify import Fault, FaultCode, Verification
 from borderpost.runtime.calls import Role
@@ -20,13 +20,14 @@ from borderpost.runtime.errors import InvalidRequestError
 from borderpost.v1.decisions_pb2 import (
     AppendScreeningRequest,
     Event,
+    EventKind,
     FindScreeningRequest,
     GetScreeningRequest,
     QueryEventsRequest,
     RecordEventsRequest,
 )
 from borderpost.v1.types_pb2 import Outcome
-from fakes.decisions import NAME, a_list_event, a_payload, a_screening, a_trust_event
+from fakes.decisions import NAME, a_list_event, a_payload, a_screening, a_trust_event, watchlist_events
 
 Spoil = Callable[[Any], object]
 
@@ -142,6 +143,88 @@ def test_a_wrong_change_of_the_trust_store_is_refused_by_the_name_of_its_field(
     spoil(request)
     with pytest.raises(InvalidRequestError, match=rf"^events\[0\].trust_store_changed.{field}: got "):
         validate.record_events(request, Role.DOCUMENTS)
+
+
+@pytest.mark.parametrize("event", watchlist_events().values(), ids=watchlist_events())
+def test_every_event_of_the_watchlist_passes_even_the_longest(event: Event) -> None:
+    validate.record_events(RecordEventsRequest(events=[event]), Role.WATCHLIST)
+
+
+def test_there_is_a_check_of_every_body_that_another_service_may_report() -> None:
+    allowed = {kind for kinds in KINDS_BY_OUTBOX.values() for kind in kinds}
+    assert {EventKind.Value(f"EVENT_KIND_{name.upper()}") for name in validate._BODIES} == allowed
+    assert {kind_of(event) for event in watchlist_events().values()} == KINDS_BY_OUTBOX[Role.WATCHLIST]
+
+
+def test_what_the_watchlist_may_leave_out_passes() -> None:
+    for name, field, value in [
+        ("watchlist_entry_removed", "cause", ""),  # of records from before there was more than one
+        ("watchlist_changed", "model_id", ""),
+        ("watchlist_changed", "factor", 0.0),
+        ("watchlist_imported", "version", 0),
+        ("watchlist_searched", "candidates", 0),
+    ]:
+        event = watchlist_events()[name]
+        setattr(getattr(event, name), field, value)
+        validate.record_events(RecordEventsRequest(events=[event]), Role.WATCHLIST)
+    for name, repeated in [
+        ("watchlist_imported", "added_entry_ids"),
+        ("watchlist_imported", "removed_entry_ids"),
+        ("watchlist_searched", "list_ids"),
+        ("watchlist_searched", "searched_by"),
+    ]:
+        event = watchlist_events()[name]
+        getattr(event, name).ClearField(repeated)
+        validate.record_events(RecordEventsRequest(events=[event]), Role.WATCHLIST)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("watchlist_entry_proposed", "entry_id", ""),
+        ("watchlist_entry_removed", "cause", "because"),
+        ("watchlist_changed", "what", ""),
+        ("watchlist_changed", "model_id", "m" * 201),
+        ("watchlist_changed", "factor", float("nan")),
+        ("watchlist_changed", "factor", -1.0),
+        ("watchlist_entry_changed", "what", NAME),
+        ("watchlist_imported", "import_id", ""),
+        ("watchlist_imported", "content_sha256", b"short"),
+        ("watchlist_exported", "entry_id", ""),
+        ("watchlist_exported", "partner", "\n"),
+        ("watchlist_suppression_changed", "suppression_id", ""),
+        ("watchlist_suppression_changed", "entry_id", ""),
+    ],
+)
+def test_a_wrong_event_of_the_watchlist_is_refused_by_the_name_of_its_field(
+    name: str, field: str, value: object
+) -> None:
+    event = watchlist_events()[name]
+    setattr(getattr(event, name), field, value)
+    with pytest.raises(InvalidRequestError, match=rf"^events\[0\].{name}.{field}: got ") as refused:
+        validate.record_events(RecordEventsRequest(events=[event]), Role.WATCHLIST)
+    assert NAME not in refused.value.message
+
+
+def test_an_event_that_names_more_than_it_may_is_refused() -> None:
+    event = watchlist_events()["watchlist_imported"]
+    event.watchlist_imported.removed_entry_ids.append(new_id())
+    with pytest.raises(InvalidRequestError, match=r"removed_entry_ids: got 1001, want at most 1,000"):
+        validate.record_events(RecordEventsRequest(events=[event]), Role.WATCHLIST)
+
+
+def test_a_bundle_that_nobody_got_is_refused() -> None:
+    event = watchlist_events()["watchlist_exported"]
+    event.watchlist_exported.what = "BUNDLE"
+    with pytest.raises(InvalidRequestError, match=r"watchlist_exported.partner: got "):
+        validate.record_events(RecordEventsRequest(events=[event]), Role.WATCHLIST)
+
+
+def test_a_search_by_no_known_kind_is_refused() -> None:
+    event = watchlist_events()["watchlist_searched"]
+    event.watchlist_searched.searched_by.append(9)
+    with pytest.raises(InvalidRequestError, match=r"watchlist_searched.searched_by: got 9"):
+        validate.record_events(RecordEventsRequest(events=[event]), Role.WATCHLIST)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import UnavailableError
-from borderpost.runtime.outbox import BATCH, OUTBOX_SCHEMA, Outbox, enqueue
+from borderpost.runtime.outbox import BATCH, BATCH_BYTES, OUTBOX_SCHEMA, Outbox, enqueue
 from borderpost.runtime.sqlite import Database
-from borderpost.v1.decisions_pb2 import Event
+from borderpost.v1.decisions_pb2 import Event, WatchlistImported
 from fakes.outbox import FakeLog
 
 
@@ -60,6 +61,29 @@ async def test_events_arrive_whole_in_their_order_and_are_then_forgotten(databas
     assert list(log.events) == ["a", "b", "c"]
     assert log.events["a"] == Event(event_id="a", purpose="test")
     assert _waiting(database) == 0
+
+
+async def test_long_events_go_in_as_many_deliveries_as_the_log_can_take(database: Database) -> None:
+    log, entries = FakeLog(), WatchlistImported(added_entry_ids=[new_id() for _ in range(1000)])
+    events = [Event(event_id=str(number), watchlist_imported=entries) for number in range(BATCH)]
+    with database.transaction() as connection:
+        for event in events:
+            enqueue(connection, event)
+    async with _running(Outbox(database, log.deliver, pause=0.01)):
+        await _until_empty(database)
+    assert len(log.batches) > 1
+    assert max(map(len, log.batches)) * events[-1].ByteSize() <= BATCH_BYTES
+    assert [event_id for batch in log.batches for event_id in batch] == [event.event_id for event in events]
+
+
+async def test_an_event_longer_than_a_delivery_does_not_stay_for_ever(database: Database) -> None:
+    log = FakeLog()
+    with database.transaction() as connection:
+        enqueue(connection, Event(event_id="long", purpose="p" * (BATCH_BYTES + 1)))
+        enqueue(connection, Event(event_id="next"))
+    outbox = Outbox(database, log.deliver)
+    assert [await outbox.deliver_batch(), await outbox.deliver_batch()] == [1, 1]
+    assert list(log.events) == ["long", "next"]
 
 
 async def test_without_events_the_log_is_not_called(database: Database) -> None:

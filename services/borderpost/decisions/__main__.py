@@ -6,11 +6,11 @@ import asyncio
 
 import grpc
 
-from borderpost.decisions.adapters.sqlite_keys import SqliteKeyStore
 from borderpost.decisions.adapters.sqlite_log import SqliteLog
 from borderpost.decisions.app import Decisions
 from borderpost.decisions.servicer import DecisionsServicer
 from borderpost.runtime.clock import SystemClock
+from borderpost.runtime.keys import open_sqlite_keys
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import Settings, SettingsError
@@ -26,7 +26,7 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
         )
     clock = SystemClock()
     log = SqliteLog(settings.state_dir / "decisions.sqlite", clock)
-    keys = SqliteKeyStore(key_dir / "keys.sqlite")
+    keys = open_sqlite_keys(key_dir / "keys.sqlite")
     app = Decisions(log, keys, clock)
     servicer = DecisionsServicer(app, pool)
 

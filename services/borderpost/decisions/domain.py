@@ -32,6 +32,12 @@ KINDS_BY_OUTBOX: Final[Mapping[Role, frozenset[int]]] = {
             EventKind.EVENT_KIND_WATCHLIST_ENTRY_PROPOSED,
             EventKind.EVENT_KIND_WATCHLIST_ENTRY_APPROVED,
             EventKind.EVENT_KIND_WATCHLIST_ENTRY_REMOVED,
+            EventKind.EVENT_KIND_WATCHLIST_CHANGED,
+            EventKind.EVENT_KIND_WATCHLIST_ENTRY_CHANGED,
+            EventKind.EVENT_KIND_WATCHLIST_IMPORTED,
+            EventKind.EVENT_KIND_WATCHLIST_EXPORTED,
+            EventKind.EVENT_KIND_WATCHLIST_SEARCHED,
+            EventKind.EVENT_KIND_WATCHLIST_SUPPRESSION_CHANGED,
         }
     ),
     Role.DOCUMENTS: frozenset({EventKind.EVENT_KIND_TRUST_STORE_CHANGED}),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -22,18 +23,32 @@ from borderpost.v1.decisions_pb2 import (
     RecordEventsRequest,
     TravelerScreened,
     TrustStoreChanged,
+    WatchlistChanged,
+    WatchlistCreated,
+    WatchlistEntryApproved,
+    WatchlistEntryChanged,
+    WatchlistEntryProposed,
+    WatchlistEntryRemoved,
+    WatchlistExported,
+    WatchlistImported,
+    WatchlistSearched,
+    WatchlistSuppressionChanged,
 )
 from borderpost.v1.types_pb2 import Direction, Outcome
+from borderpost.v1.watchlist_pb2 import MatchKind
 
 MAX_TEXT: Final = 200
 """Characters of a name that a machine bears: kiosk, crossing, list, actor."""
 
 MAX_REASONS: Final = 100
-MAX_EVENT_BYTES: Final = 64 * 1024
-"""A screening with every check and step has about 1 KiB."""
+MAX_EVENT_BYTES: Final = 128 * 1024
+"""A screening with every check and step has about 1 KiB, an import that names 2,000 entries 76 KB."""
 
-MAX_PAYLOAD_BYTES: Final = 1024 * 1024
-"""One with 100 candidates has about 30 KiB."""
+MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024
+"""One with 100 candidates has about 100 KiB, and 1 MiB of pairs for ProposeSuppression at most (gateway/record.py)."""
+
+MAX_IDS: Final = 1000
+"""Entries that one event of an import names as added, and as removed (decisions.proto)."""
 
 MAX_EVENTS: Final = 500
 """Of one RecordEvents (decisions.proto)."""
@@ -44,6 +59,12 @@ SHA256_BYTES: Final = 32
 
 _SECONDS: Final = range(-62_135_596_800, 253_402_300_800)
 """0001-01-01 to 9999-12-31 (google/protobuf/timestamp.proto)."""
+
+_OfEntry = WatchlistEntryProposed | WatchlistEntryApproved | WatchlistEntryRemoved | WatchlistEntryChanged
+
+PICTURES: Final = "PICTURES"
+BUNDLE: Final = "BUNDLE"
+"""What WatchlistExported may say that wants the entry, or the partner, named."""
 
 _REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
@@ -143,19 +164,92 @@ def _body(field: str, event: Event, reporter: Role) -> None:
             f"{field}.body: got {name or 'none'} from {reporter}, want a change of the reporting service's own",
             field=field,
         )
-    body = getattr(event, name)
-    if isinstance(body, TrustStoreChanged):
-        _trust_store_changed(f"{field}.{name}", body)
-        return
-    _text(f"{field}.{name}.list_id", body.list_id)
-    if "entry_id" in body.DESCRIPTOR.fields_by_name:
-        _text(f"{field}.{name}.entry_id", body.entry_id)
+    _BODIES[name](f"{field}.{name}", getattr(event, name))
+
+
+def _watchlist_entry(field: str, body: _OfEntry) -> None:
+    _text(f"{field}.list_id", body.list_id)
+    _text(f"{field}.entry_id", body.entry_id)
+
+
+def _watchlist_created(field: str, body: WatchlistCreated) -> None:
+    _text(f"{field}.list_id", body.list_id)
+
+
+def _watchlist_entry_removed(field: str, body: WatchlistEntryRemoved) -> None:
+    _watchlist_entry(field, body)
+    if body.cause:
+        _reason(f"{field}.cause", body.cause)
+
+
+def _watchlist_changed(field: str, body: WatchlistChanged) -> None:
+    _text(f"{field}.list_id", body.list_id)
+    _reason(f"{field}.what", body.what)
+    if body.model_id:
+        _text(f"{field}.model_id", body.model_id)
+    finite = math.isfinite(body.factor) and body.factor >= 0
+    _want(finite, f"{field}.factor", str(body.factor), "0 or a number above it")
+
+
+def _watchlist_entry_changed(field: str, body: WatchlistEntryChanged) -> None:
+    _watchlist_entry(field, body)
+    _reason(f"{field}.what", body.what)
+
+
+def _watchlist_imported(field: str, body: WatchlistImported) -> None:
+    _text(f"{field}.list_id", body.list_id)
+    _text(f"{field}.import_id", body.import_id)
+    _reason(f"{field}.what", body.what)
+    _digest(f"{field}.content_sha256", body.content_sha256)
+    for name, ids in (("added", body.added_entry_ids), ("removed", body.removed_entry_ids)):
+        _want(len(ids) <= MAX_IDS, f"{field}.{name}_entry_ids", str(len(ids)), f"at most {MAX_IDS:,}")
+        for entry_id in ids:
+            _text(f"{field}.{name}_entry_ids", entry_id)
+
+
+def _watchlist_exported(field: str, body: WatchlistExported) -> None:
+    _text(f"{field}.list_id", body.list_id)
+    _reason(f"{field}.what", body.what)
+    if body.entry_id or body.what == PICTURES:
+        _text(f"{field}.entry_id", body.entry_id)
+    if body.partner or body.what == BUNDLE:
+        _text(f"{field}.partner", body.partner)
+
+
+def _watchlist_searched(field: str, body: WatchlistSearched) -> None:
+    for list_id in body.list_ids:
+        _text(f"{field}.list_ids", list_id)
+    for kind in body.searched_by:
+        _enum(f"{field}.searched_by", kind, MatchKind.values())
+
+
+def _watchlist_suppression_changed(field: str, body: WatchlistSuppressionChanged) -> None:
+    _text(f"{field}.suppression_id", body.suppression_id)
+    _text(f"{field}.list_id", body.list_id)
+    _text(f"{field}.entry_id", body.entry_id)
+    _reason(f"{field}.what", body.what)
 
 
 def _trust_store_changed(field: str, body: TrustStoreChanged) -> None:
     _want(body.version >= 1, f"{field}.version", "0", "1 or more")
     _digest(f"{field}.file_sha256", body.file_sha256)
     _reason(f"{field}.file_kind", body.file_kind)
+
+
+_BODIES: Final[Mapping[str, Callable[[str, Any], None]]] = {
+    "trust_store_changed": _trust_store_changed,
+    "watchlist_created": _watchlist_created,
+    "watchlist_entry_proposed": _watchlist_entry,
+    "watchlist_entry_approved": _watchlist_entry,
+    "watchlist_entry_removed": _watchlist_entry_removed,
+    "watchlist_changed": _watchlist_changed,
+    "watchlist_entry_changed": _watchlist_entry_changed,
+    "watchlist_imported": _watchlist_imported,
+    "watchlist_exported": _watchlist_exported,
+    "watchlist_searched": _watchlist_searched,
+    "watchlist_suppression_changed": _watchlist_suppression_changed,
+}
+"""The check of each body that another service may report (`KINDS_BY_OUTBOX`); a test holds the two together."""
 
 
 def _want(holds: bool, field: str, got: str, want: str) -> None:

@@ -7,14 +7,14 @@ has taken it: at least once; the log drops an event id that it has.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from itertools import accumulate
+from typing import Any, Final
 
 import structlog
 
 from borderpost.runtime.errors import BorderpostError
-from borderpost.runtime.sqlite import Database
+from borderpost.runtime.sql import Connection, SqlDatabase
 from borderpost.v1.decisions_pb2 import Event
 
 OUTBOX_SCHEMA: Final = "CREATE TABLE outbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL)"
@@ -23,13 +23,16 @@ OUTBOX_SCHEMA: Final = "CREATE TABLE outbox (sequence INTEGER PRIMARY KEY AUTOIN
 BATCH: Final = 100
 """Events per delivery; RecordEvents takes at most 500."""
 
+BATCH_BYTES: Final = 2 * 1024 * 1024
+"""Bytes per delivery; the log takes a message of 4 MiB. An event that names 2,000 entries of an import has 76 KB."""
+
 _log = structlog.get_logger(__name__)
 
 Deliver = Callable[[Sequence[Event]], Awaitable[None]]
 """Hands events to the log; returns when they are durable there, raises BorderpostError if it can't."""
 
 
-def enqueue(connection: sqlite3.Connection, event: Event) -> None:
+def enqueue(connection: Connection, event: Event) -> None:
     """Put an event into the outbox, within the transaction of the change that it tells of."""
     connection.execute("INSERT INTO outbox (event) VALUES (?)", (event.SerializeToString(),))
 
@@ -37,7 +40,7 @@ def enqueue(connection: sqlite3.Connection, event: Event) -> None:
 class Outbox:
     """Delivers what `enqueue` has put in."""
 
-    def __init__(self, database: Database, deliver: Deliver, pause: float = 0.5) -> None:
+    def __init__(self, database: SqlDatabase, deliver: Deliver, pause: float = 0.5) -> None:
         self._database = database
         self._deliver = deliver
         self._pause = pause
@@ -67,12 +70,14 @@ class Outbox:
         await asyncio.to_thread(self._forget, rows[-1]["sequence"])
         return len(rows)
 
-    def _oldest(self) -> list[sqlite3.Row]:
+    def _oldest(self) -> list[Any]:
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT sequence, event FROM outbox ORDER BY sequence LIMIT ?", (BATCH,)
-            )
-            return rows.fetchall()
+            ).fetchall()
+        sizes = accumulate(len(row["event"]) for row in rows)
+        # The first one goes whatever it has: an event that is too long is the log's to refuse.
+        return [row for row, size in zip(rows, sizes, strict=True) if size <= BATCH_BYTES] or rows[:1]
 
     def _forget(self, last: int) -> None:
         with self._database.transaction() as connection:
