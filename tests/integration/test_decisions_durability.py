@@ -13,20 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
-from borderpost.decisions.adapters.sqlite_keys import SqliteKeyStore
 from borderpost.decisions.adapters.sqlite_log import SqliteLog
 from borderpost.decisions.app import Decisions
 from borderpost.decisions.domain import EventFilter
 from borderpost.decisions.errors import RequestIdReusedError
 from borderpost.runtime.calls import Role
 from borderpost.runtime.errors import UnavailableError
+from borderpost.runtime.keys import open_sqlite_keys
 from fakes.decisions import TickingClock, a_call, a_list_event, a_payload, a_screening
 
 
 def open_app(folder: Path) -> Decisions:
     clock = TickingClock()
     log = SqliteLog(folder / "log" / "log.sqlite", clock)
-    return Decisions(log, SqliteKeyStore(folder / "keys" / "keys.sqlite"), clock)
+    return Decisions(log, open_sqlite_keys(folder / "keys" / "keys.sqlite"), clock)
 
 
 def append_and_kill(folder: Path, after: float) -> list[str]:
@@ -134,7 +134,7 @@ def test_two_processes_with_one_file_keep_one_order(tmp_path: Path) -> None:
 
 def test_a_log_goes_on_after_it_was_closed(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path / "log.sqlite", TickingClock())
-    keys = SqliteKeyStore(tmp_path / "keys" / "keys.sqlite")
+    keys = open_sqlite_keys(tmp_path / "keys" / "keys.sqlite")
     first = Decisions(log, keys, TickingClock())
     for _ in range(5):
         first.record_events([a_list_event()])

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from borderpost.decisions.adapters.sqlite_keys import SqliteKeyStore
 from borderpost.decisions.adapters.sqlite_log import SqliteLog
 from borderpost.decisions.app import Decisions
 from borderpost.decisions.merkle import leaf_hash
@@ -15,6 +14,7 @@ from borderpost.decisions.servicer import DecisionsServicer
 from borderpost.runtime.calls import Role, enter
 from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.keys import open_sqlite_keys
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import decisions_pb2 as pb
 from borderpost.v1.types_pb2 import Outcome
@@ -32,7 +32,7 @@ from fakes.decisions import (
 @pytest.fixture
 def servicer(tmp_path: Path) -> Iterator[DecisionsServicer]:
     clock = TickingClock()
-    log, keys = SqliteLog(tmp_path / "log.sqlite", clock), SqliteKeyStore(tmp_path / "keys" / "keys.sqlite")
+    log, keys = SqliteLog(tmp_path / "log.sqlite", clock), open_sqlite_keys(tmp_path / "keys" / "keys.sqlite")
     pool = WorkPool(2, 8)
     yield DecisionsServicer(Decisions(log, keys, clock), pool)
     pool.close()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from borderpost.decisions.adapters.sqlite_keys import SqliteKeyStore
 from borderpost.decisions.adapters.sqlite_log import SqliteLog
 from borderpost.decisions.app import Decisions
 from borderpost.decisions.domain import index_row
@@ -18,6 +17,7 @@ from borderpost.decisions.errors import LogDamagedError
 from borderpost.decisions.merkle import Frontier, leaf_hash
 from borderpost.decisions.verify import MAX_FAULTS, FaultCode, Verification, verify
 from borderpost.runtime.calls import Role
+from borderpost.runtime.keys import open_sqlite_keys
 from borderpost.v1.decisions_pb2 import Event
 from fakes.decisions import NAME, TickingClock, a_call, a_list_event, a_payload, a_screening
 
@@ -34,7 +34,7 @@ class Files:
 
     def open(self) -> Decisions:
         clock = TickingClock()
-        return Decisions(SqliteLog(self.log_path, clock), SqliteKeyStore(self.keys_path), clock)
+        return Decisions(SqliteLog(self.log_path, clock), open_sqlite_keys(self.keys_path), clock)
 
     def check(self) -> Verification:
         with closing(SqliteLog(self.log_path, TickingClock())) as log, log.snapshot() as snapshot:
@@ -258,7 +258,7 @@ def test_personal_data_is_nowhere_in_the_files(files: Files) -> None:
 
 
 def test_a_destroyed_key_is_nowhere_in_the_key_files_and_the_log_stays_intact(files: Files) -> None:
-    app, keys = files.open(), SqliteKeyStore(files.keys_path)
+    app, keys = files.open(), open_sqlite_keys(files.keys_path)
     screening = a_screening()
     event_id = app.append_screening(screening, a_payload(), a_call()).record.event().event_id
     key = keys.get(event_id)
@@ -271,7 +271,7 @@ def test_a_destroyed_key_is_nowhere_in_the_key_files_and_the_log_stays_intact(fi
 
 
 def test_a_key_is_not_in_the_logs_folder(files: Files) -> None:
-    keys = SqliteKeyStore(files.keys_path)
+    keys = open_sqlite_keys(files.keys_path)
     key = keys.get(event_id_at(files, 0))
     assert key is not None
     assert not any(key in path.read_bytes() for path in files.log_path.parent.iterdir())

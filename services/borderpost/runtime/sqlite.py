@@ -8,8 +8,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final
 
 from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.sql import Connection
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -20,6 +22,12 @@ _PRAGMAS = (
     "PRAGMA secure_delete = ON",
     "PRAGMA busy_timeout = 5000",
 )
+
+PAGE_BYTES: Final = 4096
+"""SQLite's own default."""
+
+ROWS_AT_ONCE: Final = 1000
+"""Rows that a stream fetches at a time."""
 
 
 class DatabaseTooNewError(BorderpostError):
@@ -40,6 +48,18 @@ class DatabaseUnusableError(BorderpostError):
     reason = "DATABASE_UNUSABLE"
 
 
+class SqliteSnapshot(sqlite3.Connection):
+    """A `Snapshot`."""
+
+    def stream(self, sql: str, parameters: Sequence[Any] = (), /) -> Iterator[tuple[Any, ...]]:
+        """Give the rows as plain tuples, fetched some at a time."""
+        cursor = self.cursor()
+        cursor.row_factory = None
+        cursor.execute(sql, parameters)
+        while rows := cursor.fetchmany(ROWS_AT_ONCE):
+            yield from rows
+
+
 class Database:
     """One SQLite file.
 
@@ -47,12 +67,15 @@ class Database:
     connection of its own, whose statements see a consistent state.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[str]) -> None:
+    def __init__(self, path: Path, migrations: Sequence[str], page_bytes: int = PAGE_BYTES) -> None:
         """Open or create the file, and bring it to the last of `migrations` (SQL scripts, only ever appended to).
 
-        Raises DatabaseUnusableError or DatabaseTooNewError; what is there is left as it is then.
+        `page_bytes` counts when the file is made. Raises DatabaseUnusableError or DatabaseTooNewError; what is there
+        is left as it is then.
         """
         self._path = path
+        self._page_bytes = page_bytes
+        self._closed = threading.Event()
         self._lock = threading.Lock()
         self._readers = threading.local()
         try:
@@ -93,6 +116,31 @@ class Database:
         finally:
             connection.execute("ROLLBACK")
 
+    @contextmanager
+    def snapshot(self) -> Iterator[SqliteSnapshot]:
+        """Give a connection of its own within one snapshot, for as long as it takes."""
+        connection = self._connect()
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.close()
+
+    def announce(self, connection: Connection) -> None:
+        """Nothing: a SQLite file is one process's."""
+
+    def wait(self, seconds: float) -> None:
+        """Return after that time, or when the database is closed: there is no other process."""
+        self._closed.wait(seconds)
+
+    def vacuum(self) -> None:
+        """Write the file anew, in pages of `page_bytes`, without the room that deleted rows have left."""
+        with self._lock:
+            # The size of pages can't be changed while there is a write-ahead log.
+            for statement in ("PRAGMA journal_mode = DELETE", "VACUUM", "PRAGMA journal_mode = WAL"):
+                self._writer.execute(statement)
+
     def truncate_wal(self) -> bool:
         """Write the log into the database file and empty it, so that deleted content is in neither.
 
@@ -104,11 +152,15 @@ class Database:
 
     def close(self) -> None:
         """Close the writing connection; readers close with their threads."""
+        self._closed.set()
         self._writer.close()
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+    def _connect(self) -> SqliteSnapshot:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, factory=SqliteSnapshot
+        )
         connection.row_factory = sqlite3.Row
+        connection.execute(f"PRAGMA page_size = {self._page_bytes}")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         return connection
