@@ -392,7 +392,7 @@ class WatchlistServiceServicer:
         """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
         taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
 
-        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED.
+        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -402,7 +402,8 @@ class WatchlistServiceServicer:
         """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
         person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
 
-        NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS.
+        NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS,
+        IMPORT_STALE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -412,7 +413,7 @@ class WatchlistServiceServicer:
         """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
         NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-        list's entries of this source changed since it was finished: finish it again).
+        list's entries of this source changed since it was begun: drop it, and begin anew).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -156,19 +156,20 @@ class WatchlistServiceStub:
     """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
     taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
 
-    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED.
+    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
     """
     FinishImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.FinishImportRequest, _watchlist_pb2.FinishImportResponse]
     """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
     person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
 
-    NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS.
+    NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS,
+    IMPORT_STALE.
     """
     ApproveImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ApproveImportRequest, _watchlist_pb2.ApproveImportResponse]
     """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
     NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-    list's entries of this source changed since it was finished: finish it again).
+    list's entries of this source changed since it was begun: drop it, and begin anew).
     """
     CancelImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.CancelImportRequest, _watchlist_pb2.CancelImportResponse]
     """Drops an import that was not applied, with all its rows and keys. Dropping again changes nothing.
@@ -336,19 +337,20 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
     taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
 
-    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED.
+    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
     """
     FinishImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.FinishImportRequest, _watchlist_pb2.FinishImportResponse]  # type: ignore[assignment]
     """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
     person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
 
-    NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS.
+    NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS,
+    IMPORT_STALE.
     """
     ApproveImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ApproveImportRequest, _watchlist_pb2.ApproveImportResponse]  # type: ignore[assignment]
     """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
     NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-    list's entries of this source changed since it was finished: finish it again).
+    list's entries of this source changed since it was begun: drop it, and begin anew).
     """
     CancelImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.CancelImportRequest, _watchlist_pb2.CancelImportResponse]  # type: ignore[assignment]
     """Drops an import that was not applied, with all its rows and keys. Dropping again changes nothing.
@@ -639,7 +641,7 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
         taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
 
-        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED.
+        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
         """
 
     @_abc_1.abstractmethod
@@ -651,7 +653,8 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
         person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
 
-        NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS.
+        NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS,
+        IMPORT_STALE.
         """
 
     @_abc_1.abstractmethod
@@ -663,7 +666,7 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
         NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-        list's entries of this source changed since it was finished: finish it again).
+        list's entries of this source changed since it was begun: drop it, and begin anew).
         """
 
     @_abc_1.abstractmethod
