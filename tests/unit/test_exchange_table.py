@@ -1,0 +1,151 @@
+"""CSV of entries: read whatever program wrote it, with the right delimiter, and safe in a spreadsheet when written."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from borderpost.exchange import table
+from borderpost.exchange.choices import Choices
+from borderpost.exchange.problems import ROW_REASONS, FileUnusableError
+from fakes.exchange import TEXT, entries, read, reason_of
+
+HEADER = "record_id,surname,given_names,birth_date,documents,reason_code,source_reference,valid_until"
+GOOD = "r1,ÅBERG,EVA,1980-07-XX,P:UTO:L898902C3,A1,4711/26,2030-12-31"
+CONTENT = "Somebodysname"
+
+
+def rows(*lines: str, end: str = "\r\n"):
+    return read(end.join([HEADER, *lines]).encode(), "csv")
+
+
+def test_a_row_is_read():
+    (got,) = rows(GOOD)
+    assert got.record_id == "r1"
+    assert got.entry.names[0].primary_identifier == "ÅBERG"
+    assert (got.entry.birth_date.year, got.entry.birth_date.HasField("day")) == (1980, False)
+    assert got.entry.documents[0].issuing_state == "UTO"
+
+
+@given(st.lists(entries(), max_size=4))
+def test_what_is_written_is_read_again(written):
+    out = io.BytesIO()
+    assert table.write_entries(out, written) == len(written)
+    read_again = read(out.getvalue(), "csv")
+    assert [got.record_id for got in read_again] == [entry.entry_id for entry in written]
+    for entry in written:
+        entry.entry_id = ""
+    assert [got.entry for got in read_again] == written
+
+
+@given(st.lists(TEXT, min_size=1))
+def test_a_cell_of_several_values_is_read_as_it_was_written(values):
+    assert table.split_cell(table.join_cell(values)) == values
+
+
+@given(TEXT)
+def test_no_cell_that_is_written_is_a_formula(text):
+    guarded = table._guarded(text)
+    assert guarded[0] not in "=+-@\t\r"
+    assert table._unguarded(guarded) == text
+
+
+def test_an_apostrophe_that_belongs_to_a_name_stays():
+    (got,) = rows(GOOD.replace("ÅBERG", "'t Hooft"))
+    assert got.entry.names[0].primary_identifier == "'t Hooft"
+
+
+@pytest.mark.parametrize("delimiter", table.DELIMITERS)
+def test_the_delimiter_is_told_by_the_header(delimiter):
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter)
+    writer.writerow(["Record_ID", " surname", "reason_code", "source_reference", "valid_until"])
+    writer.writerow(["r1", "ONE;TWO", "A1", "x, y | z", "2030-12-31"])
+    (got,) = read(b"\xef\xbb\xbf" + out.getvalue().encode(), "csv")
+    assert [name.primary_identifier for name in got.entry.names] == ["ONE", "TWO"]
+    assert got.entry.source_reference == "x, y | z"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\n\n",
+        f"r1,{CONTENT}".encode(),
+        b"surname,reason_code\nx,y",
+        b"record_id,record_id\n",
+        b"record_id;surname,birth_date",
+        b"record_id,\xff\n",
+        b'record_id,"surname\n',
+    ],
+)
+def test_a_file_without_a_known_header_is_refused_without_telling_what_is_in_it(data):
+    with pytest.raises(FileUnusableError) as refused:
+        read(data, "csv")
+    assert CONTENT not in refused.value.message
+
+
+def test_a_delimiter_that_was_given_must_fit(tmp_path):
+    data = f"{HEADER}\n{GOOD}".encode()
+    assert read(data, "csv", Choices(tmp_path, delimiter=","))[0].HasField("entry")
+    for wrong in (";", "ab", "\n"):
+        with pytest.raises(FileUnusableError):
+            read(data, "csv", Choices(tmp_path, delimiter=wrong))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (f"r1,{CONTENT}", "ROW_NOT_CSV"),
+        (f"{GOOD},more", "ROW_NOT_CSV"),
+        (f'"r1"{CONTENT},,,,,,,', "ROW_NOT_CSV"),
+        (GOOD.replace("1980-07-XX", CONTENT), "ROW_FIELD_INVALID"),
+        (GOOD.replace("P:UTO:L898902C3", CONTENT), "ROW_FIELD_INVALID"),
+        (GOOD.replace("EVA", f"A;B;{CONTENT}"), "ROW_FIELD_INVALID"),
+        (GOOD.replace("ÅBERG", f";{CONTENT}"), "ROW_FIELD_MISSING"),
+        (GOOD.replace("ÅBERG", ";".join(["A"] * 17)), "ROW_FIELD_INVALID"),
+        (GOOD.replace("r1", ""), "ROW_FIELD_MISSING"),
+        (GOOD.replace("r1", "r" * 201), "ROW_FIELD_INVALID"),
+        (GOOD.replace("A1", ""), "ROW_FIELD_MISSING"),
+    ],
+)
+def test_a_bad_row_is_its_own_error_and_the_others_are_read(line, reason):
+    before, bad, after = rows(GOOD, line, GOOD)
+    assert reason_of(bad) == reason
+    assert CONTENT not in str(bad)
+    assert bad.error.message.startswith("line 3: ")
+    assert before.entry == after.entry
+
+
+def test_a_line_that_is_no_utf8_is_its_own_error():
+    data = "\n".join([HEADER, GOOD, GOOD]).encode() + b"\n\xff\xfe\n" + GOOD.encode()
+    assert [got.HasField("entry") for got in read(data, "csv")] == [True, True, False, True]
+
+
+def test_a_quote_that_never_closes_takes_no_more_than_one_cell_can_hold():
+    wide = GOOD + ' "" ' * 10_000
+    lines = [f'r1,"{CONTENT}', *([wide.replace('"', "")] * 12), GOOD]
+    got = rows(*lines)
+    assert reason_of(got[0]) == "ROW_NOT_CSV"
+    assert got[-1].HasField("entry")
+
+
+def test_a_cell_may_have_several_lines():
+    (got,) = rows(GOOD.replace("4711/26", '"4711\r\n/26"'))
+    assert got.entry.source_reference == "4711\n/26"
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_break_the_reader(data):
+    for got in read(HEADER.encode() + b"\n" + data, "csv"):
+        assert got.HasField("entry") or reason_of(got) in ROW_REASONS
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_the_reader(text):
+    for got in read(f"{HEADER}\n{text}".encode(errors="replace"), "csv"):
+        assert got.HasField("entry") or reason_of(got) in ROW_REASONS
