@@ -7,13 +7,17 @@ bytes of a person's name, and a template is that name again.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+import grpc
 
 from borderpost.gateway.errors import RequestIdReusedError
 from borderpost.runtime.calls import Actor, Call, Role
 from borderpost.runtime.clock import to_timestamp
 from borderpost.runtime.errors import BorderpostError, PictureDamagedError, UnavailableError
+from borderpost.runtime.status import RemoteError
 from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, types_pb2, watchlist_pb2
 
 PASSED = types_pb2.CHECK_STATUS_PASSED
@@ -137,6 +141,7 @@ class FakeFaces:
     `tokens` are the capture tokens it knows, with their visits: the status of liveness, and its reasons.
     """
 
+    model: str = "fake"
     mood: Mood = field(default_factory=Mood)
     compare_mood: Mood = field(default_factory=Mood)
     tokens: dict[tuple[bytes, str], tuple[types_pb2.CheckStatus.ValueType | str, ...]] = field(
@@ -157,7 +162,7 @@ class FakeFaces:
         if frames[0] == NOBODY:
             answer.problems.add(code="NO_FACE", advice=LOOK.get(language, LOOK["en"]))
         else:
-            answer.template.model_id, answer.template.values = "fake", frames[0]
+            answer.template.model_id, answer.template.values = self.model, frames[0]
         return answer
 
     def _liveness(self, request: faces_pb2.ExtractTemplateRequest) -> faces_pb2.Liveness:
@@ -178,11 +183,21 @@ class FakeFaces:
 
 @dataclass
 class FakeWatchlists:
-    """One list, of the faces, documents and surnames in `wanted`."""
+    """One list, of the faces, documents and surnames in `wanted`; those in `suppressed` too, as suppressed ones.
+
+    `pair` is what a candidate carries for ProposeSuppression. `similar` makes documents that agree but for
+    a character. `entries` are its entries by id, oldest first: their pictures, and the models of their templates.
+    """
 
     wanted: set[bytes] = field(default_factory=set)
+    suppressed: set[bytes] = field(default_factory=set)
+    similar: bool = False
+    pair: bytes = b""
     mood: Mood = field(default_factory=Mood)
     proposed: list[watchlist_pb2.Entry] = field(default_factory=list)
+    staged: list[watchlist_pb2.ImportRow] = field(default_factory=list)
+    entries: dict[str, tuple[list[bytes], set[str]]] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
 
     async def search(
         self, request: watchlist_pb2.SearchRequest, call: Call, seconds: float
@@ -198,7 +213,12 @@ class FakeWatchlists:
         result = answer.results.add()
         for kind, values in looked_for.items():
             if self.wanted & set(values):
-                result.candidates.add(entry_id="entry", kind=kind)
+                found = result.candidates.add(entry_id="entry", kind=kind, pair=self.pair)
+                if kind == watchlist_pb2.MATCH_KIND_DOCUMENT:
+                    found.number.exact = not self.similar
+            if self.suppressed & set(values):
+                mark = watchlist_pb2.SuppressionMark(suppression_id="suppression")
+                result.candidates.add(entry_id="another", kind=kind, pair=self.pair, suppressed=mark)
         return answer
 
     async def propose(
@@ -207,6 +227,42 @@ class FakeWatchlists:
         await self.mood.show(seconds)
         self.proposed.append(entry)
         return watchlist_pb2.ProposeEntryResponse(entry=entry)
+
+    async def stage_rows(
+        self, request: watchlist_pb2.StageRowsRequest, call: Call, seconds: float
+    ) -> watchlist_pb2.StageRowsResponse:
+        await self.mood.show(seconds)
+        self.staged += request.rows
+        answer = watchlist_pb2.StageRowsResponse(
+            errors=[row.error for row in request.rows if row.HasField("error")]
+        )
+        getattr(answer, "import").import_id = request.import_id
+        return answer
+
+    async def without_model(
+        self, request: watchlist_pb2.ListWithoutModelRequest, call: Call, seconds: float
+    ) -> watchlist_pb2.ListWithoutModelResponse:
+        await self.mood.show(seconds)
+        behind = list(self.entries).index(request.page_token) + 1 if request.page_token else 0
+        left = [
+            (entry_id, pictures)
+            for entry_id, (pictures, models) in list(self.entries.items())[behind:]
+            if request.model_id not in models
+        ]
+        shown = left[: request.page_size]
+        return watchlist_pb2.ListWithoutModelResponse(
+            entries=[watchlist_pb2.EntryPictures(entry_id=i, pictures=pictures) for i, pictures in shown],
+            next_page_token=shown[-1][0] if len(left) > len(shown) else "",
+        )
+
+    async def add_templates(
+        self, entry_id: str, templates: Sequence[types_pb2.Template], call: Call, seconds: float
+    ) -> watchlist_pb2.AddTemplatesResponse:
+        await self.mood.show(seconds)
+        if entry_id in self.removed:
+            raise RemoteError(grpc.StatusCode.NOT_FOUND, "ENTRY_NOT_FOUND", "entry_id: there is none")
+        self.entries[entry_id][1].update(template.model_id for template in templates)
+        return watchlist_pb2.AddTemplatesResponse()
 
 
 @dataclass

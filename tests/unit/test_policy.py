@@ -180,6 +180,10 @@ def test_the_policy_that_comes_with_borderpost_tolerates_nothing():
     assert not POLICY.tolerated
 
 
+def test_the_policy_that_comes_with_borderpost_clears_in_spite_of_suppressed_candidates():
+    assert POLICY.refer_suppressed is False
+
+
 @pytest.mark.parametrize("code", ["V", "VA", "XX", "<"])
 def test_what_is_no_travel_document_refers_even_if_everything_passed(code):
     decision = decide(POLICY, Traveler("north", "ENTRY", code, 1), checks())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import grpc
 import pytest
 
 from borderpost.cli.reference import pages
@@ -46,6 +47,15 @@ def test_every_reason_that_the_code_gives_is_explained():
     }
     unexplained = given - REASONS.keys() - names - NOT_REASONS
     assert not unexplained
+
+
+def test_every_reason_with_which_work_on_watchlists_is_refused_is_explained():
+    """As the comments of the service's methods name them, after the code of gRPC."""
+    source = (ROOT / "protos/borderpost/v1/watchlist.proto").read_text(encoding="utf-8")
+    service = source[: source.index("// Why a list exists.")]
+    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", service)) - {code.name for code in grpc.StatusCode}
+    assert len(named) > 20
+    assert named - {"INVALID_REQUEST", "PURPOSE_MISSING"} <= REASONS.keys()
 
 
 def test_every_refusal_of_a_challenge_is_explained():

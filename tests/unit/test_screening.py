@@ -8,14 +8,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from borderpost.gateway.app import Gateway, Services
 from borderpost.gateway.domain import CHIP_FILES, ScreenRequest
-from borderpost.gateway.errors import DecisionLogUnavailableError, PictureUnusableError, RequestIdReusedError
+from borderpost.gateway.errors import DecisionLogUnavailableError, RequestIdReusedError
 from borderpost.gateway.policy import load_policy
-from borderpost.runtime.clock import new_id
+from borderpost.gateway.record import MAX_PAIR_BYTES
+from borderpost.gateway.servicer import GatewayServicer
+from borderpost.runtime import calls
+from borderpost.runtime.clock import SystemClock, new_id, to_timestamp
 from borderpost.runtime.errors import PictureDamagedError
-from borderpost.v1 import documents_pb2, types_pb2, watchlist_pb2
+from borderpost.v1 import documents_pb2, gateway_pb2, types_pb2, watchlist_pb2
 from fakes.services import (
     DAMAGED,
     DOWN,
@@ -35,13 +39,13 @@ SECONDS = 1.0
 class Border:
     """A gateway over fakes, in a world of two people with a document each."""
 
-    def __init__(self):
+    def __init__(self, policy=None):
         self.documents = FakeDocuments({b"DOC1": b"anna", b"DOC2": b"bert"})
         self.faces = FakeFaces()
         self.watchlists = FakeWatchlists()
         self.decisions = FakeDecisions()
         services = Services(self.documents, self.faces, self.watchlists, self.decisions)
-        self.gateway = Gateway(services, load_policy(None), commit_seconds=0.4)
+        self.gateway = Gateway(services, policy or load_policy(None), commit_seconds=0.4)
 
     async def screen(self, page=b"DOC1", frame=b"anna", **changes):
         return await self.gateway.screen(request(page, frame, **changes), KIOSK_CALL, SECONDS)
@@ -97,6 +101,120 @@ async def test_a_wrong_check_digit_refers(border):
 async def test_a_candidate_refers(border, wanted, reason):
     border.watchlists.wanted.add(wanted)
     assert await border.outcome() == ("REFER", (reason,))
+
+
+def referring_suppressed():
+    standard = load_policy(None)
+    return replace(standard, policy=standard.policy.model_copy(update={"refer_suppressed": True}))
+
+
+SUPPRESSIBLE = pytest.mark.parametrize(
+    ("whom", "check"), [(b"anna", "WATCHLIST_FACE"), (b"SPECIMEN", "WATCHLIST_NAME")]
+)
+
+
+@SUPPRESSIBLE
+async def test_a_suppressed_candidate_does_not_refer_by_itself_and_the_record_says_so(border, whom, check):
+    border.watchlists.suppressed.add(whom)
+    assert await border.outcome() == ("CLEAR", ())
+    [record] = border.decisions.records
+    noted = {made.name: (made.status, list(made.reasons)) for made in record.screening.checks if made.reasons}
+    assert noted[check] == (types_pb2.CHECK_STATUS_PASSED, ["WATCHLIST_CANDIDATE_SUPPRESSED"])
+    [candidate] = record.payload.watchlists[0].candidates
+    assert candidate.suppressed.suppression_id == "suppression"
+
+
+@SUPPRESSIBLE
+async def test_a_policy_can_have_suppressed_candidates_referred_all_the_same(whom, check):
+    border = Border(referring_suppressed())
+    border.watchlists.suppressed.add(whom)
+    assert await border.outcome() == ("REFER", ("WATCHLIST_CANDIDATE_SUPPRESSED",))
+    assert await Border(referring_suppressed()).outcome() == ("CLEAR", ())
+
+
+@SUPPRESSIBLE
+async def test_another_candidate_beside_a_suppressed_one_refers(border, whom, check):
+    border.watchlists.suppressed.add(whom)
+    border.watchlists.wanted.add(whom)
+    assert await border.outcome() == ("REFER", (check.replace("WATCHLIST_", "WATCHLIST_CANDIDATE_BY_"),))
+
+
+async def test_a_suppressed_candidate_does_not_pass_what_was_not_searched(border):
+    border.watchlists.suppressed.add(b"anna")
+    search = border.watchlists.search
+
+    async def of_another_model(*arguments):
+        answer = await search(*arguments)
+        answer.searched_by.remove(watchlist_pb2.MATCH_KIND_FACE)
+        return answer
+
+    border.watchlists.search = of_another_model
+    assert await border.outcome() == ("REFER", ("WATCHLISTS_HOLD_ANOTHER_MODEL",))
+
+
+async def test_a_listed_document_refers_even_if_something_marks_it_as_suppressed(border):
+    border.watchlists.suppressed.add(b"DOC1")
+    assert await border.outcome() == ("REFER", ("WATCHLIST_CANDIDATE_BY_DOCUMENT",))
+
+
+async def test_a_number_that_could_be_a_misread_listed_one_refers_and_says_so(border):
+    border.watchlists.wanted.add(b"DOC1")
+    border.watchlists.similar = True
+    assert await border.outcome() == ("REFER", ("WATCHLIST_DOCUMENT_SIMILAR",))
+    border.watchlists.suppressed.add(b"DOC1")  # a second candidate, whose number is the same
+    assert await border.outcome() == (
+        "REFER",
+        ("WATCHLIST_CANDIDATE_BY_DOCUMENT", "WATCHLIST_DOCUMENT_SIMILAR"),
+    )
+
+
+async def test_the_pair_of_a_candidate_is_kept_for_officers_and_never_told_to_the_kiosk(border):
+    border.watchlists.wanted.add(b"anna")
+    border.watchlists.pair = b"sealed templates"
+    calls.enter(KIOSK_CALL)
+    servicer = GatewayServicer(border.gateway, None, SystemClock(), SECONDS)
+    asked = gateway_pb2.ScreenTravelerRequest(
+        request_id=new_id(),
+        visit_id=new_id(),
+        attempt=1,
+        direction=types_pb2.DIRECTION_ENTRY,
+        kiosk_time=to_timestamp(datetime(2026, 11, 24, tzinfo=UTC)),
+        document_page=b"DOC1",
+        live_frames=[b"anna"],
+    )
+    with capture_logs() as logs:
+        answer = await servicer.ScreenTraveler(asked, NoDeadline())
+    [record] = border.decisions.records
+    assert record.payload.watchlists[0].candidates[0].pair == border.watchlists.pair
+    assert border.watchlists.pair not in record.screening.SerializeToString()
+    assert border.watchlists.pair not in answer.SerializeToString()
+    assert "sealed" not in str(logs)
+    assert answer.outcome == types_pb2.OUTCOME_REFER
+
+
+async def test_a_record_keeps_every_candidate_and_the_pairs_that_the_log_has_room_for(border):
+    search, pair = border.watchlists.search, b"p" * 6000
+
+    async def many(*arguments):
+        answer = await search(*arguments)
+        for _ in range(500):
+            answer.results[0].candidates.add(entry_id="e", kind=watchlist_pb2.MATCH_KIND_FACE, pair=pair)
+        return answer
+
+    border.watchlists.search = many
+    assert (await border.outcome())[0] == "REFER"
+    kept = border.decisions.records[0].payload.watchlists[0].candidates
+    with_pair = [candidate for candidate in kept if candidate.pair]
+    assert len(kept) == 500
+    assert list(kept[: len(with_pair)]) == with_pair
+    assert len(with_pair) == MAX_PAIR_BYTES // len(pair)
+
+
+class NoDeadline:
+    """A call whose caller set no deadline."""
+
+    def time_remaining(self):
+        return None
 
 
 async def test_a_portrait_on_a_list_refers_even_when_the_live_face_is_another(border):
@@ -312,24 +430,6 @@ async def test_every_step_is_in_the_record_with_what_became_of_it(border):
     }
     assert steps["compare"].status == types_pb2.STEP_STATUS_FAILED
     assert steps["compare"].reason == "UNAVAILABLE"
-
-
-async def test_enrolling_makes_a_template_of_each_picture(border):
-    entry = await border.gateway.enrol(watchlist_pb2.Entry(), [b"anna", b"anna"], KIOSK_CALL, SECONDS)
-    assert [template.values for template in entry.templates] == [b"anna", b"anna"]
-
-
-async def test_enrolling_says_which_picture_is_unusable(border):
-    with pytest.raises(PictureUnusableError, match=r"pictures\[1\].*NO_FACE"):
-        await border.gateway.enrol(watchlist_pb2.Entry(), [b"anna", NOBODY], KIOSK_CALL, SECONDS)
-    assert not border.watchlists.proposed
-
-
-async def test_enrolling_says_which_picture_is_damaged_in_the_words_of_its_own_request(border):
-    with pytest.raises(PictureDamagedError) as caught:
-        await border.gateway.enrol(watchlist_pb2.Entry(), [b"anna", DAMAGED], KIOSK_CALL, SECONDS)
-    assert caught.value.message == "pictures[1]: truncated"
-    assert caught.value.details["field"] == "pictures[1]"
 
 
 PASSED, FAILED = types_pb2.CHECK_STATUS_PASSED, types_pb2.CHECK_STATUS_FAILED

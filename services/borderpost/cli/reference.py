@@ -35,8 +35,8 @@ def _settings() -> str:
 
 def _reasons() -> str:
     intro = (
-        "The reason codes of a screening, as they stand in the decision log, and what they mean to an officer.\n"
-        "Codes never change their meaning; new ones may come."
+        "The reason codes of a screening, as they stand in the decision log, and what they mean to an officer; at the\n"
+        "end those with which work on watchlists is refused. Codes never change their meaning; new ones may come."
     )
     return _page(
         "Reasons", intro, ("code", "meaning"), ((f"`{code}`", text) for code, text in REASONS.items())

@@ -6,6 +6,7 @@ import grpc
 
 from borderpost.gateway.adapters.grpc_clients import GrpcDecisions, GrpcDocuments, GrpcFaces, GrpcWatchlists
 from borderpost.gateway.app import Gateway, Services
+from borderpost.gateway.enrolment import Enrolment
 from borderpost.gateway.front import FORWARDED, STREAMED, register_front
 from borderpost.gateway.policy import load_policy
 from borderpost.gateway.servicer import GatewayServicer
@@ -31,7 +32,8 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
         GrpcDecisions(channels["decisions"]),
     )
     gateway = Gateway(services, policy, settings.gateway.commit_seconds)
-    servicer = GatewayServicer(gateway, SystemClock(), settings.gateway.screening_seconds)
+    enrolment = Enrolment(services.faces, services.watchlists)
+    servicer = GatewayServicer(gateway, enrolment, SystemClock(), settings.gateway.screening_seconds)
 
     def register(server: grpc.aio.Server) -> None:
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, server)

@@ -1,4 +1,4 @@
-"""The use cases of the gateway: screen a traveler, enrol a person for a watchlist."""
+"""The use case of the gateway: screen a traveler. Those around watchlist entries are in `enrolment`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import grpc
 import structlog
 
 from borderpost.gateway.assess import assess
+from borderpost.gateway.deadline import left
 from borderpost.gateway.domain import CheckResult, Decision, Findings, ScreenRequest
 from borderpost.gateway.errors import (
     DecisionLogUnavailableError,
-    PictureUnusableError,
     RequestIdReusedError,
 )
+from borderpost.gateway.pictures import about, own_field, refuses_picture
 from borderpost.gateway.policy import PolicyVersion, Traveler, decide
 from borderpost.gateway.ports import Decisions, Documents, Faces, Watchlists
 from borderpost.gateway.record import record_of
@@ -77,7 +78,7 @@ class Gateway:
         # 2. Look, keeping the time that the commit needs.
         findings = await self._look(request, call, until - self._commit_seconds)
         # 3. Decide: pure, from the findings and the policy alone.
-        checks = assess(findings)
+        checks = assess(findings, self._policy.policy.refer_suppressed)
         traveler = Traveler(
             request.crossing,
             types_pb2.Direction.Name(request.direction).removeprefix("DIRECTION_"),
@@ -88,28 +89,6 @@ class Gateway:
         decision = decide(self._policy.policy, traveler, checks)
         # 4. Commit. No reply before it.
         return await self._commit(request, findings, checks, decision, call)
-
-    async def enrol(
-        self, entry: watchlist_pb2.Entry, pictures: Sequence[bytes], call: Call, seconds: float
-    ) -> watchlist_pb2.Entry:
-        """Make a template of each picture and propose the entry with them. Raises PictureUnusableError."""
-        until = time.monotonic() + seconds
-        for number, picture in enumerate(pictures):
-            field = f"pictures[{number}]"
-            request = faces_pb2.ExtractTemplateRequest(
-                frames=[picture], profile=faces_pb2.CAPTURE_PROFILE_ENROLMENT
-            )
-            try:
-                extraction = await self._services.faces.extract(request, call, _left(until))
-            except BorderpostError as error:
-                raise _about(field, error) if _refuses_picture(error) else error from None
-            if extraction.problems or not extraction.HasField("template"):
-                codes = ", ".join(problem.code for problem in extraction.problems) or "NO_TEMPLATE"
-                raise PictureUnusableError(
-                    f"{field}: no usable face in it ({codes}): use another picture", field=field
-                )
-            entry.templates.append(extraction.template)
-        return (await self._services.watchlists.propose(entry, call, _left(until))).entry
 
     async def _find(self, request: ScreenRequest, call: Call) -> decisions_pb2.LogEntry | None:
         try:
@@ -247,8 +226,8 @@ class _Looking:
             result = await work
         except BorderpostError as error:
             reason = error.reason
-            if field and _refuses_picture(error):
-                self.refusal = self.refusal or _about(_own_field(field, error), error)
+            if field and refuses_picture(error):
+                self.refusal = self.refusal or about(own_field(field, error), error)
             else:
                 _log.warning("step_failed", step=name, reason=reason)
         status = types_pb2.STEP_STATUS_FAILED if reason else types_pb2.STEP_STATUS_DONE
@@ -268,12 +247,7 @@ class _Looking:
         )
 
     def _left(self) -> float:
-        return _left(self._until)
-
-
-def _left(until: float) -> float:
-    """Return the seconds until then; a deadline that has passed is one that passes at once."""
-    return max(until - time.monotonic(), 0.001)
+        return left(self._until)
 
 
 def _template(extraction: faces_pb2.ExtractTemplateResponse | None) -> types_pb2.Template | None:
@@ -297,24 +271,6 @@ def _add_text(request: watchlist_pb2.SearchRequest, mrz: documents_pb2.Mrz) -> N
         request.name.primary_identifier = mrz.primary_identifier
         request.name.secondary_identifier = mrz.secondary_identifier
         request.birth_date.CopyFrom(mrz.birth_date)
-
-
-def _refuses_picture(error: BorderpostError) -> bool:
-    return error.reason.startswith("PICTURE_")
-
-
-def _own_field(field: str, error: BorderpostError) -> str:
-    """Return the field of the gateway's request that an error is about: "live_frames[2]"."""
-    theirs, bracket, number = error.details.get("field", "").partition("[")
-    return theirs if theirs == "portrait_page" else field + bracket + number
-
-
-def _about(field: str, error: BorderpostError) -> BorderpostError:
-    """Say an error about a picture in the words of the gateway's own request."""
-    _, _, what = error.message.partition(": ")
-    error.message = f"{field}: {what or error.message}"
-    error.details = {**error.details, "field": field}
-    return error
 
 
 def _no_log(error: BorderpostError) -> NoReturn:

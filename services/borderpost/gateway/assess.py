@@ -20,23 +20,30 @@ _STATUS = {
     types_pb2.CHECK_STATUS_UNDETERMINED: Status.UNDETERMINED,
 }
 
+SUPPRESSED = ("WATCHLIST_CANDIDATE_SUPPRESSED",)
+"""Of a check that passed: it did so in spite of a candidate. Of one that failed: the policy wants that referred."""
+
 _BY_DOCUMENT = watchlist_pb2.MATCH_KIND_DOCUMENT
 _KNOWN_MATCHES = frozenset(
     {watchlist_pb2.MATCH_KIND_FACE, watchlist_pb2.MATCH_KIND_DOCUMENT, watchlist_pb2.MATCH_KIND_NAME}
 )
 
 
-def assess(findings: Findings) -> tuple[CheckResult, ...]:
-    """Return every check, in the order of `CheckKind`."""
+def assess(findings: Findings, refer_suppressed: bool = False) -> tuple[CheckResult, ...]:
+    """Return every check, in the order of `CheckKind`.
+
+    `refer_suppressed`: whether a watchlist candidate refers even if officers have found that the holder of the
+    document isn't the person of the entry.
+    """
     return (
         _document_optical(findings),
         _document_electronic(findings),
         _face_capture(findings),
         _face_match(findings),
         _liveness(findings),
-        _watchlist_face(findings),
+        _watchlist_face(findings, refer_suppressed),
         _watchlist_document(findings),
-        _watchlist_name(findings),
+        _watchlist_name(findings, refer_suppressed),
         _chip_data(findings),
         _of_chip(findings, _verdict(CheckKind.DOCUMENT_CONSISTENT, combined.consistency(findings))),
         _of_chip(findings, _document_combined(findings)),
@@ -124,63 +131,74 @@ def _liveness(findings: Findings) -> CheckResult:
     return CheckResult(kind, status, () if status is Status.PASSED else reasons)
 
 
-def _watchlist_face(findings: Findings) -> CheckResult:
+def _watchlist_face(findings: Findings, refer_suppressed: bool) -> CheckResult:
     kind, searched = CheckKind.WATCHLIST_FACE, findings.watchlists
     live_problems = findings.live.problems if findings.live else ()
     if searched is None:
         return _no_search(kind, findings, live_problems)
     if not searched.results:
         return _no_lists(kind)
-    if _candidates(searched, watchlist_pb2.MATCH_KIND_FACE):
-        return CheckResult(kind, Status.FAILED, ("WATCHLIST_CANDIDATE_BY_FACE",))
+    found, suppressed = _candidates(searched, watchlist_pb2.MATCH_KIND_FACE)
+    if found or (suppressed and refer_suppressed):
+        return CheckResult(kind, Status.FAILED, ("WATCHLIST_CANDIDATE_BY_FACE",) if found else SUPPRESSED)
     if findings.live is None:
         return _not_checked(kind)
     if not findings.live.HasField("template"):
         return _retake(kind, Status.NOT_PERFORMED, live_problems, "NO_LIVE_TEMPLATE")
     if watchlist_pb2.MATCH_KIND_FACE not in searched.searched_by:
         return CheckResult(kind, Status.NOT_PERFORMED, ("WATCHLISTS_HOLD_ANOTHER_MODEL",))
-    return CheckResult(kind, Status.PASSED)
+    return CheckResult(kind, Status.PASSED, SUPPRESSED if suppressed else ())
 
 
 def _watchlist_document(findings: Findings) -> CheckResult:
-    return _watchlist_text(
-        findings,
-        CheckKind.WATCHLIST_DOCUMENT,
-        watchlist_pb2.MATCH_KIND_DOCUMENT,
-        ("WATCHLIST_CANDIDATE_BY_DOCUMENT", "NO_DOCUMENT_NUMBER"),
+    kind, searched = CheckKind.WATCHLIST_DOCUMENT, findings.watchlists
+    found, suppressed = _candidates(searched, watchlist_pb2.MATCH_KIND_DOCUMENT) if searched else ([], [])
+    # A listed document is listed whoever holds it: it is never suppressed.
+    listed = [*found, *suppressed]
+    reasons = dict.fromkeys(
+        "WATCHLIST_DOCUMENT_SIMILAR" if _is_similar(candidate) else "WATCHLIST_CANDIDATE_BY_DOCUMENT"
+        for candidate in sorted(listed, key=_is_similar)
     )
+    asked = findings.document.mrz.document.number if findings.document else ""
+    return _watchlist_text(findings, kind, (tuple(reasons), ()), (_BY_DOCUMENT, asked, "NO_DOCUMENT_NUMBER"))
 
 
-def _watchlist_name(findings: Findings) -> CheckResult:
-    return _watchlist_text(
-        findings,
-        CheckKind.WATCHLIST_NAME,
-        watchlist_pb2.MATCH_KIND_NAME,
-        ("WATCHLIST_CANDIDATE_BY_NAME", "NO_NAME"),
-    )
+def _watchlist_name(findings: Findings, refer_suppressed: bool) -> CheckResult:
+    kind, searched = CheckKind.WATCHLIST_NAME, findings.watchlists
+    found, suppressed = _candidates(searched, watchlist_pb2.MATCH_KIND_NAME) if searched else ([], [])
+    reasons = ("WATCHLIST_CANDIDATE_BY_NAME",) if found else ()
+    note = SUPPRESSED if suppressed else ()
+    if refer_suppressed:
+        reasons, note = reasons or note, ()
+    asked = findings.document.mrz.primary_identifier if findings.document else ""
+    return _watchlist_text(findings, kind, (reasons, note), (watchlist_pb2.MATCH_KIND_NAME, asked, "NO_NAME"))
 
 
 def _watchlist_text(
-    findings: Findings, kind: CheckKind, match: watchlist_pb2.MatchKind.ValueType, reasons: tuple[str, str]
+    findings: Findings,
+    kind: CheckKind,
+    found: tuple[tuple[str, ...], tuple[str, ...]],
+    asked: tuple[watchlist_pb2.MatchKind.ValueType, str, str],
 ) -> CheckResult:
-    """Assess a search by what the page says. `reasons`: of a candidate, and of nothing to search by."""
+    """Assess a search by what the page says.
+
+    `found`: the reasons of candidates, and what is to be noted of those that are none to refer. `asked`: how and by
+    what was searched, and the reason where there was nothing to search by.
+    """
     searched, problems = findings.watchlists, findings.document.problems if findings.document else ()
     if searched is None:
         return _no_search(kind, findings, problems)
     if not searched.results:
         return _no_lists(kind)
-    if _candidates(searched, match):
-        return CheckResult(kind, Status.FAILED, reasons[:1])
+    reasons, note = found
+    if reasons:
+        return CheckResult(kind, Status.FAILED, reasons)
     if findings.document is None:
         return _not_checked(kind)
-    asked = (
-        findings.document.mrz.document.number
-        if match == _BY_DOCUMENT
-        else findings.document.mrz.primary_identifier
-    )
-    if match in searched.searched_by and asked:
-        return CheckResult(kind, Status.PASSED)
-    return _retake(kind, Status.NOT_PERFORMED, problems, reasons[1])
+    match, text, nothing = asked
+    if match in searched.searched_by and text:
+        return CheckResult(kind, Status.PASSED, note)
+    return _retake(kind, Status.NOT_PERFORMED, problems, nothing)
 
 
 def _no_search(
@@ -201,10 +219,24 @@ def _no_lists(kind: CheckKind) -> CheckResult:
     return CheckResult(kind, Status.NOT_PERFORMED, ("NO_WATCHLISTS",))
 
 
-def _candidates(searched: watchlist_pb2.SearchResponse, match: watchlist_pb2.MatchKind.ValueType) -> bool:
-    """Tell whether there is a candidate by `match`, or by a kind that this version doesn't know."""
-    kinds = {candidate.kind for result in searched.results for candidate in result.candidates}
-    return match in kinds or not kinds <= _KNOWN_MATCHES
+def _candidates(
+    searched: watchlist_pb2.SearchResponse, match: watchlist_pb2.MatchKind.ValueType
+) -> tuple[list[watchlist_pb2.Candidate], list[watchlist_pb2.Candidate]]:
+    """Return the candidates by `match`, or by a kind that this version doesn't know: those that count, and the
+    suppressed ones, which officers have found to be somebody else."""
+    found: list[watchlist_pb2.Candidate] = []
+    suppressed: list[watchlist_pb2.Candidate] = []
+    for candidate in (candidate for result in searched.results for candidate in result.candidates):
+        if candidate.kind == match and candidate.HasField("suppressed"):
+            suppressed.append(candidate)
+        elif candidate.kind == match or candidate.kind not in _KNOWN_MATCHES:
+            found.append(candidate)
+    return found, suppressed
+
+
+def _is_similar(candidate: watchlist_pb2.Candidate) -> bool:
+    """Tell whether a document's number is not the listed one, but could be a misreading of it."""
+    return candidate.HasField("number") and not candidate.number.exact
 
 
 def _verdict(

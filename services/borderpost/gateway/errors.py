@@ -26,3 +26,10 @@ class PictureUnusableError(BorderpostError):
 
     code = grpc.StatusCode.INVALID_ARGUMENT
     reason = "PICTURE_UNUSABLE"
+
+
+class FaceModelChangedError(BorderpostError):
+    """The faces service was given another model while templates were made for a list."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = "FACE_MODEL_CHANGED"

@@ -87,6 +87,7 @@ class Policy(BaseModel):
     face_match_fmr: float = Field(gt=0, le=0.01)
     travel_documents: frozenset[str] = Field(min_length=1)
     tolerated: frozenset[Reason] = frozenset()
+    refer_suppressed: bool = False
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

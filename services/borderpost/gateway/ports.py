@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from borderpost.runtime.calls import Call
@@ -46,6 +47,21 @@ class Watchlists(Protocol):
         self, entry: watchlist_pb2.Entry, call: Call, seconds: float
     ) -> watchlist_pb2.ProposeEntryResponse:
         """Propose an entry."""
+
+    async def stage_rows(
+        self, request: watchlist_pb2.StageRowsRequest, call: Call, seconds: float
+    ) -> watchlist_pb2.StageRowsResponse:
+        """Take rows of an import."""
+
+    async def without_model(
+        self, request: watchlist_pb2.ListWithoutModelRequest, call: Call, seconds: float
+    ) -> watchlist_pb2.ListWithoutModelResponse:
+        """List entries that have a face and no template of a model, with their pictures."""
+
+    async def add_templates(
+        self, entry_id: str, templates: Sequence[types_pb2.Template], call: Call, seconds: float
+    ) -> watchlist_pb2.AddTemplatesResponse:
+        """Add templates, all of one model, to an entry that has none of it."""
 
 
 class Decisions(Protocol):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from borderpost.gateway import combined
 from borderpost.gateway.domain import Advice, CheckResult, Decision, Findings, ScreenRequest
 from borderpost.runtime.clock import to_timestamp
-from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2
+from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2, watchlist_pb2
 
-PAYLOAD_SCHEMA = 1
+PAYLOAD_SCHEMA: Final = 1
+
+MAX_PAIR_BYTES: Final = 1024 * 1024
+"""Pairs that a record keeps, for an officer to suppress. One has about 6 KB: the templates of the request. The log
+takes records of 3 MiB, and a screening without a record is none."""
 
 
 def record_of(
@@ -49,8 +54,18 @@ def _payload(findings: Findings) -> decisions_pb2.ScreeningPayload:
         _add_document(payload, findings.document, findings)
     _add_faces(payload, findings)
     if findings.watchlists:
-        payload.watchlists.extend(findings.watchlists.results)
+        _add_watchlists(payload, findings.watchlists)
     return payload
+
+
+def _add_watchlists(payload: decisions_pb2.ScreeningPayload, searched: watchlist_pb2.SearchResponse) -> None:
+    """Keep every candidate, and the pairs of as many as there is room for, in the order of the answer."""
+    payload.watchlists.extend(searched.results)
+    room = MAX_PAIR_BYTES
+    for candidate in (candidate for result in payload.watchlists for candidate in result.candidates):
+        room -= len(candidate.pair)
+        if room < 0:
+            candidate.ClearField("pair")
 
 
 def _add_document(

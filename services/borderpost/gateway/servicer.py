@@ -10,6 +10,7 @@ from structlog.contextvars import bind_contextvars
 
 from borderpost.gateway import validate
 from borderpost.gateway.app import Gateway, Screened
+from borderpost.gateway.enrolment import Enrolment
 from borderpost.runtime import calls
 from borderpost.runtime.clock import Clock
 from borderpost.runtime.context import seconds_left
@@ -21,11 +22,18 @@ ENROL_SECONDS: Final = 30.0
 """Longest time for an enrolment, if the caller's own deadline isn't shorter."""
 
 
+BATCH_SECONDS: Final = 60.0
+"""The same for a batch of rows or entries: 50 rows of four pictures each take 10 s on two cores."""
+
+
 class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     """Translates; decides nothing."""
 
-    def __init__(self, gateway: Gateway, clock: Clock, screening_seconds: float) -> None:
+    def __init__(
+        self, gateway: Gateway, enrolment: Enrolment, clock: Clock, screening_seconds: float
+    ) -> None:
         self._gateway = gateway
+        self._enrolment = enrolment
         self._clock = clock
         self._screening_seconds = screening_seconds
 
@@ -46,8 +54,30 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         """See gateway.proto."""
         validate.enrol_request(request)
         seconds = seconds_left(context, ENROL_SECONDS)
-        entry = await self._gateway.enrol(request.entry, request.pictures, calls.current(), seconds)
+        entry = await self._enrolment.enrol(
+            request.entry, request.pictures, request.keep_pictures, calls.current(), seconds
+        )
         return gateway_pb2.EnrolEntryResponse(entry=entry)
+
+    async def StageImportRows(
+        self, request: gateway_pb2.StageImportRowsRequest, context: Rpc
+    ) -> gateway_pb2.StageImportRowsResponse:
+        """See gateway.proto."""
+        validate.stage_request(request)
+        seconds = seconds_left(context, BATCH_SECONDS)
+        staged = await self._enrolment.stage(request.import_id, request.rows, calls.current(), seconds)
+        # `import` is a keyword, so the field is given by name.
+        return gateway_pb2.StageImportRowsResponse(
+            **{"import": getattr(staged, "import")}, errors=staged.errors
+        )
+
+    async def MigrateEntries(
+        self, request: gateway_pb2.MigrateEntriesRequest, context: Rpc
+    ) -> gateway_pb2.MigrateEntriesResponse:
+        """See gateway.proto."""
+        validate.migrate_request(request)
+        seconds = seconds_left(context, BATCH_SECONDS)
+        return await self._enrolment.migrate(request.list_id, request.page_token, calls.current(), seconds)
 
 
 def _answer(screened: Screened) -> gateway_pb2.ScreenTravelerResponse:

@@ -15,6 +15,10 @@ from borderpost.v1 import documents_pb2, gateway_pb2, types_pb2
 MAX_ATTEMPT: Final = 100
 MAX_FRAMES: Final = 8
 MAX_PICTURES: Final = 16
+MAX_ROWS: Final = 50
+MAX_ROWS_BYTES: Final = 12 * 1024 * 1024
+"""Of one StageImportRows (gateway.proto)."""
+
 MAX_CHIP_BYTES: Final = 4 * 1024 * 1024
 """All files of a chip together (documents.proto); a portrait of 100 KB is a large one."""
 
@@ -24,8 +28,7 @@ def screen_request(
 ) -> ScreenRequest:
     """Check a ScreenTravelerRequest. Raises InvalidRequestError, PictureEmptyError."""
     for field in ("request_id", "visit_id"):
-        if not is_id(getattr(request, field)):
-            raise InvalidRequestError(f"{field}: want a UUIDv7 in canonical text form", field=field)
+        _id(field, getattr(request, field))
     if not 1 <= request.attempt <= MAX_ATTEMPT:
         raise InvalidRequestError(f"attempt: got {request.attempt}, want 1 to {MAX_ATTEMPT}", field="attempt")
     if request.direction not in (types_pb2.DIRECTION_ENTRY, types_pb2.DIRECTION_EXIT):
@@ -59,10 +62,35 @@ def enrol_request(request: gateway_pb2.EnrolEntryRequest) -> None:
     """Check what of an EnrolEntryRequest the watchlist service won't see. Raises InvalidRequestError."""
     if request.entry.templates:
         raise InvalidRequestError("entry.templates: want none, they are made of the pictures", field="entry")
+    if request.entry.pictures:
+        raise InvalidRequestError(
+            "entry.pictures: want none, but pictures with keep_pictures", field="entry.pictures"
+        )
     if len(request.pictures) > MAX_PICTURES:
         raise InvalidRequestError(
             f"pictures: got {len(request.pictures)}, want at most {MAX_PICTURES}", field="pictures"
         )
+
+
+def stage_request(request: gateway_pb2.StageImportRowsRequest) -> None:
+    """Check a StageImportRowsRequest. Raises InvalidRequestError."""
+    _id("import_id", request.import_id)
+    if len(request.rows) > MAX_ROWS:
+        raise InvalidRequestError(f"rows: got {len(request.rows)}, want at most {MAX_ROWS}", field="rows")
+    if request.ByteSize() > MAX_ROWS_BYTES:
+        raise InvalidRequestError(
+            f"rows: got {request.ByteSize():,} bytes, want at most {MAX_ROWS_BYTES:,} a call", field="rows"
+        )
+
+
+def migrate_request(request: gateway_pb2.MigrateEntriesRequest) -> None:
+    """Check a MigrateEntriesRequest; its token is read where it is used. Raises InvalidRequestError."""
+    _id("list_id", request.list_id)
+
+
+def _id(field: str, text: str) -> None:
+    if not is_id(text):
+        raise InvalidRequestError(f"{field}: want a UUIDv7 in canonical text form", field=field)
 
 
 def _chip(chip: documents_pb2.ChipFiles) -> documents_pb2.ChipFiles:

@@ -1,4 +1,4 @@
-"""What the reason codes of a screening mean, for officers, in one plain sentence each.
+"""What reason codes of screenings and of work on watchlists mean, in one plain sentence each.
 
 The codes are the protocol and never change their meaning; the sentences are for reading. docs/reasons.md is
 this table. Advice for travelers is another text, and each service's own.
@@ -17,12 +17,45 @@ _OUTCOME: Final = {
 _LOOKED_FOR: Final = {
     "WATCHLIST_CANDIDATE_BY_FACE": "A face on a watchlist is like the traveler's or the portrait's.",
     "WATCHLIST_CANDIDATE_BY_DOCUMENT": "The document's number is on a watchlist.",
-    "WATCHLIST_CANDIDATE_BY_NAME": "Name and birth date are on a watchlist.",
+    "WATCHLIST_CANDIDATE_BY_NAME": "Name and birth date are like those on a watchlist.",
+    "WATCHLIST_DOCUMENT_SIMILAR": "A number on a watchlist differs in one character that readers mistake for this one.",
+    "WATCHLIST_CANDIDATE_SUPPRESSED": "Officers found before that the document's holder isn't the person on the list.",
     "NO_WATCHLISTS": "There is no watchlist at all, so nobody could be looked for.",
     "WATCHLISTS_HOLD_ANOTHER_MODEL": "The watchlists' templates are of another face model: faces were not searched.",
     "NOTHING_TO_SEARCH_BY": "Neither a face nor the document could be read, so the watchlists were not searched.",
     "NO_DOCUMENT_NUMBER": "No document number was read, so it was not looked for.",
     "NO_NAME": "No name was read, so it was not looked for.",
+}
+
+_LIST_WORK: Final = {
+    "NOT_READY": "The index of the watchlists is being built: the same again in a moment.",
+    "LIST_NOT_PERMITTED": "The person's rights name lists, and this is none of them.",
+    "VERSION_NOT_REACHED": "This watchlist service is not yet at the version that was asked for.",
+    "WATCHLIST_NOT_FOUND": "There is no list with this id.",
+    "WATCHLIST_EXISTS": "Another list has this id or, with this authority, this name.",
+    "ENTRY_NOT_FOUND": "There is no entry with this id; it may have been removed.",
+    "ENTRY_EXISTS": "Another entry has this id.",
+    "ENTRY_EXPIRED": "The entry's validity ended before it was approved.",
+    "ENTRY_WITHDRAWN": "The entry was withdrawn before it was approved.",
+    "ENTRY_CHANGED": "The entry's templates are no longer those that were found: search again.",
+    "SECOND_PERSON_NEEDED": "Who proposed something can't approve or confirm it: another person does.",
+    "TEMPLATE_INVALID": "A template is none of a model that has a calibration.",
+    "FACE_MODEL_CHANGED": "The face engine was exchanged while templates were made: begin again.",
+    "PICTURE_UNUSABLE": "There is no usable face in a picture.",
+    "PAIR_INVALID": "What should tell who was found was not made by a search of this installation.",
+    "SUPPRESSION_NOT_FOUND": "There is no suppression with this id.",
+    "SUPPRESSION_EXISTS": "Another suppression has this id.",
+    "IMPORT_NOT_FOUND": "There is no import with this id.",
+    "IMPORT_EXISTS": "Another import has this id.",
+    "IMPORT_CLOSED": "The import takes no rows any more: it was finished, applied or dropped.",
+    "IMPORT_INCOMPLETE": "Rows of the import are missing: send them, then finish it.",
+    "IMPORT_HAS_ERRORS": "Rows of the import are in error: mend them, or have them left out.",
+    "IMPORT_NOT_FINISHED": "The import is not finished, or what it brings is approved as a whole.",
+    "IMPORT_STALE": "The list's entries of this source changed since the import was finished: finish it again.",
+    "BUNDLE_NOT_FOUND": "There is no such bundle; it may be too old, or an entry was removed since: make it again.",
+    "BUNDLE_INVALID": "The bundle is not for this installation, not signed by a known partner, or damaged.",
+    "BUNDLE_TOO_LARGE": "The bundle is larger than is taken.",
+    "PARTNER_NOT_FOUND": "The settings name no such partner.",
 }
 
 _FACE: Final = {
@@ -173,8 +206,9 @@ REASONS: Final[Mapping[str, str]] = {
     **_DOCUMENT,
     **_CHIP,
     **_NOT_CHECKED,
+    **_LIST_WORK,
 }
-"""Every reason code of a screening, and what it means."""
+"""Every reason code of a screening, and those of work on watchlists, with what it means."""
 
 
 def explain(code: str) -> str:

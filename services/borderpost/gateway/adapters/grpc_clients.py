@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -90,6 +91,25 @@ class GrpcWatchlists:
         """See the port."""
         request = watchlist_pb2.ProposeEntryRequest(entry=entry)
         return await _ask(self._stub.ProposeEntry, request, call, seconds)
+
+    async def stage_rows(
+        self, request: watchlist_pb2.StageRowsRequest, call: Call, seconds: float
+    ) -> watchlist_pb2.StageRowsResponse:
+        """See the port."""
+        return await _ask(self._stub.StageRows, request, call, seconds)
+
+    async def without_model(
+        self, request: watchlist_pb2.ListWithoutModelRequest, call: Call, seconds: float
+    ) -> watchlist_pb2.ListWithoutModelResponse:
+        """See the port."""
+        return await _ask(self._stub.ListWithoutModel, request, call, seconds)
+
+    async def add_templates(
+        self, entry_id: str, templates: Sequence[types_pb2.Template], call: Call, seconds: float
+    ) -> watchlist_pb2.AddTemplatesResponse:
+        """See the port."""
+        request = watchlist_pb2.AddTemplatesRequest(entry_id=entry_id, templates=templates)
+        return await _ask(self._stub.AddTemplates, request, call, seconds)
 
 
 class GrpcDecisions:
