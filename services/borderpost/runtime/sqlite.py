@@ -139,7 +139,7 @@ class Database:
         with self._lock:
             # The size of pages can't be changed while there is a write-ahead log.
             for statement in ("PRAGMA journal_mode = DELETE", "VACUUM", "PRAGMA journal_mode = WAL"):
-                self._writer.execute(statement)
+                self._writer.execute(statement).fetchall()
 
     def truncate_wal(self) -> bool:
         """Write the log into the database file and empty it, so that deleted content is in neither.

@@ -1,0 +1,185 @@
+"""The watchlist's store in a SQL database, its keys in another: SQLite, or PostgreSQL where there are replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import structlog
+
+from borderpost.runtime.errors import UnavailableError
+from borderpost.runtime.keys import SqlKeyStore, open_sqlite_keys
+from borderpost.runtime.sql import Connection, SqlDatabase, chunks, explained, placeholders
+from borderpost.runtime.sqlite import Database
+from borderpost.watchlist.adapters.sql_change import SqlChange
+from borderpost.watchlist.adapters.sql_former import seal_former
+from borderpost.watchlist.adapters.sql_keys import (
+    EntryKeyMissingError,
+    EntryKeys,
+    KeysDontFitError,
+    key_id,
+    open_store_key,
+    stray_keys,
+)
+from borderpost.watchlist.adapters.sql_loading import Loading
+from borderpost.watchlist.adapters.sql_reading import SqlReading
+from borderpost.watchlist.adapters.sql_schema import PAGE_BYTES, SQLITE_MIGRATIONS
+from borderpost.watchlist.domain import EntryBlock
+from borderpost.watchlist.ports import Progress, Stored
+
+WHAT = "watchlist"
+"""What can't be used, in errors."""
+
+_log = structlog.get_logger(__name__)
+
+
+class SqlStore:
+    """A `Store`. The database was opened with `sql_schema`'s migrations, the keys are in another one."""
+
+    def __init__(self, database: SqlDatabase, keys: SqlKeyStore) -> None:
+        """Open it; where both are new, make the store's own key. KeysDontFitError if they are no pair."""
+        self.database = database
+        self._keys = keys
+        self._left_over = True
+        with explained(WHAT), database.transaction() as connection:
+            _lock(connection)
+            self._own = open_store_key(connection, keys)
+
+    @contextmanager
+    def change(self) -> Iterator[SqlChange]:
+        """One change at a time, of all who share the store: durable at the block's end, undone if it raises.
+
+        The keys of what it adds are put before it is committed, those of what it removes are destroyed after it.
+        UnavailableError: the database or the key store can't be used now.
+        """
+        try:
+            with explained(WHAT), self.database.transaction() as connection:
+                entry_keys = EntryKeys(self._keys, _raise_missing)
+                change = SqlChange(connection, entry_keys, self._own, self.database.announce)
+                yield change
+                change.finish()
+        except BaseException:
+            self._left_over = True  # its keys may be put; nothing says that it isn't committed
+            raise
+        if change.removes:
+            self._destroy_keys()
+
+    @contextmanager
+    def read(self) -> Iterator[SqlReading]:
+        """One consistent state. UnavailableError."""
+        with explained(WHAT), self.database.read() as connection:
+            # A snapshot begins with its first statement: before the keys that belong to it are read.
+            connection.execute("SELECT version FROM version").fetchone()
+            yield SqlReading(connection, EntryKeys(self._keys, self._check_gone), self._own)
+
+    def load(self, progress: Progress) -> Stored:
+        """Everything that can be searched. The database is read while `blocks` are taken. UnavailableError."""
+        with ExitStack() as opened:
+            opened.enter_context(explained(WHAT))
+            snapshot = opened.enter_context(self.database.snapshot())
+            reading = SqlReading(snapshot, EntryKeys(self._keys, self._check_gone), self._own)
+            version = reading.version
+            loading = Loading(snapshot, self._check_gone, progress)
+            lists = [row["list"] for row in snapshot.execute("SELECT list FROM lists").fetchall()]
+            return Stored(
+                version=version,
+                lists=reading.lists(),
+                measured=reading.measured(lists),
+                suppressions=reading.suppressions_of(lists),
+                blocks=self._blocks(loading, opened.pop_all()),
+            )
+
+    def secret(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose: the same for all who share the store, and in no database of theirs."""
+        return self._own.for_purpose(purpose)
+
+    def wait(self, seconds: float) -> None:
+        """Return when another process may have changed the store, at the latest after that time."""
+        self.database.wait(seconds)
+
+    def scrub(self) -> None:
+        """Leave nothing of what was removed in the store's files: rows, and keys that a killed process left over."""
+        self._destroy_keys()
+        if self._left_over:
+            self._destroy_left_over()
+        if not self.database.truncate_wal():
+            _log.warning("removed_rows_still_in_wal", advice="they go with the next removal or restart")
+
+    def close(self) -> None:
+        """Close the database and the key store."""
+        self.database.close()
+        self._keys.close()
+
+    def _blocks(self, loading: Loading, opened: ExitStack) -> Iterator[EntryBlock]:
+        with opened, self._keys.all() as keys:
+            yield from loading.blocks(keys)
+
+    def _destroy_keys(self) -> None:
+        """Destroy the keys of removed entries. What can't be destroyed now stays noted for the next time."""
+        try:
+            with explained(WHAT), self.database.read() as connection:
+                doomed = [row["place"] for row in connection.execute("SELECT place FROM doomed").fetchall()]
+            if not doomed:
+                return
+            self._keys.destroy_many([key_id(place) for place in doomed])
+            with explained(WHAT), self.database.transaction() as connection:
+                connection.executemany("DELETE FROM doomed WHERE place = ?", [(place,) for place in doomed])
+        except UnavailableError as error:
+            _log.warning("keys_of_removed_entries_still_there", reason=error.reason, message=error.message)
+
+    def _destroy_left_over(self) -> None:
+        """Destroy the keys of changes that never were committed: while there is no change, or they would be its."""
+        with explained(WHAT), self.database.transaction() as connection:
+            _lock(connection)
+            places = connection.execute("SELECT place FROM entries ORDER BY place")
+            with self._keys.all() as keys:
+                stray = list(stray_keys((row["place"] for row in places), keys))
+            if stray:
+                self._keys.destroy_many(stray)
+        self._left_over = False
+
+    def _check_gone(self, places: Sequence[int]) -> None:
+        """Raise EntryKeyMissingError if one of these entries is still there, in the newest state."""
+        with self.database.snapshot() as snapshot:
+            for some in chunks(places):
+                query = f"SELECT place FROM entries WHERE place IN ({placeholders(some)}) LIMIT 1"  # noqa: S608
+                if snapshot.execute(query, some).fetchone() is not None:
+                    _raise_missing(some)
+
+
+def open_store(state_dir: Path, database: str, key_dir: Path | None, key_database: str) -> SqlStore:
+    """Open the store that the settings name, and bring it up to date.
+
+    `database`, `key_database`: a PostgreSQL conninfo each, or empty: then SQLite files, in `state_dir` and `key_dir`
+    (None: a folder in `state_dir`). UnavailableError, KeysDontFitError, and what `Database` raises.
+    """
+    with ExitStack() as opened:
+        keys = _open_keys(state_dir, key_dir, key_database)
+        opened.callback(keys.close)
+        files = Database(state_dir / "watchlist.sqlite", SQLITE_MIGRATIONS, PAGE_BYTES)
+        opened.callback(files.close)
+        store = SqlStore(files, keys)
+        seal_former(files, store)
+        opened.pop_all()
+        return store
+
+
+def _open_keys(state_dir: Path, key_dir: Path | None, key_database: str) -> SqlKeyStore:
+    folder = key_dir or state_dir / "keys" / "watchlist"
+    if folder.resolve() == state_dir.resolve():
+        raise KeysDontFitError(
+            "watchlist.key_dir: got the folder of the database, want another: backups would hold both"
+        )
+    return open_sqlite_keys(folder / "keys.sqlite")
+
+
+def _raise_missing(places: Sequence[int]) -> None:
+    raise EntryKeyMissingError(
+        f"key store: got no key for {len(places)} entries or more of the database, want one for each: restore the keys"
+    )
+
+
+def _lock(connection: Connection) -> None:
+    """Wait for the change that is being made, if there is one, and shut out all others."""
+    connection.execute("UPDATE version SET version = version")
