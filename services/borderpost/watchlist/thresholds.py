@@ -52,7 +52,8 @@ class OwnScores:
 
     `templates` and `entries` are the list's when it was measured. Of `comparisons` (a template with all of another
     entry's, the best counts), `reaching` reached `score`; pairs of entries that may be one person are in neither.
-    `factor` is their rate by the calibration's; at least 1. It is None where too few reach any score to tell.
+    `factor`: how much more often that happens than the calibration says of two pictures, as far as chance doesn't
+    explain it; at least 1. It is None where too few reach any score to tell.
     """
 
     model_id: str
@@ -178,54 +179,87 @@ def measure(
 ) -> tuple[OwnScores, tuple[AlikePair, ...]]:
     """Compare a list's own templates, or a sample of them (`probes`, of the entries `probe_entry`), with all of it.
 
-    The rate at which a probe reaches another entry is taken at the strictest row of the calibration that
-    MIN_FALSE_MATCHES pairs of entries reach (the "rule of 30", ISO/IEC 19795-1, annex B; an entry's several templates
-    make one pair), where it says most of the thresholds of large lists. Pairs at the calibration's strictest score or
-    above are left out, of the list and of the calibration alike, because they may be one person twice; they are
-    answered, the likest MAX_ALIKE first. The same templates give the same answer, in whatever order `reach` finds them.
+    Rates are taken at the strictest row of the calibration that MIN_FALSE_MATCHES pairs of entries reach (the "rule of
+    30", ISO/IEC 19795-1, annex B; an entry's several templates make one pair), where they say most of the thresholds of
+    large lists. The factor is the product of two:
+
+    - how many of an entry's templates count: of the probes that reach any of them, most reach several;
+    - how much more often two templates match than the calibration's: at least 1, and shrunk towards 1 by what chance
+      alone could make of so few pairs, which share entries (positive-part James–Stein, on the logarithm).
+
+    Pairs at the calibration's strictest score or above are left out, of the list and of the calibration alike, because
+    they may be one person twice; they are answered, the likest MAX_ALIKE first. The same templates give the same
+    answer, in whatever order `reach` finds them.
     """
     strictest = calibration.rows[-1]
     rows = _tried(calibration)
     seen = _look(rows, strictest, probes, probe_entry, reach, entries)
-    row = next((row for row in rows if seen.pairs_reaching(row.score) >= MIN_FALSE_MATCHES), None)
+    row = next((row for row in rows if seen.at(row.score).pairs >= MIN_FALSE_MATCHES), None)
     comparisons = seen.comparisons(probe_entry)
-    reaching = 0 if row is None else seen.reaching(row.score)
+    at = seen.at(strictest.score if row is None else row.score)
+    factor = None
+    if row is not None:
+        of_calibration = (row.fmr - strictest.fmr) * comparisons * templates / entries
+        counting = max(1.0, at.reaching / at.matches * templates / entries)
+        factor = counting * _shrunk(at.matches / of_calibration, at.variance)
     scores = OwnScores(
         model_id=calibration.model_id,
         calibration_id=calibration.id,
         templates=templates,
         entries=entries,
         comparisons=comparisons,
-        reaching=reaching,
+        reaching=at.reaching,
         score=strictest.score if row is None else row.score,
-        factor=None if row is None else max(1.0, reaching / comparisons / (row.fmr - strictest.fmr)),
+        factor=factor,
     )
     return scores, seen.alike_pairs()
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """The best score of every probe with every other entry that it reaches.
+class _Counts:
+    """What reaches a score, without the pairs that are alike.
 
-    `pair`: one number for both entries, whatever their order. `alike`: the numbers of those pairs whose best score is
-    at least the calibration's strictest, sorted.
+    `matches`: pairs of a probe and a template. `reaching`: of a probe and an entry. `pairs`: of two entries.
+    `variance`: that of the logarithm of `matches`.
+    """
+
+    matches: int
+    reaching: int
+    pairs: int
+    variance: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Every pair of a probe and another entry's template that a look found.
+
+    `probe_and_entry` and `pair` are numbers of the probe with the entry, and of both entries, whatever their order.
+    `alike`: those of the pairs whose best score is at least the calibration's strictest, sorted.
     """
 
     entries: int
     scores: npt.NDArray[np.float64]
+    probe_and_entry: Places
     pair: Places
     alike: Places
 
-    def reaching(self, score: float) -> int:
-        """Comparisons that count and reach the score."""
-        return int(self._counts(score).sum())
+    def at(self, score: float) -> _Counts:
+        """What reaches a score that is at least the look's."""
+        counting = (self.scores >= score) & ~np.isin(self.pair, self.alike)
+        pairs, of_pair = np.unique(self.pair[counting], return_counts=True)
+        return _Counts(
+            matches=int(counting.sum()),
+            reaching=len(np.unique(self.probe_and_entry[counting])),
+            pairs=len(pairs),
+            variance=self._variance(pairs, of_pair),
+        )
 
-    def pairs_reaching(self, score: float) -> int:
-        """Pairs of entries that count and reach the score, each once."""
-        return len(np.unique(self.pair[self._counts(score)]))
-
-    def _counts(self, score: float) -> npt.NDArray[np.bool_]:
-        return np.asarray((self.scores >= score) & ~np.isin(self.pair, self.alike))
+    def _variance(self, pairs: Places, of_pair: Places) -> float:
+        """That of the logarithm of a count of pairs: those that share an entry vary together, all others don't."""
+        low, high = np.divmod(pairs, self.entries)
+        of_entry = np.bincount(low, of_pair, self.entries) + np.bincount(high, of_pair, self.entries)
+        total = max(1, int(of_pair.sum()))
+        return float(((of_entry**2).sum() - (of_pair**2).sum()) / total**2)
 
     def comparisons(self, probe_entry: Places) -> int:
         """Of each probe with each other entry, without the pairs that are alike."""
@@ -246,6 +280,16 @@ class _Seen:
         )
 
 
+def _shrunk(times: float, variance: float) -> float:
+    """How much more often, at least 1, of what was counted: less what chance alone explains.
+
+    With z standard errors between the logarithm and 0 the part 1 − 1/z² of it is left, and nothing below z = 1.
+    """
+    if times <= 1.0:
+        return 1.0
+    return math.exp(math.log(times) * max(0.0, 1.0 - variance / math.log(times) ** 2))
+
+
 def _tried(calibration: Calibration) -> list[Row]:
     """The rows at which a list may be measured, the strictest first: all that thresholds are set at but the last.
 
@@ -262,7 +306,7 @@ def _look(
     likely = [row for row in rows if row.fmr * possible >= EXPECTED_PAIRS] or rows[-1:] or [strictest]
     for row in likely:
         seen = _seen(reach(probes, row.score), probe_entry, entries, strictest.score)
-        if seen.pairs_reaching(row.score) >= MIN_FALSE_MATCHES:
+        if seen.at(row.score).pairs >= MIN_FALSE_MATCHES:
             break
     return seen
 
@@ -273,16 +317,13 @@ def _seen(
     entries: int,
     strictest: float,
 ) -> _Seen:
-    """Of each probe and each other entry the best pair."""
+    """What was found, without the pairs of an entry with itself."""
     probes, places, scores = found
     others = probe_entry[probes] != places
-    numbers, which = np.unique(probes[others] * entries + places[others], return_inverse=True)
-    best = np.full(len(numbers), -np.inf)
-    np.maximum.at(best, which, scores[others])
-    probe, other = np.divmod(numbers, entries)
-    mine = probe_entry[probe]
-    pair = np.minimum(mine, other) * entries + np.maximum(mine, other)
-    return _Seen(entries, best, pair, np.unique(pair[best >= strictest]))
+    probes, places, scores = probes[others], places[others], scores[others]
+    mine = probe_entry[probes]
+    pair = np.minimum(mine, places) * entries + np.maximum(mine, places)
+    return _Seen(entries, scores, probes * entries + places, pair, np.unique(pair[scores >= strictest]))
 
 
 def _factor(calibration: Calibration, templates_each: float, own: OwnScores | None) -> float | None:
