@@ -1,17 +1,24 @@
-"""Templates searched one by one: exact, read by any number of threads at a time."""
+"""Templates searched one by one, and the choice between that and what is faster for a block."""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import Final
 
-from borderpost.watchlist.adapters.scan import own, straight
+from borderpost.watchlist.adapters.bounded import BoundedIndex, learn_basis
+from borderpost.watchlist.adapters.fast_scan import FastScanIndex
+from borderpost.watchlist.adapters.scan import Scores, own, straight
 from borderpost.watchlist.domain import Vectors
-from borderpost.watchlist.ports import Pairs
+from borderpost.watchlist.ports import BuildIndex, Pairs, TemplateIndex
+
+BOUNDED_FROM: Final = 10_000
+"""Templates of a block from which learning a basis for it pays: a straight scan of fewer takes under a millisecond."""
+
+CODED_FROM: Final = 16
+"""Dimensions from which fast scan's codes are enough that their errors average out: 8 codes."""
 
 
 class FaissIndex:
-    """The straight scan: FAISS's range search over the array as it is."""
+    """The straight scan: FAISS's range search over the array as it is. Exact, and no memory beside the array."""
 
     def __init__(self, vectors: Vectors) -> None:
         """Take N × dimension vectors. A contiguous array of float32 is kept as it is, any other is copied."""
@@ -22,6 +29,26 @@ class FaissIndex:
         """What it was made of."""
         return self._vectors
 
-    def at_least(self, probes: Vectors, scores: npt.NDArray[np.float64]) -> Pairs:
+    def at_least(self, probes: Vectors, scores: Scores) -> Pairs:
         """Every pair of a probe and a template whose cosine is at least that probe's score."""
         return straight(self._vectors, probes, scores)
+
+
+def faiss_builder(*, bounded_from: int = BOUNDED_FROM, fast_scan_from: int | None = None) -> BuildIndex:
+    """What makes the fastest index of a block: exact, unless fast scan is asked for from a number of templates on.
+
+    Making an index takes seconds for a million templates, and with fast scan longer: not on a search's thread.
+    """
+
+    def build(vectors: Vectors) -> TemplateIndex:
+        exact = _exact(vectors, bounded_from)
+        count, dimension = vectors.shape
+        fast = fast_scan_from is not None and count >= fast_scan_from and dimension >= CODED_FROM
+        return FastScanIndex(exact) if fast else exact
+
+    return build
+
+
+def _exact(vectors: Vectors, bounded_from: int) -> TemplateIndex:
+    basis = learn_basis(vectors) if len(vectors) >= bounded_from else None
+    return FaissIndex(vectors) if basis is None else BoundedIndex(vectors, basis)

@@ -20,7 +20,9 @@ import numpy.typing as npt
 from borderpost.watchlist.domain import Vectors
 from borderpost.watchlist.ports import Pairs
 
+S = TypeVar("S")
 T = TypeVar("T")
+F = TypeVar("F", np.float32, np.float64)
 Places = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
@@ -36,11 +38,11 @@ PIECE_BYTES: Final = 2 * 1024 * 1024
 BLAS_FROM: Final = 8
 """Probes from which a product of matrices is faster than one pass for each probe."""
 
-DECIDED_AT_ONCE: Final = 4096
-"""Pairs whose double-precision copies are held at a time: 2 × 16 MB at 512 dimensions."""
+DECIDED_AT_ONCE: Final = 256
+"""Pairs whose double-precision copies are held at a time: 2 × 1 MB at 512 dimensions, which stay in the cache."""
 
-_CORES: Final = len(os.sched_getaffinity(0))
-_helpers: Final = ThreadPoolExecutor(max(1, _CORES - 1), thread_name_prefix="scan")
+CORES: Final = len(os.sched_getaffinity(0))
+_helpers: Final = ThreadPoolExecutor(max(1, CORES - 1), thread_name_prefix="scan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,30 @@ def margin(dimension: int) -> float:
 
 def own(vectors: Vectors) -> Vectors:
     """The vectors as a contiguous array of float32 that can't be written to; copied only if they aren't one yet."""
-    kept = np.ascontiguousarray(vectors, dtype=np.float32).view()
+    kept = contiguous(vectors).view()
     kept.flags.writeable = False
     return kept
+
+
+def contiguous(vectors: Vectors) -> Vectors:
+    """The vectors as FAISS takes them."""
+    return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def projected(rows: npt.NDArray[F], basis: npt.NDArray[F]) -> npt.NDArray[F]:
+    """N × coordinates: rows in a basis, coordinates × dimension.
+
+    A few rows go without BLAS, whose threads would go on spinning for a while on the cores that a scan needs.
+    """
+    if len(rows) < BLAS_FROM:
+        few: npt.NDArray[F] = np.einsum("ij,kj->ik", rows, basis)
+        return few
+    return rows @ basis.T
+
+
+def none_found() -> Pairs:
+    """No pairs."""
+    return Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
 
 
 def straight(rows: Vectors, probes: Vectors, scores: Scores) -> Pairs:
@@ -73,18 +96,16 @@ def straight(rows: Vectors, probes: Vectors, scores: Scores) -> Pairs:
 
     Probes go together, at the lowest of their scores: what that finds too much for one of them is dropped.
     """
-    asked = np.ascontiguousarray(probes, dtype=np.float32)
+    asked = contiguous(probes)
     if not len(asked) or not len(rows):
-        return Pairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+        return none_found()
     found = reaching(asked, rows, float(scores.min()) - margin(rows.shape[1]))
     return decided(asked, rows, found, scores)
 
 
 def reaching(probes: Vectors, rows: Vectors, score: float) -> Found:
     """All pairs whose inner product, as FAISS sums it, is above `score`. Both arrays are contiguous."""
-    return joined(
-        in_parts(len(rows), rows.nbytes, lambda part: _moved(_scan(probes, rows[part], score), part))
-    )
+    return joined(together(lambda part: _moved(_scan(probes, rows[part], score), part), parts_of(rows)))
 
 
 def decided(probes: Vectors, rows: Vectors, found: Found, scores: Scores) -> Pairs:
@@ -101,31 +122,31 @@ def decided(probes: Vectors, rows: Vectors, found: Found, scores: Scores) -> Pai
     return Pairs(found.probes[keep], found.rows[keep], products[keep])
 
 
-def in_parts(count: int, size: int, work: Callable[[slice], T]) -> list[T]:
-    """Do `work` on every part of `count` rows of `size` bytes together: this thread on one, helpers on the others.
+def together(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    """What `work` makes of each item, in order: this thread takes the first, helpers the others.
 
-    A part that no helper has begun when this thread is free is done here: busy helpers delay nobody.
+    An item that no helper has begun when this thread is free is done here: busy helpers delay nobody.
     """
-    parts = _parts(count, size)
-    later = [(_helpers.submit(work, part), part) for part in parts[1:]]
-    done = [work(parts[0])]
-    done.extend(work(part) if future.cancel() else future.result() for future, part in later)
+    later = [(_helpers.submit(work, item), item) for item in items[1:]]
+    done = [work(item) for item in items[:1]]
+    done.extend(work(item) if future.cancel() else future.result() for future, item in later)
     return done
+
+
+def parts_of(rows: Vectors) -> list[slice]:
+    """The rows in equal parts, one for each core, but none so small that it isn't worth a thread."""
+    number = max(1, min(CORES, rows.nbytes // PART_BYTES))
+    ends = np.linspace(0, len(rows), number + 1).astype(int)
+    return [slice(int(start), int(end)) for start, end in pairwise(ends)]
 
 
 def joined(parts: Sequence[Found]) -> Found:
     """All pairs of several finds."""
-    if len(parts) == 1:
-        return parts[0]
+    if not parts:
+        return Found(np.empty(0, np.int64), np.empty(0, np.int64))
     return Found(
         np.concatenate([part.probes for part in parts]), np.concatenate([part.rows for part in parts])
     )
-
-
-def _parts(count: int, size: int) -> list[slice]:
-    number = max(1, min(_CORES, size // PART_BYTES))
-    ends = np.linspace(0, count, number + 1).astype(int)
-    return [slice(int(start), int(end)) for start, end in pairwise(ends)]
 
 
 def _scan(probes: Vectors, rows: Vectors, score: float) -> Found:
