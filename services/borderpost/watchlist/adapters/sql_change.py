@@ -111,13 +111,14 @@ class SqlChange(SqlReading):
     def add_entries(self, entries: Sequence[NewEntry]) -> None:
         """Add proposed entries whose ids are new to lists that exist."""
         records = [self._record(entry, b"") for entry in entries]
-        self._add(entries, records, None)
-        self._changed_sources({record.source for record in records if record is not None})
+        self._changed_sources("place", self._add(entries, records, None))
 
     def approve(self, entry_ids: Sequence[str], approval: Approval) -> None:
         """Mark entries as approved, and as no longer waiting with an import."""
         by = self._actor(approval.by)
         for some in chunks(entry_ids):
+            # Entries of an import become what the list holds of its source.
+            self._changed_sources("entry_id", some)
             self._connection.execute(
                 "UPDATE entries SET approved_by = ?, approved_version = ?, pending = NULL, stamp = ?,"  # noqa: S608
                 f" searched_from = coalesce(searched_from, ?) WHERE entry_id IN ({placeholders(some)})",
@@ -224,9 +225,7 @@ class SqlChange(SqlReading):
     def show_staged(self, import_id: str) -> None:
         """Let the entries of an import be seen as proposed."""
         number = self._import(import_id)
-        shown = self._all("SELECT DISTINCT source FROM entries WHERE pending = ? AND hidden = 1", (number,))
         self._connection.execute("UPDATE entries SET hidden = 0 WHERE pending = ?", (number,))
-        self._changed_sources({row["source"] for row in shown if row["source"] is not None})
 
     def forget_rows(self, import_id: str) -> None:
         """Delete the rows of an import; entries that it brought and that were approved stay, others go."""
@@ -317,11 +316,7 @@ class SqlChange(SqlReading):
     def _remove(self, places: Sequence[int]) -> None:
         for some in chunks(places):
             inside = placeholders(some)
-            sources = self._all(
-                f"SELECT DISTINCT source FROM entries WHERE hidden = 0 AND place IN ({inside})",  # noqa: S608
-                some,
-            )
-            self._changed_sources({row["source"] for row in sources if row["source"] is not None})
+            self._changed_sources("place", some)
             self._connection.execute(_REMEMBER.format(inside), (self._stamp, *some))
             self._connection.executemany(
                 "INSERT INTO doomed (place) VALUES (?)", [(place,) for place in some]
@@ -337,9 +332,14 @@ class SqlChange(SqlReading):
             self._connection.execute("DELETE FROM removed WHERE version <= ?", (row["version"],))
             self._connection.execute("UPDATE version SET forgotten = ?", (row["version"],))
 
-    def _changed_sources(self, sources: set[int]) -> None:
-        for source in sources:
-            self._connection.execute("UPDATE sources SET changes = changes + 1 WHERE source = ?", (source,))
+    def _changed_sources(self, column: str, values: Sequence[object]) -> None:
+        """Note that what lists hold of the sources of these entries changes."""
+        for some in chunks(values):
+            self._connection.execute(
+                "UPDATE sources SET changes = changes + 1 WHERE source IN"  # noqa: S608
+                f" (SELECT source FROM entries WHERE {column} IN ({placeholders(some)}))",
+                some,
+            )
 
     def _changed_list(self, number: int) -> None:
         self._connection.execute("UPDATE lists SET stamp = ? WHERE list = ?", (self._stamp, number))

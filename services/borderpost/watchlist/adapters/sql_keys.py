@@ -48,11 +48,16 @@ class StoreKey:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+        self._secret = secret
         self._hashing = _derive(secret, b"keyed hashes")
         self._sealing = _derive(secret, b"what belongs to no entry")
 
     def for_purpose(self, purpose: str) -> bytes:
         """A key for something that isn't the store's own."""
+        return _derive(self._secret, f"purpose\0{purpose}".encode())
+
+    def secret(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose."""
         return _derive(self._secret, f"purpose\0{purpose}".encode())
 
     def source_hash(self, source: str) -> bytes:

@@ -66,6 +66,7 @@ _WITHOUT_MODEL: Final = """
     AND NOT EXISTS (SELECT 1 FROM templates t JOIN models m ON m.model = t.model
         WHERE t.place = e.place AND m.model_id = ?)
     ORDER BY e.place LIMIT ?"""
+_MODELS: Final = "SELECT * FROM models m WHERE EXISTS (SELECT 1 FROM templates t WHERE t.model = m.model)"
 SEARCHED: Final = "e.searched_from IS NOT NULL AND e.withdrawn_at IS NULL"
 """What a search has to know of: approved and not withdrawn, whatever its validity."""
 
@@ -172,13 +173,14 @@ class SqlReading:
             summaries.append(StoredSummary(to_list_state(row), *numbers))
         return summaries
 
+    def models(self) -> tuple[Model, ...]:
+        """The models that templates are kept of."""
+        rows = self._all(_MODELS + " ORDER BY m.model_id, m.dimension")
+        return tuple(Model(row["model_id"], row["dimension"]) for row in rows)
+
     def dimension(self, model_id: str) -> int | None:
         """The dimension of the templates that are kept of a model, if there are any."""
-        row = self._one(
-            "SELECT dimension FROM models m WHERE model_id = ?"
-            " AND EXISTS (SELECT 1 FROM templates t WHERE t.model = m.model) LIMIT 1",
-            (model_id,),
-        )
+        row = self._one(_MODELS + " AND m.model_id = ? LIMIT 1", (model_id,))
         return None if row is None else int(row["dimension"])
 
     def suppression(self, suppression_id: str) -> Suppression | None:
@@ -228,7 +230,10 @@ class SqlReading:
         )
 
     def known_records(self, list_id: str, source: str, record_ids: Sequence[str]) -> dict[str, KnownRecord]:
-        """Which of a source's records a list holds; of several entries of one record the newest."""
+        """Which of a source's records a list holds, those that wait with an import left out.
+
+        Of several entries of one record it is the newest.
+        """
         record_of = {self._own.record_hash(source, record_id): record_id for record_id in record_ids}
         rows = [
             row
@@ -236,7 +241,7 @@ class SqlReading:
             for row in self._all(
                 "SELECT e.place, e.entry_id, e.record_hash, e.digest FROM entries e"  # noqa: S608
                 " JOIN sources s ON s.source = e.source JOIN lists l ON l.list = s.list"
-                " WHERE l.list_id = ? AND s.hash = ? AND e.hidden = 0"
+                " WHERE l.list_id = ? AND s.hash = ? AND e.pending IS NULL"
                 f" AND e.record_hash IN ({placeholders(some)}) ORDER BY e.place",
                 (list_id, self._own.source_hash(source), *some),
             )
@@ -262,7 +267,7 @@ class SqlReading:
         """The ids of entries of the import's source on its list that no row of it is about."""
         rows = self._all(
             "SELECT e.entry_id FROM entries e JOIN sources s ON s.source = e.source"
-            " JOIN lists l ON l.list = s.list WHERE l.list_id = ? AND s.hash = ? AND e.hidden = 0"
+            " JOIN lists l ON l.list = s.list WHERE l.list_id = ? AND s.hash = ? AND e.pending IS NULL"
             " AND NOT EXISTS (SELECT 1 FROM staged_rows r JOIN imports i ON i.import = r.import"
             " WHERE i.import_id = ? AND r.record_hash = e.record_hash) ORDER BY e.place",
             (an_import.list_id, self._own.source_hash(an_import.source), an_import.import_id),
