@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
+from typing import Final
 
 import grpc
 
 from borderpost.runtime.calibration import load_calibrations
+from borderpost.runtime.calls import Actor
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.event_log import GrpcLog
@@ -14,40 +17,99 @@ from borderpost.runtime.outbox import Outbox
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import Settings
-from borderpost.runtime.sqlite import Database, held_alone
+from borderpost.runtime.signing import load_signing_key
+from borderpost.runtime.sqlite import held_alone
 from borderpost.v1 import watchlist_pb2_grpc
-from borderpost.watchlist.adapters.faiss_index import FaissIndex
-from borderpost.watchlist.adapters.sqlite_store import MIGRATIONS, SqliteStore
+from borderpost.watchlist.adapters.faiss_index import faiss_builder
+from borderpost.watchlist.adapters.sql_store import SqlStore, open_store
 from borderpost.watchlist.app import Watchlists
-from borderpost.watchlist.servicer import WatchlistServicer
+from borderpost.watchlist.background import Background
+from borderpost.watchlist.bundles import load_identity, load_partners
+from borderpost.watchlist.domain import Caller
+from borderpost.watchlist.exporting import Exporting
+from borderpost.watchlist.importing import Importing
+from borderpost.watchlist.keeper import Keeper
+from borderpost.watchlist.measuring import Measuring
+from borderpost.watchlist.names import load_name_calibration
+from borderpost.watchlist.receiving import Receiving
+from borderpost.watchlist.search import Meaning
+from borderpost.watchlist.servicer import UseCases, WatchlistServicer, row_of
+from borderpost.watchlist.suppressing import PairSeal, Suppressing
+from borderpost.watchlist.taking import BundleTaking
+
+NAME: Final = "watchlist"
+
+PAIR_KEY: Final = "pairs of document holder and entry"
+RECORD_KEY: Final = "digests of imported records"
+"""What the keys that are the service's own are for."""
 
 
 async def build(settings: Settings, pool: WorkPool) -> Service:
-    """Build the service. It is ready when the view is built from the database; the log may be away."""
-    path = settings.state_dir / "watchlist.sqlite"
-    alone = ExitStack()
-    alone.enter_context(held_alone(path))
-    database = Database(path, MIGRATIONS)
-    alone.callback(database.close)
-    clock = SystemClock()
-    app = await pool.run(
-        Watchlists, SqliteStore(database), FaissIndex, load_calibrations(settings.calibrations), clock
+    """Build the service. It is ready when the view is loaded from the database; the log may be away."""
+    opened = ExitStack()
+    shared = settings.watchlist.database is not None
+    if not shared:
+        opened.enter_context(held_alone(settings.state_dir / "watchlist.sqlite"))
+    store = await asyncio.to_thread(
+        open_store,
+        settings.state_dir,
+        settings.watchlist.database or "",
+        settings.watchlist.key_dir,
+        settings.watchlist.key_database or "",
     )
-    servicer = WatchlistServicer(app, pool, clock)
-    outbox = Outbox(database, GrpcLog(open_channel(settings, "decisions", "watchlist")).deliver)
+    opened.callback(store.close)
+    use, background = _use_cases(settings, store, shared)
+    servicer = WatchlistServicer(use, pool, SystemClock())
+    outbox = Outbox(store.database, GrpcLog(open_channel(settings, "decisions", NAME)).deliver)
 
     def register(server: grpc.aio.Server) -> None:
         watchlist_pb2_grpc.add_WatchlistServiceServicer_to_server(servicer, server)
 
     async def ready() -> bool:
-        return True
+        return use.keeper.is_loaded
 
-    return Service(("borderpost.v1.WatchlistService",), register, ready, (outbox.run,), alone.close)
+    tasks = (outbox.run, background.load, background.merge, background.measure, background.sweep)
+    following = (background.follow,) if shared else ()
+    return Service(("borderpost.v1.WatchlistService",), register, ready, (*tasks, *following), opened.close)
+
+
+def _use_cases(settings: Settings, store: SqlStore, shared: bool) -> tuple[UseCases, Background]:
+    make = settings.mode == "development"
+    clock = SystemClock()
+    meaning = Meaning(load_calibrations(settings.calibrations), load_name_calibration())
+    index = faiss_builder(fast_scan_from=settings.watchlist.fast_scan_from or None)
+    keeper = Keeper(store, index, meaning.faces, clock, alone=not shared)
+    keeper.check_models()
+    partners = load_partners(settings.watchlist.partners) if settings.watchlist.partners else {}
+    folder = settings.state_dir / "bundles"
+    pairs = PairSeal(store.secret(PAIR_KEY))
+    watchlists = Watchlists(keeper, meaning, pairs.seal)
+    measuring = Measuring(keeper, meaning)
+    importing = Importing(keeper, watchlists, store.secret(RECORD_KEY))
+    signing_key = load_signing_key(settings.bundle_key, make)
+    exporting = Exporting(keeper, folder / "made", signing_key, settings.trust_domain, partners)
+    receiving = Receiving(
+        folder / "received", load_identity(settings.bundle_identity, make), partners.values()
+    )
+    taking = BundleTaking(importing, receiving, row_of)
+    use = UseCases(
+        keeper,
+        meaning,
+        watchlists,
+        measuring,
+        Suppressing(keeper, pairs),
+        importing,
+        exporting,
+        receiving,
+        taking,
+    )
+    itself = Caller(Actor(settings.trust_domain, NAME))
+    return use, Background(keeper, watchlists, measuring, exporting, itself)
 
 
 def main() -> None:
     """Run the watchlist service."""
-    serve("watchlist", build)
+    serve(NAME, build)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,15 @@ DEFAULT_BASE_RATE: Final = 1e-5
 """Share of travelers assumed to be on a list that says nothing else: one in 100,000."""
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for something, why, as they said, and what they are limited to; no scopes: not limited."""
+
+    actor: Actor
+    purpose: str = ""
+    scopes: frozenset[str] = frozenset()
+
+
 class Category(Enum):
     """Why a list exists."""
 
@@ -147,7 +156,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class FaceRows:
-    """Templates of one model: N × dimension; `entry_of` tells for each row the place of its entry in the block."""
+    """Templates of one model: N × dimension; `entry_of` tells for each row the place of its entry, ascending."""
 
     vectors: Vectors
     entry_of: npt.NDArray[np.int64]

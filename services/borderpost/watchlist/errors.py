@@ -43,7 +43,7 @@ class EntryExpiredError(BorderpostError):
 
 
 class SecondPersonNeededError(BorderpostError):
-    """Who proposed an entry can't approve it."""
+    """Who proposed something can't approve it."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     reason = "SECOND_PERSON_NEEDED"
@@ -54,3 +54,122 @@ class VersionNotReachedError(BorderpostError):
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     reason = "VERSION_NOT_REACHED"
+
+
+class NotReadyError(BorderpostError):
+    """The index is being built from the database."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    reason = "NOT_READY"
+
+
+class ListNotPermittedError(BorderpostError):
+    """The caller's scopes don't name this list."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+    reason = "LIST_NOT_PERMITTED"
+
+
+class EntryWithdrawnError(BorderpostError):
+    """The entry was withdrawn before it was approved."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "ENTRY_WITHDRAWN"
+
+
+class EntryChangedError(BorderpostError):
+    """The entry's templates are no longer those that were found."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "ENTRY_CHANGED"
+
+
+class PairInvalidError(BorderpostError):
+    """The pair was not made by a search of this installation."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    reason = "PAIR_INVALID"
+
+
+class SuppressionExistsError(BorderpostError):
+    """A suppression with this id exists and has other content."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = "SUPPRESSION_EXISTS"
+
+
+class SuppressionNotFoundError(BorderpostError):
+    """There is no suppression with this id."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "SUPPRESSION_NOT_FOUND"
+
+
+class ImportExistsError(BorderpostError):
+    """An import with this id exists and has other content."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    reason = "IMPORT_EXISTS"
+
+
+class ImportNotFoundError(BorderpostError):
+    """There is no import with this id."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "IMPORT_NOT_FOUND"
+
+
+class ImportClosedError(BorderpostError):
+    """The import takes no rows any more."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "IMPORT_CLOSED"
+
+
+class ImportIncompleteError(BorderpostError):
+    """Rows of the import are missing."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "IMPORT_INCOMPLETE"
+
+
+class ImportHasErrorsError(BorderpostError):
+    """Rows of the import are in error, and are not to be left out."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "IMPORT_HAS_ERRORS"
+
+
+class ImportNotFinishedError(BorderpostError):
+    """The import is not finished, or an entry belongs to one that is approved as a whole."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "IMPORT_NOT_FINISHED"
+
+
+class ImportStaleError(BorderpostError):
+    """The list's entries of the import's source changed since it was finished."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "IMPORT_STALE"
+
+
+class BundleNotFoundError(BorderpostError):
+    """There is no bundle with this id (any more)."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "BUNDLE_NOT_FOUND"
+
+
+class BundleTooLargeError(BorderpostError):
+    """A bundle is larger than this service takes."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "BUNDLE_TOO_LARGE"
+
+
+class PartnerNotFoundError(BorderpostError):
+    """The settings name no such partner."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "PARTNER_NOT_FOUND"

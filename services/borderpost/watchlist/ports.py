@@ -26,7 +26,7 @@ from borderpost.watchlist.domain import (
     Suppression,
     Watchlist,
 )
-from borderpost.watchlist.templates import Template, Vectors
+from borderpost.watchlist.templates import Model, Template, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +198,10 @@ class Reading(Protocol):
         """All lists by name, with what is on them."""
         ...
 
+    def models(self) -> tuple[Model, ...]:
+        """The models that templates are kept of."""
+        ...
+
     def dimension(self, model_id: str) -> int | None:
         """The dimension of the templates that are kept of a model, if there are any."""
         ...
@@ -217,7 +221,7 @@ class Reading(Protocol):
         ...
 
     def known_records(self, list_id: str, source: str, record_ids: Sequence[str]) -> dict[str, KnownRecord]:
-        """Which of a source's records a list holds, proposed ones too, those of unfinished imports not."""
+        """Which of a source's records a list holds, those that wait with an import left out."""
         ...
 
     def source_state(self, list_id: str, source: str) -> str:
@@ -319,6 +323,10 @@ class Store(Protocol):
 
     def load(self, progress: Progress) -> Stored:
         """Everything that can be searched."""
+        ...
+
+    def secret(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose: the same for all who share the store, and in no database of theirs."""
         ...
 
     def wait(self, seconds: float) -> None:

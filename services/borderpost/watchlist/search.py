@@ -1,37 +1,107 @@
-"""Searching a view: every list by face, document and name. Pure; the same view, query and time give the same answer."""
+"""Searching a view: every list that the caller may search, by face, document and name.
+
+Several queries are answered together, so that their templates pass over the lists once. Each is answered as if it
+were alone: the same view, query and time give the same answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from borderpost.runtime.calibration import Calibration
 from borderpost.watchlist.domain import (
     Candidate,
     FaceScore,
-    FaceThreshold,
     ListResult,
     MatchKind,
+    NameThreshold,
     SearchAnswer,
     SearchQuery,
-    Vectors,
-    face_threshold,
-    to_vectors,
+    Suppression,
+    SuppressionState,
+    Watchlist,
+    microseconds,
 )
-from borderpost.watchlist.ports import Pairs
-from borderpost.watchlist.view import Faces, ListView, SearchedEntry, View, microseconds
+from borderpost.watchlist.names import NameCalibration, NameMatch
+from borderpost.watchlist.templates import Model, Vectors, digest, to_vectors
+from borderpost.watchlist.thresholds import AlertOdds, FaceThreshold, alert_odds, face_threshold, fpir_of
+from borderpost.watchlist.view import BlockView, Faces, ListView, View
+
+LIST_SCOPE: Final = "list:"
+"""A scope that opens one list; a caller with such scopes may search no other."""
+
+SAME_HOLDER_FMR: Final = 1e-3
+"""False-match rate at which the traveler must be the holder that a suppression is about: that of the 1:1 check of live
+face and document (Frontex, Best Practice Technical Guidelines for ABC Systems: at most one in a thousand)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A pair that a search found, for a suppression to name."""
+
+    list_id: str
+    entry_id: str
+    entry_sha256: bytes
+
+
+Seal = Callable[[Found, SearchQuery], bytes]
+"""Makes `Candidate.pair`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What scores mean: calibrations by model id, and that of names."""
+
+    faces: Mapping[str, Calibration]
+    names: NameCalibration
+
+
+@dataclass(frozen=True, slots=True)
+class _Face:
+    """The best pair of one entry with one query's templates."""
+
+    entry_id: str
+    score: float
+    probe: int
 
 
 def search(
-    view: View, query: SearchQuery, now: datetime, calibrations: Mapping[str, Calibration]
-) -> SearchAnswer:
-    """All candidates of all lists. Exact: every template of the query against every one that is searched."""
-    at = microseconds(now)
+    view: View, queries: Sequence[SearchQuery], now: datetime, as_of: datetime, meaning: Meaning, seal: Seal
+) -> list[SearchAnswer]:
+    """The answer to each query. `as_of` is when the view was last known to be the database's state."""
     lists = sorted(view.lists.values(), key=_by_priority)
-    results = tuple(_search_list(each, query, at, calibrations) for each in lists)
-    return SearchAnswer(results, view.version, tuple(_searched_by(lists, query, at, calibrations)))
+    opened = [[each for each in lists if _may_search(each, query, now)] for query in queries]
+    results: list[list[ListResult]] = [[] for _ in queries]
+    for each in lists:
+        asking = [place for place, own in enumerate(opened) if any(one is each for one in own)]
+        answers = _search_list(each, [queries[place] for place in asking], now, meaning, seal)
+        for place, answer in zip(asking, answers, strict=True):
+            results[place].append(answer)
+    return [
+        SearchAnswer(
+            tuple(answer), view.version, tuple(_searched_by(own, query, now, meaning)), min(as_of, now)
+        )
+        for answer, own, query in zip(results, opened, queries, strict=True)
+    ]
+
+
+def may_use(watchlist: Watchlist, scopes: frozenset[str]) -> bool:
+    """Tell whether scopes open a list: those that name lists must name it; a caller without such is not limited."""
+    named = {scope.removeprefix(LIST_SCOPE) for scope in scopes if scope.startswith(LIST_SCOPE)}
+    return not named or watchlist.list_id in named
+
+
+def _may_search(each: ListView, query: SearchQuery, now: datetime) -> bool:
+    watchlist = each.state.watchlist
+    asked = not query.list_ids or watchlist.list_id in query.list_ids
+    here = query.crossing is None or not watchlist.crossings or query.crossing in watchlist.crossings
+    return asked and here and watchlist.is_in_force(now) and may_use(watchlist, query.scopes)
 
 
 def _by_priority(each: ListView) -> tuple[int, str, str]:
@@ -40,9 +110,10 @@ def _by_priority(each: ListView) -> tuple[int, str, str]:
 
 
 def _searched_by(
-    lists: list[ListView], query: SearchQuery, now: int, calibrations: Mapping[str, Calibration]
-) -> Iterable[MatchKind]:
-    if query.templates and all(_faces_covered(each, query, now, calibrations) for each in lists):
+    lists: Sequence[ListView], query: SearchQuery, now: datetime, meaning: Meaning
+) -> Iterator[MatchKind]:
+    at = microseconds(now)
+    if query.templates and all(_faces_covered(each, query, at, meaning) for each in lists):
         yield MatchKind.FACE
     if query.document is not None:
         yield MatchKind.DOCUMENT
@@ -50,77 +121,223 @@ def _searched_by(
         yield MatchKind.NAME
 
 
-def _faces_covered(
-    each: ListView, query: SearchQuery, now: int, calibrations: Mapping[str, Calibration]
-) -> bool:
+def _faces_covered(each: ListView, query: SearchQuery, at: int, meaning: Meaning) -> bool:
     """Tell whether every searched entry that has a face has one that the query's can be compared with."""
     model = query.templates[0].model
-    compared = np.zeros(len(each.entries), dtype=np.bool_)
-    if model in each.faces and model.model_id in calibrations:
-        compared[each.faces[model].entry_of] = True
-    return not bool((each.valid(now) & each.has_face & ~compared).any())
+    compared = each.faces_searched(model, at) if model.model_id in meaning.faces else 0
+    return compared == each.with_face(at)
 
 
 def _search_list(
-    each: ListView, query: SearchQuery, now: int, calibrations: Mapping[str, Calibration]
+    each: ListView, queries: Sequence[SearchQuery], now: datetime, meaning: Meaning, seal: Seal
+) -> list[ListResult]:
+    at = microseconds(now)
+    thresholds = [_face_threshold(each, query, at, meaning) for query in queries]
+    faces = _search_faces(each, queries, thresholds, at)
+    searched = each.entries_searched(at)
+    return [
+        _list_result(_Asked(each, query, now, meaning, seal), threshold, own, searched)
+        for query, threshold, own in zip(queries, thresholds, faces, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One query to one list."""
+
+    each: ListView
+    query: SearchQuery
+    now: datetime
+    meaning: Meaning
+    seal: Seal
+
+    @property
+    def at(self) -> int:
+        """The time, in microseconds."""
+        return microseconds(self.now)
+
+    @property
+    def watchlist(self) -> Watchlist:
+        """The list."""
+        return self.each.state.watchlist
+
+
+def _list_result(
+    asked: _Asked, threshold: FaceThreshold | None, faces: Sequence[_Face], searched: int
 ) -> ListResult:
-    threshold, faces = _search_faces(each, query, now, calibrations)
-    candidates = (*faces, *_search_document(each, query, now), *_search_name(each, query, now))
-    return ListResult(each.state, threshold, int(each.valid(now).sum()), candidates)
+    names = _name_threshold(asked)
+    candidates = (
+        *(_face_candidate(asked, threshold, face) for face in faces if threshold is not None),
+        *_document_candidates(asked),
+        *_name_candidates(asked, names),
+    )
+    return ListResult(asked.each.state, threshold, names, searched, candidates)
+
+
+def _face_threshold(each: ListView, query: SearchQuery, at: int, meaning: Meaning) -> FaceThreshold | None:
+    if not query.templates or query.templates[0].model.model_id not in meaning.faces:
+        return None
+    model = query.templates[0].model
+    measured = each.measured.get(model.model_id)
+    return face_threshold(
+        meaning.faces[model.model_id],
+        each.state.watchlist.target_fpir,
+        each.templates_searched(model, at),
+        each.faces_searched(model, at),
+        len(query.templates),
+        measured.own if measured else None,
+    )
 
 
 def _search_faces(
-    each: ListView, query: SearchQuery, now: int, calibrations: Mapping[str, Calibration]
-) -> tuple[FaceThreshold | None, list[Candidate]]:
-    if not query.templates or query.templates[0].model.model_id not in calibrations:
-        return None, []
-    model = query.templates[0].model
-    calibration = calibrations[model.model_id]
-    faces = each.faces.get(model)
-    searched = each.valid(now)[faces.entry_of] if faces else np.empty(0, np.bool_)
-    threshold = face_threshold(
-        calibration, each.state.watchlist.target_fpir, int(searched.sum()), len(query.templates)
-    )
-    if faces is None or threshold.score is None:
-        return threshold, []
-    probes: Vectors = to_vectors(query.templates, model.dimension)
-    pairs = faces.index.at_least(probes, np.full(len(probes), threshold.score))
-    keep = searched[pairs.rows]
-    found = Pairs(pairs.probes[keep], pairs.rows[keep], pairs.scores[keep])
-    return threshold, _best_of_each(each, faces, found, calibration)
+    each: ListView, queries: Sequence[SearchQuery], thresholds: Sequence[FaceThreshold | None], at: int
+) -> list[list[_Face]]:
+    """For each query its entries that reach its threshold, the best first."""
+    found: list[list[_Face]] = [[] for _ in queries]
+    asking: dict[Model, list[int]] = {}
+    for place, (query, threshold) in enumerate(zip(queries, thresholds, strict=True)):
+        if threshold is not None and threshold.score is not None:
+            asking.setdefault(query.templates[0].model, []).append(place)
+    for model, places in asking.items():
+        probes = _probes([queries[place] for place in places], model)
+        scores = np.array([thresholds[place].score for place in places for _ in queries[place].templates])  # type: ignore[union-attr]  # those that have one
+        owner = np.array([place for place in places for _ in queries[place].templates], np.int64)
+        first = {place: int(np.argmax(owner == place)) for place in places}
+        for block in each.blocks:
+            faces = block.block.faces.get(model)
+            if faces is not None:
+                for probe, face in _in_block(block, faces, probes, scores, at):
+                    place = int(owner[probe])
+                    found[place].append(_Face(face.entry_id, face.score, probe - first[place]))
+    return [_best_of_each(faces) for faces in found]
 
 
-def _best_of_each(each: ListView, faces: Faces, pairs: Pairs, calibration: Calibration) -> list[Candidate]:
-    """One candidate for each entry, from its best pair; the best entries first."""
-    found = sorted(
-        (-float(score), each.entries[faces.entry_of[row]].entry_id, int(probe))
-        for score, row, probe in zip(pairs.scores, pairs.rows, pairs.probes, strict=True)
-    )
-    best: dict[str, Candidate] = {}
-    for negative, entry_id, probe in found:
-        if entry_id not in best:
-            best[entry_id] = Candidate(entry_id, MatchKind.FACE, _score(-negative, probe, calibration))
+def _probes(queries: Iterable[SearchQuery], model: Model) -> Vectors:
+    return to_vectors([template for query in queries for template in query.templates], model.dimension)
+
+
+def _in_block(
+    block: BlockView, faces: Faces, probes: Vectors, scores: npt.NDArray[np.float64], at: int
+) -> Iterator[tuple[int, _Face]]:
+    pairs = faces.index.at_least(probes, scores)
+    places = faces.entry_of[pairs.rows]
+    keep = block.searched(places, at)
+    ids = block.block.entries.entry_ids
+    for probe, place, score in zip(pairs.probes[keep], places[keep], pairs.scores[keep], strict=True):
+        yield int(probe), _Face(ids[place], float(score), int(probe))
+
+
+def _best_of_each(faces: Iterable[_Face]) -> list[_Face]:
+    best: dict[str, _Face] = {}
+    for face in sorted(faces, key=lambda face: (-face.score, face.entry_id, face.probe)):
+        best.setdefault(face.entry_id, face)
     return list(best.values())
 
 
-def _score(value: float, probe: int, calibration: Calibration) -> FaceScore:
-    return FaceScore(value, calibration.fmr_at(value), calibration.id, probe)
+def _face_candidate(asked: _Asked, threshold: FaceThreshold, face: _Face) -> Candidate:
+    calibration = asked.meaning.faces[threshold.model_id]
+    score = FaceScore(face.score, calibration.fmr_at(face.score), calibration.id, face.probe)
+    odds = alert_odds(
+        calibration, face.score, threshold, len(asked.query.templates), asked.watchlist.base_rate
+    )
+    return Candidate(
+        face.entry_id,
+        MatchKind.FACE,
+        face=score,
+        odds=odds,
+        suppressed=_suppression(asked, face.entry_id),
+        pair=_pair(asked, face.entry_id),
+    )
 
 
-def _search_document(each: ListView, query: SearchQuery, now: int) -> list[Candidate]:
-    if query.document is None:
+def _document_candidates(asked: _Asked) -> list[Candidate]:
+    if asked.query.document is None:
         return []
-    return _candidates(each.by_document.get(query.document.key, ()), MatchKind.DOCUMENT, now)
+    found: dict[str, Candidate] = {}
+    for block in asked.each.blocks:
+        for place, match in block.block.numbers.find(asked.query.document):
+            if block.is_searched(place, asked.at):
+                entry_id = block.block.entries.entry_ids[place]
+                if match.exact or entry_id not in found:
+                    found[entry_id] = Candidate(entry_id, MatchKind.DOCUMENT, number=match)
+    return sorted(found.values(), key=lambda each: (not (each.number and each.number.exact), each.entry_id))
 
 
-def _search_name(each: ListView, query: SearchQuery, now: int) -> list[Candidate]:
-    if query.name is None:
+def _name_threshold(asked: _Asked) -> NameThreshold | None:
+    if asked.query.name is None:
+        return None
+    return name_threshold(asked.each, asked.at, asked.meaning.names)
+
+
+def name_threshold(each: ListView, at: int, calibration: NameCalibration) -> NameThreshold:
+    """The name score from which a name is a candidate on a list, for the names that it holds at a time."""
+    names = each.names_searched(at)
+    threshold = calibration.threshold_at(each.state.watchlist.name_target_fpir, names)
+    return NameThreshold(threshold.score, threshold.supported, names, calibration.id)
+
+
+def _name_candidates(asked: _Asked, threshold: NameThreshold | None) -> list[Candidate]:
+    if asked.query.name is None or threshold is None or not threshold.names:
         return []
-    same_name = each.by_name.get(query.name.key, ())
-    found = (entry for entry in same_name if entry.birth_date.may_be(query.birth_date))
-    return _candidates(found, MatchKind.NAME, now)
+    best: dict[str, NameMatch] = {}
+    for block in asked.each.blocks:
+        matches = block.block.names.at_least(asked.query.name, asked.query.birth_date, threshold.score)
+        for place, match in matches:
+            entry_id = block.block.entries.entry_ids[place]
+            if block.is_searched(place, asked.at) and (
+                entry_id not in best or match.score > best[entry_id].score
+            ):
+                best[entry_id] = match
+    ordered = sorted(best.items(), key=lambda item: (-item[1].score, item[0]))
+    return [_name_candidate(asked, entry_id, match, threshold) for entry_id, match in ordered]
 
 
-def _candidates(entries: Iterable[SearchedEntry], kind: MatchKind, now: int) -> list[Candidate]:
-    ids = sorted(entry.entry_id for entry in entries if entry.is_valid(now))
-    return [Candidate(entry_id, kind) for entry_id in ids]
+def _name_candidate(asked: _Asked, entry_id: str, match: NameMatch, threshold: NameThreshold) -> Candidate:
+    rate = asked.meaning.names.fmr_at(match.score).rate
+    fpir = fpir_of(rate, threshold.names)
+    base = asked.watchlist.base_rate
+    odds = AlertOdds(base / (base + (1 - base) * fpir), base, fpir)
+    return Candidate(
+        entry_id,
+        MatchKind.NAME,
+        name=match,
+        odds=odds,
+        suppressed=_suppression(asked, entry_id),
+        pair=_pair(asked, entry_id),
+    )
+
+
+def _suppression(asked: _Asked, entry_id: str) -> Suppression | None:
+    """The suppression of this pair that is in force: same document, same holder, the entry's templates unchanged."""
+    document = asked.query.document
+    kept = asked.each.suppressions.get(entry_id, ())
+    if document is None or not kept:
+        return None
+    entry_sha256 = digest(asked.each.templates_of(entry_id))
+    for each in kept:
+        active = each.state(asked.now, entry_sha256) is SuppressionState.ACTIVE
+        if active and each.document.key == document.key and _is_holder(asked, each):
+            return each
+    return None
+
+
+def _is_holder(asked: _Asked, suppression: Suppression) -> bool:
+    """Tell whether one of the traveler's templates is like one of the holder's that the suppression is about."""
+    for model in {template.model for template in suppression.holder}:
+        calibration = asked.meaning.faces.get(model.model_id)
+        ours = [template for template in asked.query.templates if template.model == model]
+        theirs = [template for template in suppression.holder if template.model == model]
+        if calibration is not None and ours:
+            cosines = to_vectors(ours, model.dimension) @ to_vectors(theirs, model.dimension).T
+            threshold = calibration.threshold_at(SAME_HOLDER_FMR)
+            # Every template of the traveler: the portrait alone would let another bearer of the document pass.
+            if threshold.supported and float(cosines.max(axis=1).min()) >= threshold.score:
+                return True
+    return False
+
+
+def _pair(asked: _Asked, entry_id: str) -> bytes:
+    if asked.query.document is None or not asked.query.templates:
+        return b""
+    entry_sha256 = digest(asked.each.templates_of(entry_id))
+    return asked.seal(Found(asked.watchlist.list_id, entry_id, entry_sha256), asked.query)

@@ -1,155 +1,176 @@
-"""What a search searches: the lists and their active entries at one version, made once and never changed.
+"""What a search searches: the lists and their entries at one version, made once and never changed.
 
-A change makes a new view that shares all lists but the changed one with the old; a search that has begun
-ends on the view that it began with. The changed list's index is made anew from its vectors, which takes time
-in proportion to the list: meant for up to about 1e5 templates a list.
+A list is a few blocks of entries, each made once with its indexes. A change makes a new view that shares with the old
+one all that did not change: what it adds is one more block, what it takes away is struck out in a mask of its own
+(a tombstone). A search that has begun ends on the view that it began with, without a lock. Small blocks are merged at
+once, large ones in the background (`merge.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from borderpost.watchlist.domain import Entry, ListState, Model, PartialDate, Template, to_vectors
-from borderpost.watchlist.ports import BuildIndex, Stored, TemplateIndex
+from borderpost.watchlist.domain import (
+    ALWAYS,
+    Entry,
+    EntryBlock,
+    FaceRows,
+    ListState,
+    Measured,
+    Suppression,
+    microseconds,
+)
+from borderpost.watchlist.names import NameIndex
+from borderpost.watchlist.numbers import NumberIndex
+from borderpost.watchlist.persons import DocumentKey, PartialDate, PersonName
+from borderpost.watchlist.ports import BuildIndex, Changes, TemplateIndex
+from borderpost.watchlist.templates import Model, Template, to_vectors
 
-K = TypeVar("K")
+Mask = npt.NDArray[np.bool_]
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-ALWAYS: Final = int(np.iinfo(np.int64).min)
-"""The begin of a validity that has none of its own."""
+SMALL: Final = 512
+"""Entries. Blocks up to this size are merged at once: copying so many takes less than a millisecond."""
 
-
-def microseconds(time: datetime) -> int:
-    """A time as microseconds since 1970 (UTC)."""
-    return (time - EPOCH) // timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class SearchedEntry:
-    """What a search needs to know of an active entry. Times are microseconds."""
-
-    entry_id: str
-    birth_date: PartialDate
-    names: tuple[tuple[str, str], ...]
-    documents: tuple[tuple[str, str, str], ...]
-    has_face: bool
-    valid_from: int
-    valid_until: int
-
-    @classmethod
-    def of(cls, entry: Entry) -> SearchedEntry:
-        """What a search needs of this one."""
-        content = entry.content
-        return cls(
-            content.entry_id,
-            content.birth_date,
-            tuple({name.key for name in content.names}),
-            tuple({document.key for document in content.documents}),
-            bool(content.templates),
-            ALWAYS if content.valid_from is None else microseconds(content.valid_from),
-            microseconds(content.valid_until),
-        )
-
-    def is_valid(self, now: int) -> bool:
-        """Tell whether it is searched at `now`."""
-        return self.valid_from <= now < self.valid_until
+FOREVER: Final = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """The templates of one model on a list; `entry_of` tells for each row the place of its entry."""
+    """The templates of one model in a block; `entry_of` tells for each row the place of its entry, ascending."""
 
     index: TemplateIndex
     entry_of: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Entries with their indexes, made once."""
+
+    entries: EntryBlock
+    places: Mapping[str, int]
+    faces: Mapping[Model, Faces]
+    has_face: Mask
+    names: NameIndex
+    numbers: NumberIndex
+
+    @property
+    def size(self) -> int:
+        """How many entries it has, struck out ones too."""
+        return len(self.entries.entry_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What of a block is searched from `since` until `until` (microseconds): entries, templates, names, documents.
+
+    `templates` and `faces` are templates and entries with a template, by model; `with_face` entries with any.
+    """
+
+    since: int
+    until: int
+    entries: int
+    with_face: int
+    names: int
+    documents: int
+    templates: Mapping[Model, int]
+    faces: Mapping[Model, int]
+
+    def hold_at(self, now: int) -> bool:
+        """Tell whether they hold at `now`."""
+        return self.since <= now < self.until
+
+
+class BlockView:
+    """A block without what was struck out of it.
+
+    Counts are remembered for as long as no validity begins or ends: a search must not count a million entries.
+    """
+
+    __slots__ = ("_counts", "alive", "block")
+
+    def __init__(self, block: Block, alive: Mask) -> None:
+        self.block = block
+        self.alive = alive
+        self._counts: Counts | None = None
+
+    @property
+    def tombstones(self) -> int:
+        """How many entries are struck out."""
+        return self.block.size - int(self.alive.sum())
+
+    def without(self, entry_ids: Iterable[str]) -> BlockView:
+        """The same, with these entries struck out, as far as they are in it."""
+        places = [place for each in entry_ids if (place := self.block.places.get(each)) is not None]
+        if not places or not self.alive[places].any():
+            return self
+        alive = self.alive.copy()
+        alive[places] = False
+        return BlockView(self.block, alive)
+
+    def searched(self, places: npt.NDArray[np.int64], now: int) -> Mask:
+        """Tell of each of these places whether its entry is searched at `now`."""
+        entries = self.block.entries
+        begun, going = entries.valid_from[places] <= now, now < entries.valid_until[places]
+        return np.asarray(self.alive[places] & begun & going, dtype=np.bool_)
+
+    def is_searched(self, place: int, now: int) -> bool:
+        """Tell of one place."""
+        return bool(self.searched(np.array([place]), now)[0])
+
+    def counts(self, now: int) -> Counts:
+        """What is searched at `now`."""
+        counts = self._counts
+        if counts is None or not counts.hold_at(now):
+            counts = self._counts = _count(self, now)
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
 class ListView:
-    """One list. The arrays have one element for each of `entries`."""
+    """One list. `suppressions` are by entry, `measured` by model id."""
 
     state: ListState
-    entries: tuple[SearchedEntry, ...] = ()
-    valid_from: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    valid_until: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    has_face: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
-    faces: Mapping[Model, Faces] = field(default_factory=dict)
-    by_document: Mapping[tuple[str, str, str], tuple[SearchedEntry, ...]] = field(default_factory=dict)
-    by_name: Mapping[tuple[str, str], tuple[SearchedEntry, ...]] = field(default_factory=dict)
+    blocks: tuple[BlockView, ...] = ()
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+    suppressions: Mapping[str, tuple[Suppression, ...]] = field(default_factory=dict)
 
-    def at(self, state: ListState) -> ListView:
-        """The same entries at another version."""
-        return replace(self, state=state)
+    def entries_searched(self, now: int) -> int:
+        """How many entries are searched at `now`."""
+        return sum(block.counts(now).entries for block in self.blocks)
 
-    def with_entries(self, added: Sequence[Entry], build: BuildIndex) -> ListView:
-        """The list with more entries."""
-        entries = [SearchedEntry.of(entry) for entry in added]
-        return replace(
-            self,
-            entries=(*self.entries, *entries),
-            valid_from=np.append(self.valid_from, [entry.valid_from for entry in entries]).astype(np.int64),
-            valid_until=np.append(self.valid_until, [entry.valid_until for entry in entries]).astype(
-                np.int64
-            ),
-            has_face=np.append(self.has_face, [entry.has_face for entry in entries]).astype(np.bool_),
-            faces=self._faces_with(added, build),
-            by_document=_with(
-                self.by_document, ((key, entry) for entry in entries for key in entry.documents)
-            ),
-            by_name=_with(self.by_name, ((key, entry) for entry in entries for key in entry.names)),
-        )
+    def names_searched(self, now: int) -> int:
+        """How many names are."""
+        return sum(block.counts(now).names for block in self.blocks)
 
-    def without_entry(self, entry_id: str, build: BuildIndex) -> ListView:
-        """The list without this entry; the same list if it isn't there."""
-        place = next((i for i, entry in enumerate(self.entries) if entry.entry_id == entry_id), None)
-        if place is None:
-            return self
-        removed = self.entries[place]
-        return replace(
-            self,
-            entries=self.entries[:place] + self.entries[place + 1 :],
-            valid_from=np.delete(self.valid_from, place),
-            valid_until=np.delete(self.valid_until, place),
-            has_face=np.delete(self.has_face, place),
-            faces=self._faces_without(place, build),
-            by_document=_without(self.by_document, removed.documents, removed),
-            by_name=_without(self.by_name, removed.names, removed),
-        )
+    def templates_searched(self, model: Model, now: int) -> int:
+        """How many templates of a model are."""
+        return sum(block.counts(now).templates.get(model, 0) for block in self.blocks)
 
-    def valid(self, now: int) -> npt.NDArray[np.bool_]:
-        """Which of `entries` are searched at `now`."""
-        return (self.valid_from <= now) & (now < self.valid_until)
+    def faces_searched(self, model: Model, now: int) -> int:
+        """How many entries with a template of a model are."""
+        return sum(block.counts(now).faces.get(model, 0) for block in self.blocks)
 
-    def _faces_with(self, added: Sequence[Entry], build: BuildIndex) -> dict[Model, Faces]:
-        templates: dict[Model, list[Template]] = {}
-        places: dict[Model, list[int]] = {}
-        for place, entry in enumerate(added, start=len(self.entries)):
-            for template in entry.content.templates:
-                templates.setdefault(template.model, []).append(template)
-                places.setdefault(template.model, []).append(place)
-        faces = dict(self.faces)
-        for model, new in templates.items():
-            vectors, entry_of = to_vectors(new, model.dimension), np.array(places[model], dtype=np.int64)
-            if model in faces:
-                vectors = np.concatenate([faces[model].index.vectors, vectors])
-                entry_of = np.concatenate([faces[model].entry_of, entry_of])
-            faces[model] = Faces(build(vectors), entry_of)
-        return faces
+    def with_face(self, now: int) -> int:
+        """How many entries with a template of any model are."""
+        return sum(block.counts(now).with_face for block in self.blocks)
 
-    def _faces_without(self, place: int, build: BuildIndex) -> dict[Model, Faces]:
-        faces = {}
-        for model, old in self.faces.items():
-            keep = old.entry_of != place
-            index = old.index if keep.all() else build(old.index.vectors[keep])
-            entry_of = old.entry_of[keep]
-            if len(entry_of):
-                faces[model] = Faces(index, entry_of - (entry_of > place))
-        return faces
+    def models(self) -> tuple[Model, ...]:
+        """The models that it has templates of."""
+        found = {model for block in self.blocks for model in block.block.faces}
+        return tuple(sorted(found, key=lambda model: (model.model_id, model.dimension)))
+
+    def templates_of(self, entry_id: str) -> tuple[Template, ...]:
+        """An entry's templates; none if it isn't searched."""
+        for block in self.blocks:
+            place = block.block.places.get(entry_id)
+            if place is not None and block.alive[place]:
+                return tuple(_templates_at(block.block, place))
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,40 +180,179 @@ class View:
     version: int
     lists: Mapping[str, ListView]
 
-    def with_list(self, version: int, changed: ListView) -> View:
-        """The next view, with one list added or changed."""
-        return View(version, {**self.lists, changed.state.watchlist.list_id: changed})
+    def with_list(self, changed: ListView) -> View:
+        """The same with another view of one list."""
+        return View(self.version, {**self.lists, changed.state.watchlist.list_id: changed})
 
 
-def build_view(stored: Stored, build: BuildIndex) -> View:
-    """The view of what is stored."""
-    active: dict[str, list[Entry]] = {state.watchlist.list_id: [] for state in stored.lists}
-    for entry in stored.active:
-        active[entry.content.list_id].append(entry)
-    lists = {
-        state.watchlist.list_id: ListView(state).with_entries(active[state.watchlist.list_id], build)
-        for state in stored.lists
+class _Loaded(Protocol):
+    @property
+    def measured(self) -> tuple[Measured, ...]: ...
+
+    @property
+    def suppressions(self) -> tuple[Suppression, ...]: ...
+
+
+def list_view(state: ListState, blocks: tuple[BlockView, ...], loaded: _Loaded) -> ListView:
+    """A list's view with what was measured of it and is suppressed on it."""
+    list_id = state.watchlist.list_id
+    suppressions: dict[str, tuple[Suppression, ...]] = {}
+    for each in loaded.suppressions:
+        if each.list_id == list_id:
+            suppressions[each.entry_id] = (*suppressions.get(each.entry_id, ()), each)
+    measured = {each.own.model_id: each for each in loaded.measured if each.list_id == list_id}
+    return ListView(state, blocks, measured, suppressions)
+
+
+def advance(view: View, changes: Changes, build: BuildIndex) -> View:
+    """The next view: what changed struck out, and what is new in a block of its own."""
+    lists = dict(view.lists)
+    for state in changes.lists:
+        list_id = state.watchlist.list_id
+        old = lists[list_id].blocks if list_id in lists else ()
+        blocks = tuple(block.without(changes.gone) for block in old)
+        added = [entry for entry in changes.entries if entry.content.list_id == list_id]
+        if added:
+            entries = block_of(list_id, added)
+            blocks = (*blocks, whole(make_block(entries, build)))
+        lists[list_id] = list_view(state, merge_small(list_id, blocks, build), changes)
+    return View(changes.version, lists)
+
+
+def merge_small(list_id: str, blocks: tuple[BlockView, ...], build: BuildIndex) -> tuple[BlockView, ...]:
+    """The same with all small blocks in one, and empty ones left out."""
+    kept = tuple(block for block in blocks if block.alive.any())
+    small = [block for block in kept if block.block.size <= SMALL]
+    if len(small) < 2:
+        return kept
+    return (*(block for block in kept if block.block.size > SMALL), merged(list_id, small, build))
+
+
+def merged(list_id: str, blocks: Sequence[BlockView], build: BuildIndex) -> BlockView:
+    """One block of what is left of several."""
+    return whole(make_block(_join(list_id, blocks), build))
+
+
+def whole(block: Block) -> BlockView:
+    """A block of which nothing was struck out."""
+    return BlockView(block, np.ones(block.size, np.bool_))
+
+
+def make_block(entries: EntryBlock, build: BuildIndex) -> Block:
+    """Make the indexes of a block of entries."""
+    has_face = np.zeros(len(entries.entry_ids), np.bool_)
+    faces = {}
+    for model, rows in entries.faces.items():
+        has_face[rows.entry_of] = True
+        faces[model] = Faces(build(rows.vectors), rows.entry_of)
+    return Block(
+        # The index keeps the only copy of the vectors.
+        replace(
+            entries, faces={model: FaceRows(own.index.vectors, own.entry_of) for model, own in faces.items()}
+        ),
+        {entry_id: place for place, entry_id in enumerate(entries.entry_ids)},
+        faces,
+        has_face,
+        NameIndex(entries.names),
+        NumberIndex(entries.documents),
+    )
+
+
+def block_of(list_id: str, entries: Sequence[Entry]) -> EntryBlock:
+    """Entries of one list in columns."""
+    templates: dict[Model, list[Template]] = {}
+    places: dict[Model, list[int]] = {}
+    names: list[tuple[int, PersonName, PartialDate]] = []
+    documents: list[tuple[int, DocumentKey]] = []
+    for place, entry in enumerate(entries):
+        for template in entry.content.templates:
+            templates.setdefault(template.model, []).append(template)
+            places.setdefault(template.model, []).append(place)
+        names += [(place, name, entry.content.birth_date) for name in entry.content.names]
+        documents += [(place, document) for document in entry.content.documents]
+    begins = [entry.content.valid_from for entry in entries]
+    return EntryBlock(
+        list_id,
+        [entry.content.entry_id for entry in entries],
+        np.array([ALWAYS if begin is None else microseconds(begin) for begin in begins], np.int64),
+        np.array([microseconds(entry.content.valid_until) for entry in entries], np.int64),
+        {
+            model: FaceRows(to_vectors(own, model.dimension), np.array(places[model], np.int64))
+            for model, own in templates.items()
+        },
+        names,
+        documents,
+    )
+
+
+def _join(list_id: str, blocks: Sequence[BlockView]) -> EntryBlock:
+    """What is left of several blocks, in columns."""
+    ids: list[str] = []
+    names: list[tuple[int, PersonName, PartialDate]] = []
+    documents: list[tuple[int, DocumentKey]] = []
+    rows: dict[Model, list[FaceRows]] = {}
+    for view in blocks:
+        entries, moved = view.block.entries, _moved(view.alive, len(ids))
+        names += [(moved[place], name, born) for place, name, born in entries.names if view.alive[place]]
+        documents += [(moved[place], document) for place, document in entries.documents if view.alive[place]]
+        for model, own in entries.faces.items():
+            left = view.alive[own.entry_of]
+            rows.setdefault(model, []).append(FaceRows(own.vectors[left], moved[own.entry_of[left]]))
+        ids += [entry_id for entry_id, alive in zip(entries.entry_ids, view.alive, strict=True) if alive]
+    faces = {
+        model: FaceRows(
+            np.concatenate([part.vectors for part in parts]),
+            np.concatenate([part.entry_of for part in parts]),
+        )
+        for model, parts in rows.items()
     }
-    return View(stored.version, lists)
+    return EntryBlock(
+        list_id,
+        ids,
+        _left_of(blocks, lambda entries: entries.valid_from),
+        _left_of(blocks, lambda entries: entries.valid_until),
+        {model: own for model, own in faces.items() if len(own.entry_of)},
+        names,
+        documents,
+    )
 
 
-def _with(
-    entries: Mapping[K, tuple[SearchedEntry, ...]], added: Iterable[tuple[K, SearchedEntry]]
-) -> dict[K, tuple[SearchedEntry, ...]]:
-    groups: dict[K, list[SearchedEntry]] = {}
-    for key, entry in added:
-        groups.setdefault(key, []).append(entry)
-    return {**entries, **{key: (*entries.get(key, ()), *group) for key, group in groups.items()}}
+def _left_of(
+    blocks: Sequence[BlockView], column: Callable[[EntryBlock], npt.NDArray[np.int64]]
+) -> npt.NDArray[np.int64]:
+    return np.concatenate([column(view.block.entries)[view.alive] for view in blocks])
 
 
-def _without(
-    entries: Mapping[K, tuple[SearchedEntry, ...]], keys: Iterable[K], removed: SearchedEntry
-) -> dict[K, tuple[SearchedEntry, ...]]:
-    result = dict(entries)
-    for key in keys:
-        left = tuple(entry for entry in result[key] if entry is not removed)
-        if left:
-            result[key] = left
-        else:
-            del result[key]
-    return result
+def _moved(alive: Mask, begin: int) -> npt.NDArray[np.int64]:
+    """The new place of each entry that is left."""
+    return np.asarray(np.cumsum(alive) - 1 + begin, dtype=np.int64)
+
+
+def _templates_at(block: Block, place: int) -> Iterable[Template]:
+    for model, faces in block.faces.items():
+        begin, end = np.searchsorted(faces.entry_of, [place, place + 1])
+        for row in range(begin, end):
+            yield Template(model, np.ascontiguousarray(faces.index.vectors[row], dtype="<f4").tobytes())
+
+
+def _count(view: BlockView, now: int) -> Counts:
+    entries = view.block.entries
+    begun, ended = entries.valid_from <= now, entries.valid_until <= now
+    searched = view.alive & begun & ~ended
+    # The next and the last time that anything begins or ends.
+    times = np.concatenate([entries.valid_from[view.alive], entries.valid_until[view.alive]])
+    later, earlier = times[times > now], times[times <= now]
+    return Counts(
+        since=int(earlier.max()) if len(earlier) else ALWAYS,
+        until=int(later.min()) if len(later) else FOREVER,
+        entries=int(searched.sum()),
+        with_face=int((searched & view.block.has_face).sum()),
+        names=_at(searched, [place for place, _, _ in entries.names]),
+        documents=_at(searched, [place for place, _ in entries.documents]),
+        templates={model: int(searched[own.entry_of].sum()) for model, own in entries.faces.items()},
+        faces={model: int(searched[np.unique(own.entry_of)].sum()) for model, own in entries.faces.items()},
+    )
+
+
+def _at(searched: Mask, places: list[int]) -> int:
+    return int(searched[places].sum()) if places else 0

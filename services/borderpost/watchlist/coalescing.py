@@ -1,0 +1,69 @@
+"""Answering together what is asked at the same moment. Whoever is alone never waits.
+
+A search passes over all templates of a list: memory is what it waits for. Several searches that pass together wait for
+it once. So one group is answered at a time, on all cores; what is asked meanwhile is the next group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+from borderpost.runtime.pool import WorkPool
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+MOST: Final = 32
+"""Questions of one group: more gain little, and wait for one another."""
+
+
+class Coalescer(Generic[Question, Answer]):
+    """Hands questions to a function that answers several at a time. To be used from one event loop."""
+
+    def __init__(self, answer: Callable[[Sequence[Question]], Sequence[Answer]], pool: WorkPool) -> None:
+        self._answer = answer
+        self._pool = pool
+        self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
+        self._draining: asyncio.Task[None] | None = None
+
+    async def ask(self, question: Question) -> Answer:
+        """The answer. Raises what the function raises; of a group that failed every question is then asked alone."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, future))
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+        return await future
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                count = min(len(self._waiting), MOST)
+                group = [self._waiting.popleft() for _ in range(count)]
+                asked = [(question, future) for question, future in group if not future.done()]
+                if asked:
+                    await self._answer_group(asked)
+        finally:
+            self._draining = None
+
+    async def _answer_group(self, asked: Sequence[tuple[Question, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._pool.run(self._answer, [question for question, _ in asked])
+        except Exception as error:
+            if len(asked) == 1:
+                _fail(asked[0][1], error)
+                return
+            # One bad question must not take the others' answers with it.
+            for each in asked:
+                await self._answer_group([each])
+            return
+        for (_, future), answer in zip(asked, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
+
+
+def _fail(future: asyncio.Future[Answer], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

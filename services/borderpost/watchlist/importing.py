@@ -1,0 +1,259 @@
+"""Importing: rows of one source are taken, compared with what the list holds of it, and applied all at once.
+
+Rows are kept out of sight until the import is finished; then its diff waits for a second person. What a source says of
+a record is known by a digest, so the same file again changes nothing. A record that changed takes the place of its
+entry as a new one; with a complete import, entries of the source that it no longer has are removed.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from borderpost.runtime.clock import new_id
+from borderpost.runtime.errors import BorderpostError
+from borderpost.watchlist import events, wire
+from borderpost.watchlist.app import Watchlists, check_second_person, the_list
+from borderpost.watchlist.domain import (
+    Approval,
+    Caller,
+    EntryContent,
+    Import,
+    ImportState,
+    Provenance,
+    RowError,
+)
+from borderpost.watchlist.errors import (
+    ImportClosedError,
+    ImportExistsError,
+    ImportHasErrorsError,
+    ImportIncompleteError,
+    ImportNotFinishedError,
+    ImportNotFoundError,
+    ImportStaleError,
+)
+from borderpost.watchlist.keeper import Keeper
+from borderpost.watchlist.ports import Change, KnownRecord, NewEntry, Reading, StagedRow
+
+DUPLICATE_RECORD: Final = "DUPLICATE_RECORD"
+"""Reason of a row whose record an earlier row of the same import has."""
+
+
+class Importing:
+    """The use cases of imports. Safe to call from several threads at a time."""
+
+    def __init__(self, keeper: Keeper, watchlists: Watchlists, digest_key: bytes) -> None:
+        self._keeper = keeper
+        self._watchlists = watchlists
+        self._digest_key = digest_key
+
+    def begin(self, asked: Import, by: Caller) -> Import:
+        """Begin an import, or return the one that was begun as the same. Raises WatchlistNotFoundError,
+        ImportExistsError.
+        """
+        with self._keeper.change() as change:
+            the_list(change, asked.list_id, by)
+            kept = change.an_import(asked.import_id)
+            if kept is not None:
+                return _same(kept, asked)
+            begun = replace(asked, base=change.source_state(asked.list_id, asked.source))
+            change.put_import(begun)
+        return begun
+
+    def stage(
+        self, import_id: str, rows: Sequence[tuple[int, str, EntryContent | RowError]], by: Caller
+    ) -> tuple[Import, Sequence[RowError]]:
+        """Take rows: number, record id, and what the source says of it or why that can't be used.
+
+        Return the import and those of the rows that can't be used. A row that was taken before is passed over. Raises
+        ImportNotFoundError, ImportClosedError.
+        """
+        with self._keeper.change() as change:
+            kept = the_import(change, import_id, by)
+            if kept.state is not ImportState.STAGING:
+                raise ImportClosedError("import: it takes no rows any more, want a new import")
+            _check_base(change, kept)
+            numbers, records = [row for row, _, _ in rows], [record_id for _, record_id, _ in rows]
+            taken, seen = change.staged_rows(import_id, numbers, records)
+            known = change.known_records(kept.list_id, kept.source, records)
+            staged: list[StagedRow] = []
+            for row, record_id, content in rows:
+                if row not in taken:
+                    staged.append(self._stage(change, kept, row, record_id, content, known, seen, by))
+                    taken.add(row)
+            moved = _counted(kept, staged, taken)
+            change.stage(moved, staged)
+            change.put_import(moved)
+        return moved, [each.error for each in staged if each.error is not None]
+
+    def finish(self, import_id: str, by: Caller, *, skip_errors: bool, dry_run: bool) -> Import:
+        """End the taking of rows and tell what the import would change.
+
+        Raises ImportNotFoundError, ImportIncompleteError, ImportHasErrorsError, ImportClosedError.
+        """
+        with self._keeper.change() as change:
+            kept = the_import(change, import_id, by)
+            if kept.state in (ImportState.APPLIED, ImportState.CANCELLED):
+                raise ImportClosedError("import: it was applied or dropped, want a new one")
+            if kept.next_row <= kept.rows:
+                raise ImportIncompleteError(
+                    f"import: got rows up to {kept.next_row - 1}, want all {kept.rows}: send the others"
+                )
+            _check_base(change, kept)
+            removed = len(change.missing_records(kept)) if kept.complete else 0
+            finished = replace(kept, state=ImportState.PROPOSED, removed=removed)
+            if dry_run:
+                return replace(finished, state=kept.state)
+            if kept.errors and not skip_errors:
+                raise ImportHasErrorsError(
+                    f"import: {kept.errors} rows can't be used: mend the file and begin anew, or leave them out "
+                    "(--skip-errors)"
+                )
+            change.put_import(finished)
+            change.show_staged(import_id)
+            change.record(events.import_proposed(by, self._keeper.clock.now(), finished))
+        return finished
+
+    def approve(self, import_id: str, by: Caller) -> Import:
+        """Apply an import as another person than the one who began it; an applied one stays as it is.
+
+        Raises ImportNotFoundError, ImportNotFinishedError, SecondPersonNeededError, ImportStaleError.
+        """
+        with self._keeper.change() as change:
+            kept = the_import(change, import_id, by)
+            if kept.state is ImportState.APPLIED:
+                return kept
+            if kept.state is not ImportState.PROPOSED:
+                raise ImportNotFinishedError("import: it isn't finished, want it finished first")
+            check_second_person(kept.proposed_by, by)
+            _check_base(change, kept)
+            added, replaced = change.staged(kept)
+            removed = (*replaced, *(change.missing_records(kept) if kept.complete else ()))
+            state = change.bump(kept.list_id, self._keeper.clock.now())
+            change.remove(removed)
+            change.approve(added, Approval(by.actor, state.version))
+            change.forget_rows(import_id)
+            applied = replace(kept, state=ImportState.APPLIED, approved_by=by.actor, version=state.version)
+            change.put_import(applied)
+            for event in events.import_applied(by, state, applied, added, removed):
+                change.record(event)
+        if removed:
+            self._keeper.store.scrub()
+        return applied
+
+    def cancel(self, import_id: str, by: Caller) -> Import:
+        """Drop an import that was not applied, with all its rows. Raises ImportNotFoundError, ImportClosedError."""
+        with self._keeper.change() as change:
+            kept = the_import(change, import_id, by)
+            if kept.state is ImportState.APPLIED:
+                raise ImportClosedError(
+                    "import: it was applied; remove its entries, or import the former list"
+                )
+            if kept.state is ImportState.CANCELLED:
+                return kept
+            change.forget_rows(import_id)
+            dropped = replace(kept, state=ImportState.CANCELLED)
+            change.put_import(dropped)
+            change.record(events.import_cancelled(by, self._keeper.clock.now(), dropped))
+        self._keeper.store.scrub()
+        return dropped
+
+    def get(
+        self, import_id: str, after: int, page_size: int, by: Caller
+    ) -> tuple[Import, Sequence[RowError], int | None]:
+        """An import, a page of its rows in error, and the row behind which the next page begins; None at the end.
+
+        Raises ImportNotFoundError.
+        """
+        with self._keeper.read() as reading:
+            kept = the_import(reading, import_id, by)
+            errors = reading.row_errors(import_id, after, page_size + 1)
+        shown = errors[:page_size]
+        return kept, shown, shown[-1].row if len(errors) > page_size else None
+
+    def _stage(
+        self,
+        change: Change,
+        kept: Import,
+        row: int,
+        record_id: str,
+        content: EntryContent | RowError,
+        known: dict[str, KnownRecord],
+        seen: set[str],
+        by: Caller,
+    ) -> StagedRow:
+        if isinstance(content, RowError):
+            return StagedRow(row, record_id, error=content)
+        if record_id in seen:
+            message = "record_id: got one that an earlier row has, want one row a record"
+            return StagedRow(row, record_id, error=RowError(row, DUPLICATE_RECORD, "record_id", message))
+        try:
+            self._watchlists.check_content(content, change, "entry")
+        except BorderpostError as error:
+            field = error.details.get("field", "")
+            return StagedRow(row, record_id, error=RowError(row, error.reason, field, error.message))
+        seen.add(record_id)
+        there, said = known.get(record_id), content_digest(self._digest_key, content)
+        if there is not None and there.content_digest == said:
+            return StagedRow(row, record_id, said, same=there.entry_id)
+        provenance = Provenance(kept.import_id, kept.source, record_id, kept.content_sha256)
+        entry = NewEntry(replace(content, entry_id=new_id(), list_id=kept.list_id), by.actor, provenance)
+        return StagedRow(row, record_id, said, entry, there.entry_id if there else None)
+
+
+def the_import(reading: Reading, import_id: str, by: Caller) -> Import:
+    """An import into a list that the caller may use. Raises ImportNotFoundError, ListNotPermittedError."""
+    kept = reading.an_import(import_id)
+    if kept is None:
+        raise ImportNotFoundError(
+            "import_id: got one that no import has, want the id that `borderpost watchlist import` named"
+        )
+    the_list(reading, kept.list_id, by)
+    return kept
+
+
+def content_digest(key: bytes, content: EntryContent) -> bytes:
+    """What a source says of a record, whichever entry it becomes, as HMAC-SHA-256.
+
+    Keyed, because it lies in clear in the store, and a name with a birth date can be guessed.
+    """
+    said = wire.to_content(replace(content, entry_id="", list_id=""))
+    return hmac.digest(key, said.SerializeToString(deterministic=True), "sha256")
+
+
+def _check_base(reading: Reading, kept: Import) -> None:
+    """Raise ImportStaleError if what the list holds of the source is no longer what rows were compared with."""
+    if kept.base != reading.source_state(kept.list_id, kept.source):
+        raise ImportStaleError(
+            "import: the list's entries of this source changed since it was begun, want it dropped and begun anew"
+        )
+
+
+def _counted(kept: Import, staged: Sequence[StagedRow], taken: set[int]) -> Import:
+    """The import with these rows counted, and the first row that is still missing, if `taken` were taken by now."""
+    errors = sum(each.error is not None for each in staged)
+    changed = sum(each.replaces is not None for each in staged)
+    unchanged = sum(each.same is not None for each in staged)
+    return replace(
+        kept,
+        errors=kept.errors + errors,
+        changed=kept.changed + changed,
+        unchanged=kept.unchanged + unchanged,
+        added=kept.added + len(staged) - errors - changed - unchanged,
+        next_row=_next_row(kept.next_row, taken),
+    )
+
+
+def _next_row(next_row: int, taken: set[int]) -> int:
+    while next_row in taken:
+        next_row += 1
+    return next_row
+
+
+def _same(kept: Import, asked: Import) -> Import:
+    said = (asked.list_id, asked.source, asked.content_sha256, asked.complete, asked.rows)
+    if (kept.list_id, kept.source, kept.content_sha256, kept.complete, kept.rows) != said:
+        raise ImportExistsError("import_id: got the id of an import with other content, want a new id")
+    return kept

@@ -1,0 +1,176 @@
+"""The lists as they are searched, kept in step with the store: the one place where a view is made and published.
+
+The store is the truth. Every change, of this process or another's, comes into the view in one way: by what the store
+says has changed since the view's version. A change of this process makes the next view before it commits, so that
+nothing is committed that can't be searched, and publishes it after: one assignment. A search takes the view once and
+needs no lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from borderpost.runtime.calibration import Calibration, CalibrationError
+from borderpost.runtime.clock import Clock
+from borderpost.watchlist.domain import ListState
+from borderpost.watchlist.errors import NotReadyError, VersionNotReachedError
+from borderpost.watchlist.merge import merge, replaced, to_merge
+from borderpost.watchlist.ports import BuildIndex, Change, Reading, Store
+from borderpost.watchlist.view import BlockView, View, advance, list_view, make_block, whole
+
+NO_VIEW: Final = View(-1, {})
+
+_log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """The store and the view of it. Safe to use from several threads at a time.
+
+    `alone`: no other process changes the store, so that the view is always the store's state.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        build_index: BuildIndex,
+        calibrations: Mapping[str, Calibration],
+        clock: Clock,
+        *,
+        alone: bool = True,
+    ) -> None:
+        self.store: Final = store
+        self.calibrations: Final = calibrations
+        self.clock: Final = clock
+        self._build = build_index
+        self._alone = alone
+        self._writing = threading.Lock()
+        self._view = NO_VIEW
+        self._as_of = clock.now()
+        self._loaded_share = (0, 0)
+        self._told: list[Callable[[frozenset[str]], None]] = []
+
+    def tell_gone(self, listener: Callable[[frozenset[str]], None]) -> None:
+        """Tell `listener` from now on of lists from which entries went, before a change of them is acknowledged."""
+        self._told.append(listener)
+
+    def check_models(self) -> None:
+        """Raise CalibrationError if templates are kept of a model that has no calibration: scores would mean nothing."""
+        with self.store.read() as reading:
+            kept = {model.model_id for model in reading.models()}
+        missing = sorted(kept - self.calibrations.keys())
+        if missing:
+            raise CalibrationError(
+                f"watchlist: templates are kept of models without a calibration: {', '.join(missing)}"
+            )
+
+    def load(self) -> None:
+        """Make the view from the store. Raises UnavailableError."""
+        with self._writing:
+            self.store.scrub()  # an earlier process may have been killed between a removal and its end
+            self._view = self._load()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is a view to search."""
+        return self._view is not NO_VIEW
+
+    @property
+    def view(self) -> View:
+        """The newest view. Raises NotReadyError while there is none."""
+        view = self._view
+        if view is NO_VIEW:
+            done, of = self._loaded_share
+            raise NotReadyError(
+                f"watchlist: the index is being built, {done} of {of} entries are loaded: try again in some seconds",
+                retry_after_ms="2000",
+            )
+        return view
+
+    @property
+    def as_of(self) -> datetime:
+        """When the view was last known to be the store's state."""
+        return self.clock.now() if self._alone else self._as_of
+
+    @contextmanager
+    def change(self) -> Iterator[Change]:
+        """One change, searched from the end of the block on. Raises NotReadyError while there is no view."""
+        with self._writing:
+            base = self.view
+            with self.store.change() as change:
+                yield change
+                view = self._advanced(base, change)
+            self._view = view or self._load()
+
+    @contextmanager
+    def read(self) -> Iterator[Reading]:
+        """One consistent state of the store."""
+        with self.store.read() as reading:
+            yield reading
+
+    def catch_up(self) -> None:
+        """Bring the view to the store's state, if another process has changed it."""
+        with self._writing:
+            began = self.clock.now()
+            with self.store.read() as reading:
+                view = self._advanced(self.view, reading)
+            self._view = view or self._load()
+            self._as_of = began
+
+    def check_reached(self, version: int) -> None:
+        """Raise VersionNotReachedError if the view is older than this version."""
+        reached = self.view.version
+        if reached < version:
+            raise VersionNotReachedError(
+                f"min_version: got {version}, want at most {reached}, which is searched here"
+            )
+
+    def merge_once(self, *, purge: bool = False) -> bool:
+        """Merge one group of blocks, if there is one to merge; tell whether there was.
+
+        The merging itself holds no lock; searches and changes go on.
+        """
+        view = self.view
+        for list_id, before in view.lists.items():
+            group = to_merge(before.blocks, purge=purge)
+            if group:
+                new = merge(before, group, self._build)
+                with self._writing:
+                    now = self._view.lists[list_id]
+                    blocks = replaced(now, group, new)
+                    if blocks is not None:
+                        self._view = self._view.with_list(replace(now, blocks=blocks))
+                return True
+        return False
+
+    def _load(self) -> View:
+        def progress(done: int, of: int) -> None:
+            self._loaded_share = (done, of)
+            _log.info("loading", entries=done, of=of)
+
+        stored = self.store.load(progress)
+        blocks: dict[str, list[BlockView]] = {state.watchlist.list_id: [] for state in stored.lists}
+        for entries in stored.blocks:
+            blocks[entries.list_id].append(whole(make_block(entries, self._build)))
+        lists: dict[str, ListState] = {state.watchlist.list_id: state for state in stored.lists}
+        return View(
+            stored.version,
+            {list_id: list_view(state, tuple(blocks[list_id]), stored) for list_id, state in lists.items()},
+        )
+
+    def _advanced(self, base: View, reading: Reading) -> View | None:
+        """The view of what is read. None if the store no longer tells what has changed since: it is to be loaded."""
+        if reading.version == base.version:
+            return base
+        changes = reading.changes_since(base.version)
+        if changes is None or changes.gone:
+            changed = base.lists if changes is None else (s.watchlist.list_id for s in changes.lists)
+            for listener in self._told:
+                listener(frozenset(changed))
+        return None if changes is None else advance(base, changes, self._build)

@@ -1,0 +1,126 @@
+"""Receiving bundles of partners: written in parts, checked whole, and then read as the rows of an import."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyrage
+
+from borderpost.runtime.errors import InvalidRequestError
+from borderpost.v1 import watchlist_pb2
+from borderpost.watchlist.bundles import BundleInvalidError, Opened, Partner, check_bundle, read_rows
+from borderpost.watchlist.domain import Caller
+from borderpost.watchlist.errors import BundleNotFoundError, BundleTooLargeError
+
+MOST_BYTES: Final = 8 * 1024**3
+"""Of a bundle: a million entries with two templates of 512 numbers each, or some ten thousand with pictures."""
+
+
+MOST_BUNDLES: Final = 4
+"""Bundles that are here at once: their space on the disk has an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A bundle whose signature holds, and who wrote it here."""
+
+    path: Path
+    opened: Opened
+    writer: Caller
+
+
+class Receiving:
+    """The bundles that are written here, until they are imported. Safe to call from several threads at a time."""
+
+    def __init__(self, folder: Path, identity: pyrage.x25519.Identity, partners: Iterable[Partner]) -> None:
+        """`folder` is this service's alone: what an earlier process left there is deleted."""
+        self._folder = folder
+        self._identity = identity
+        self._partners = tuple(partners)
+        self._writers: dict[str, Caller] = {}
+        self._received: dict[str, Received] = {}
+        self._lock = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in folder.iterdir():
+            left.unlink()
+
+    def write(self, bundle_id: str, offset: int, content: bytes, by: Caller) -> int:
+        """Write the next part of a bundle; return where the part after it belongs.
+
+        A part that is there already is passed over. Raises InvalidRequestError, BundleTooLargeError,
+        BundleNotFoundError (another person's).
+        """
+        with self._lock:
+            if bundle_id not in self._writers and len(self._writers) >= MOST_BUNDLES:
+                raise BundleTooLargeError(
+                    f"bundle: got one more than the {MOST_BUNDLES} that wait here to be imported: import those first"
+                )
+            if self._writers.setdefault(bundle_id, by).actor != by.actor:
+                raise no_bundle()
+            path = self._path(bundle_id)
+            size = path.stat().st_size if path.exists() else 0
+            if offset < size or bundle_id in self._received:
+                return size
+            if offset > size:
+                raise InvalidRequestError(
+                    f"offset: got {offset}, want {size}, where the next part belongs", field="offset"
+                )
+            if size + len(content) > MOST_BYTES:
+                raise BundleTooLargeError(f"bundle: got more than {MOST_BYTES} bytes, want smaller ones")
+            with path.open("ab") as file:
+                file.write(content)
+            return size + len(content)
+
+    def check(self, bundle_id: str, by: Caller) -> Received:
+        """Open a bundle that was written to its end. Raises BundleInvalidError (then it is gone), BundleNotFoundError."""
+        with self._lock:
+            known = self._received.get(bundle_id)
+            if bundle_id not in self._writers or self._writers[bundle_id].actor != by.actor:
+                raise no_bundle()
+        if known is not None:
+            return known
+        path = self._path(bundle_id)
+        try:
+            opened = check_bundle(path, self._identity, self._partners)
+        except BundleInvalidError:
+            self.drop(bundle_id)
+            raise
+        except FileNotFoundError:
+            raise no_bundle() from None
+        received = Received(path, opened, by)
+        with self._lock:
+            self._received[bundle_id] = received
+        return received
+
+    def get(self, bundle_id: str, by: Caller) -> Received:
+        """A bundle that was checked. Raises BundleNotFoundError."""
+        with self._lock:
+            received = self._received.get(bundle_id)
+        if received is None or received.writer.actor != by.actor:
+            raise no_bundle()
+        return received
+
+    def rows(self, received: Received) -> Iterator[watchlist_pb2.ImportRow]:
+        """The rows of a bundle that was checked. Raises BundleInvalidError if the file changed since."""
+        return read_rows(received.path, self._identity, received.opened)
+
+    def drop(self, bundle_id: str) -> None:
+        """Delete a bundle."""
+        with self._lock:
+            self._writers.pop(bundle_id, None)
+            self._received.pop(bundle_id, None)
+            self._path(bundle_id).unlink(missing_ok=True)
+
+    def _path(self, bundle_id: str) -> Path:
+        return self._folder / f"{bundle_id}.age"
+
+
+def no_bundle() -> BundleNotFoundError:
+    """The error for a bundle that is not here."""
+    return BundleNotFoundError(
+        "bundle_id: got one that is not here, want one that you wrote to its end (`borderpost watchlist bundle-import`)"
+    )
