@@ -111,14 +111,14 @@ class SqlChange(SqlReading):
     def add_entries(self, entries: Sequence[NewEntry]) -> None:
         """Add proposed entries whose ids are new to lists that exist."""
         records = [self._record(entry, b"") for entry in entries]
-        self._changed_sources("place", self._add(entries, records, None))
+        self._changed_sources("pending IS NULL AND place", self._add(entries, records, None))
 
     def approve(self, entry_ids: Sequence[str], approval: Approval) -> None:
         """Mark entries as approved, and as no longer waiting with an import."""
         by = self._actor(approval.by)
         for some in chunks(entry_ids):
             # Entries of an import become what the list holds of its source.
-            self._changed_sources("entry_id", some)
+            self._changed_sources("pending IS NOT NULL AND entry_id", some)
             self._connection.execute(
                 "UPDATE entries SET approved_by = ?, approved_version = ?, pending = NULL, stamp = ?,"  # noqa: S608
                 f" searched_from = coalesce(searched_from, ?) WHERE entry_id IN ({placeholders(some)})",
@@ -316,7 +316,7 @@ class SqlChange(SqlReading):
     def _remove(self, places: Sequence[int]) -> None:
         for some in chunks(places):
             inside = placeholders(some)
-            self._changed_sources("place", some)
+            self._changed_sources("pending IS NULL AND place", some)
             self._connection.execute(_REMEMBER.format(inside), (self._stamp, *some))
             self._connection.executemany(
                 "INSERT INTO doomed (place) VALUES (?)", [(place,) for place in some]
@@ -332,12 +332,12 @@ class SqlChange(SqlReading):
             self._connection.execute("DELETE FROM removed WHERE version <= ?", (row["version"],))
             self._connection.execute("UPDATE version SET forgotten = ?", (row["version"],))
 
-    def _changed_sources(self, column: str, values: Sequence[object]) -> None:
-        """Note that what lists hold of the sources of these entries changes."""
+    def _changed_sources(self, which: str, values: Sequence[object]) -> None:
+        """Note that what lists hold of the sources of these entries changes; those that wait aren't held."""
         for some in chunks(values):
             self._connection.execute(
                 "UPDATE sources SET changes = changes + 1 WHERE source IN"  # noqa: S608
-                f" (SELECT source FROM entries WHERE {column} IN ({placeholders(some)}))",
+                f" (SELECT source FROM entries WHERE {which} IN ({placeholders(some)}))",
                 some,
             )
 

@@ -56,10 +56,6 @@ class StoreKey:
         """A key for something that isn't the store's own."""
         return _derive(self._secret, f"purpose\0{purpose}".encode())
 
-    def secret(self, purpose: str) -> bytes:
-        """A key of 32 bytes for one purpose."""
-        return _derive(self._secret, f"purpose\0{purpose}".encode())
-
     def source_hash(self, source: str) -> bytes:
         """Of a source's name."""
         return _derive(self._hashing, f"source\0{source}".encode())

@@ -94,10 +94,6 @@ class SqlStore:
         """A key of 32 bytes for one purpose: the same for all who share the store, and in no database of theirs."""
         return self._own.for_purpose(purpose)
 
-    def secret(self, purpose: str) -> bytes:
-        """A key of 32 bytes for one purpose: the same for all who share the store, and in no database of theirs."""
-        return self._own.secret(purpose)
-
     def wait(self, seconds: float) -> None:
         """Return when another process may have changed the store, at the latest after that time."""
         self.database.wait(seconds)
