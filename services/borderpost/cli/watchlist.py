@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from borderpost.cli import show
+from borderpost.cli import show, watchlist_exchange
+from borderpost.cli.lists import As, ListName, find_list
 from borderpost.cli.options import Json, document_key, partial_date
 from borderpost.cli.people import APPROVER, LIST_MANAGER, Person
-from borderpost.runtime.clock import is_id, new_id, to_timestamp
-from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.settings import load_settings
 from borderpost.v1 import gateway_pb2, watchlist_pb2
 
@@ -20,8 +20,7 @@ app = typer.Typer(
     help="Watchlists: make one, propose, approve, list and remove entries.", no_args_is_help=True
 )
 
-As = Annotated[str, typer.Option("--as", help="Your identity.")]
-ListName = Annotated[str, typer.Option("--list", help="The list: its name or id.")]
+app.add_typer(watchlist_exchange.app)
 
 
 @app.command()
@@ -99,7 +98,7 @@ def add(
     with Person(load_settings(), identity) as manager:
         entry = watchlist_pb2.Entry(
             entry_id=new_id(),
-            list_id=_list_id(manager, list_name),
+            list_id=find_list(manager, list_name),
             documents=[document_key(text) for text in document or ()],
             reason_code=reason,
             source_reference=source,
@@ -155,7 +154,7 @@ def list_entries(
         lists(identity, as_json)
         return
     with Person(load_settings(), identity) as someone:
-        request = watchlist_pb2.ListEntriesRequest(list_id=_list_id(someone, list_name), page_size=500)
+        request = watchlist_pb2.ListEntriesRequest(list_id=find_list(someone, list_name), page_size=500)
         pages = someone.pages(someone.watchlist.ListEntries, request)
         entries = [entry for page in pages for entry in page.entries]
     plain = {"entries": [show.to_plain(entry) for entry in entries]}
@@ -184,18 +183,6 @@ def remove(entry_id: str, identity: As = LIST_MANAGER, as_json: Json = False) ->
         request = watchlist_pb2.RemoveEntryRequest(entry_id=entry_id)
         answer = manager.ask(manager.watchlist.RemoveEntry, request)
     show.emit(as_json, answer, lambda: f"Removed. The list is at version {answer.version}.")
-
-
-def _list_id(person: Person, name: str) -> str:
-    if is_id(name):
-        return name
-    answer = person.ask(person.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
-    found = [status.watchlist.list_id for status in answer.watchlists if status.watchlist.name == name]
-    if len(found) != 1:
-        raise InvalidRequestError(
-            f"--list: {len(found)} lists have this name, want one (`borderpost watchlist lists`)"
-        )
-    return found[0]
 
 
 def _category(text: str) -> watchlist_pb2.WatchlistCategory.ValueType:
