@@ -135,11 +135,12 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything of one engine."""
+    """Everything of one engine. `pictures_each`: of a person, as many as a calibration takes."""
 
     calibration: Calibration
     people: int
     pictures: int
+    pictures_each: float
     fixed: tuple[Fixed, ...]
     results: tuple[Result, ...]
     without_errors: tuple[Result, ...]
@@ -349,6 +350,7 @@ def study(
         calibration=calibration,
         people=len(half.names),
         pictures=len(half.people),
+        pictures_each=len(few.people) / len(few.names),
         fixed=tuple(fixed),
         results=_results(half, scores, calibration, SETTINGS, fixed),
         without_errors=_results(sound, sound.vectors @ sound.vectors.T, calibration, SIMPLE, fixed),
