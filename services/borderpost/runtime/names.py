@@ -69,6 +69,15 @@ def to_mrz_letters(name: str) -> str:
     return " ".join(filter(None, words))
 
 
+def allowed_spellings(name: str) -> Iterator[tuple[Spellings, ...]]:
+    """What the zone may write for every letter of every word, the usual spelling first.
+
+    A letter that the tables don't have is left out of its word, as to_mrz_letters does.
+    """
+    for word in _words(name):
+        yield tuple(letter.spellings or SILENT for letter in word)
+
+
 def split_name(name: str) -> IdentifierPair:
     """Split a name that is written in one field: at `<<` (DG11) or the first comma (ICAO Doc 9303-3, 3.4)."""
     for separator in (FILLER * 2, ","):

@@ -1,0 +1,186 @@
+"""The parts of a name in letters A to Z: how each may be spelt, how it sounds, and how rare it is."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import jellyfish
+
+from borderpost.runtime.names import allowed_spellings
+from borderpost.runtime.transliteration import Spellings
+from borderpost.watchlist.persons import PersonName
+
+MAX_IDENTIFIER_PARTS: Final = 8
+"""Of an identifier, the first so many words count: a name field of 39 places (ICAO Doc 9303-4, 4.2.2) has few more."""
+
+MAX_PART_LETTERS: Final = 39
+"""Of a word, the first so many letters count: no name field is longer (ICAO Doc 9303-4, 4.2.2)."""
+
+MAX_SPELLINGS: Final = 64
+"""Up to so many, every mixture of the allowed spellings is tried; beyond, one state's usage and single letters."""
+
+MIN_SOUND: Final = 2
+"""A sound of fewer consonants says nothing: LEE, LI and LOUI would be one."""
+
+REDUCED: Final = (("AE", "A"), ("OE", "O"), ("UE", "U"), ("AA", "A"))
+"""What the zone writes for Ä, Ö, Ü and Å, and what it may write instead (ICAO Doc 9303-3, section 6, table A)."""
+
+PARTICLES: Final = frozenset(
+    {
+        "ABD",
+        "ABDEL",
+        "ABDUL",
+        "ABU",
+        "AL",
+        "BIN",
+        "BINT",
+        "DA",
+        "DAS",
+        "DE",
+        "DEL",
+        "DELLA",
+        "DEN",
+        "DER",
+        "DI",
+        "DO",
+        "DOS",
+        "DU",
+        "EL",
+        "IBN",
+        "LA",
+        "LE",
+        "MAC",
+        "MC",
+        "ST",
+        "TEN",
+        "TER",
+        "UL",
+        "VAN",
+        "VON",
+        "ZU",
+        "ZUR",
+    }
+)
+"""Words that states write as one with what follows, apart from it, or not at all: they are joined to it here."""
+
+LETTER_EVIDENCE: Final = 0.5
+"""Each letter makes a part rarer by half a decade: a part of four letters is taken to be borne by 1 person in 100."""
+
+RAREST: Final = 3.0
+"""No part counts as rarer than 1 in 1,000: namesakes are kin and neighbours, whom a product of shares leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A word of a name: its usual spelling, all that are tried, and its sound; empty where that says nothing."""
+
+    usual: str
+    spellings: frozenset[str]
+    sound: str
+
+    @property
+    def rarity(self) -> float:
+        """-log10 of the share of people who are taken to bear it, from its letters alone."""
+        return min(LETTER_EVIDENCE * len(self.usual), RAREST)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A name as compared. Its first `primary` parts are the primary identifier's; None: nobody says which are."""
+
+    parts: tuple[Part, ...]
+    primary: int | None
+
+    def crosses(self, place: int, other: Form, other_place: int) -> bool:
+        """Tell whether the two parts are of different identifiers."""
+        if self.primary is None or other.primary is None:
+            return False
+        return (place < self.primary) != (other_place < other.primary)
+
+    def may_be_cut(self, place: int) -> bool:
+        """Tell whether a zone that is too short would cut this part: it is its identifier's last."""
+        return place == len(self.parts) - 1 or (self.primary is not None and place == self.primary - 1)
+
+
+class Forms:
+    """Makes forms of names, and each part of them once. It keeps what it made: one for each index or search."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, tuple[Part, ...]] = {}
+
+    def of(self, name: PersonName) -> tuple[Form, ...]:
+        """The name in transliteration, and in its own script where that has letters of the tables."""
+        primary, secondary = self._of(name.primary_identifier), self._of(name.secondary_identifier)
+        forms = (Form(primary + secondary, len(primary)), Form(self._of(name.native), None))
+        return tuple(form for form in forms if form.parts)
+
+    def _of(self, identifier: str) -> tuple[Part, ...]:
+        parts = itertools.chain.from_iterable(map(self._between_spaces, identifier.split()))
+        return _join(tuple(itertools.islice(parts, MAX_IDENTIFIER_PARTS)))
+
+    def _between_spaces(self, text: str) -> tuple[Part, ...]:
+        """Hyphens and fillers part words, too."""
+        parts = self._parts.get(text)
+        if parts is None:
+            parts = self._parts[text] = tuple(part for part in _make_parts(text) if part.usual)
+        return parts
+
+
+def _join(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Join particles to the word that follows them in their identifier; a last one stands alone."""
+    if not any(part.usual in PARTICLES for part in parts[:-1]):
+        return parts
+    joined = list(parts[-1:])
+    for part in reversed(parts[:-1]):
+        if part.usual in PARTICLES:
+            joined[-1] = _joined(part.usual, joined[-1])
+        else:
+            joined.append(part)
+    return tuple(reversed(joined))
+
+
+def _joined(particle: str, part: Part) -> Part:
+    together = (_cut(particle + spelling) for spelling in part.spellings)
+    return _part(_cut(particle + part.usual), itertools.chain(together, part.spellings))
+
+
+def _make_parts(text: str) -> Iterator[Part]:
+    if text.isascii() and text.isalpha():  # nothing to transliterate: most names, so worth not trying
+        yield _part(text.upper()[:MAX_PART_LETTERS], ())
+        return
+    for word in allowed_spellings(text):
+        letters = word[:MAX_PART_LETTERS]
+        yield _part(_cut("".join(spellings[0] for spellings in letters)), map(_cut, _spellings(letters)))
+
+
+def _part(usual: str, spellings: Iterable[str]) -> Part:
+    sound = jellyfish.metaphone(usual)
+    spelt = frozenset(filter(None, (usual, _reduced(usual), *spellings)))
+    return Part(usual, spelt, sound if len(sound) >= MIN_SOUND else "")
+
+
+def _cut(word: str) -> str:
+    return word[:MAX_PART_LETTERS]
+
+
+def _reduced(word: str) -> str:
+    for long, short in REDUCED:
+        word = word.replace(long, short)
+    return word
+
+
+def _spellings(letters: tuple[Spellings, ...]) -> Iterator[str]:
+    """All mixtures if they are few; otherwise every usage kept through the word, and every single exception."""
+    if math.prod(len(spellings) for spellings in letters) <= MAX_SPELLINGS:
+        yield from map("".join, itertools.product(*letters))
+        return
+    for choice in range(max(len(spellings) for spellings in letters)):
+        yield "".join(spellings[min(choice, len(spellings) - 1)] for spellings in letters)
+    for place, spellings in enumerate(letters):
+        for spelling in spellings[1:]:
+            before = "".join(other[0] for other in letters[:place])
+            yield before + spelling + "".join(other[0] for other in letters[place + 1 :])
