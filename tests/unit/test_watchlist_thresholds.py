@@ -246,6 +246,29 @@ def test_a_list_less_alike_than_the_calibrations_people_gets_no_milder_threshold
     assert own.factor == 1.0
 
 
+def test_chance_alone_makes_a_list_hardly_stricter():
+    factors = [
+        like_the_calibration(np.random.default_rng(seed), 300).measure()[0].factor for seed in range(20)
+    ]
+    assert np.mean(factors) < 1.05
+    assert np.median(factors) == 1.0
+
+
+def test_matches_that_one_entry_makes_with_all_others_weigh_less_than_as_many_of_different_entries():
+    factors = []
+    for pairs in (
+        [(0, other) for other in range(1, 41)],
+        [(2 * place, 2 * place + 1) for place in range(40)],
+    ):
+        scores = np.zeros((400, 400))
+        for one, other in pairs:
+            scores[one, other] = scores[other, one] = 0.76
+        factors.append(MadeUpList(scores, range(400)).measure()[0].factor)
+    by_one, by_many = factors
+    assert by_many == pytest.approx(80 / (400 * 399) / (1e-4 - 1e-5), rel=0.03)
+    assert 1.0 < by_one < by_many / 1.5
+
+
 def test_different_pictures_of_a_person_count_as_so_many_and_copies_of_one_as_one():
     factors = [
         like_the_calibration(np.random.default_rng(3), 300, each=4, same=same).measure()[0].factor

@@ -309,7 +309,7 @@ could be shown.
 
 
 def _needed(study: Study, fmr: float) -> str:
-    """People in both halves, two digits: their pictures make enough impostor pairs for MIN_FALSE_MATCHES at the rate."""
+    """People of both halves, in two digits: half of them make the pairs for MIN_FALSE_MATCHES at the rate."""
     pictures = math.sqrt(2 * MIN_FALSE_MATCHES / fmr)
     people = 2 * pictures / study.pictures_each
     return f"{round(people, 1 - math.floor(math.log10(people))):,.0f}"
