@@ -32,6 +32,7 @@ from borderpost.watchlist.ports import BuildIndex, Changes, TemplateIndex
 from borderpost.watchlist.templates import Model, Template, to_vectors
 
 Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
 
 SMALL: Final = 512
 """Entries. Blocks up to this size are merged at once: copying so many takes less than a millisecond."""
@@ -41,22 +42,28 @@ FOREVER: Final = int(np.iinfo(np.int64).max)
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """The templates of one model in a block; `entry_of` tells for each row the place of its entry, ascending."""
+    """The templates of one model in a block.
+
+    `entry_of` tells for each row the place of its entry, ascending; `entries` of each place whether it has one.
+    """
 
     index: TemplateIndex
-    entry_of: npt.NDArray[np.int64]
+    entry_of: Places
+    entries: Mask
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Entries with their indexes, made once."""
+    """Entries with their indexes, made once. `name_of` and `document_of` tell for each name or document its entry."""
 
     entries: EntryBlock
     places: Mapping[str, int]
     faces: Mapping[Model, Faces]
     has_face: Mask
     names: NameIndex
+    name_of: Places
     numbers: NumberIndex
+    document_of: Places
 
     @property
     def size(self) -> int:
@@ -112,7 +119,7 @@ class BlockView:
         alive[places] = False
         return BlockView(self.block, alive)
 
-    def searched(self, places: npt.NDArray[np.int64], now: int) -> Mask:
+    def searched(self, places: Places, now: int) -> Mask:
         """Tell of each of these places whether its entry is searched at `now`."""
         entries = self.block.entries
         begun, going = entries.valid_from[places] <= now, now < entries.valid_until[places]
@@ -243,8 +250,10 @@ def make_block(entries: EntryBlock, build: BuildIndex) -> Block:
     has_face = np.zeros(len(entries.entry_ids), np.bool_)
     faces = {}
     for model, rows in entries.faces.items():
-        has_face[rows.entry_of] = True
-        faces[model] = Faces(build(rows.vectors), rows.entry_of)
+        has_model = np.zeros(len(entries.entry_ids), np.bool_)
+        has_model[rows.entry_of] = True
+        has_face |= has_model
+        faces[model] = Faces(build(rows.vectors), rows.entry_of, has_model)
     return Block(
         # The index keeps the only copy of the vectors.
         replace(
@@ -254,7 +263,9 @@ def make_block(entries: EntryBlock, build: BuildIndex) -> Block:
         faces,
         has_face,
         NameIndex(entries.names),
+        np.array([place for place, _, _ in entries.names], np.int64),
         NumberIndex(entries.documents),
+        np.array([place for place, _ in entries.documents], np.int64),
     )
 
 
@@ -317,13 +328,11 @@ def _join(list_id: str, blocks: Sequence[BlockView]) -> EntryBlock:
     )
 
 
-def _left_of(
-    blocks: Sequence[BlockView], column: Callable[[EntryBlock], npt.NDArray[np.int64]]
-) -> npt.NDArray[np.int64]:
+def _left_of(blocks: Sequence[BlockView], column: Callable[[EntryBlock], Places]) -> Places:
     return np.concatenate([column(view.block.entries)[view.alive] for view in blocks])
 
 
-def _moved(alive: Mask, begin: int) -> npt.NDArray[np.int64]:
+def _moved(alive: Mask, begin: int) -> Places:
     """The new place of each entry that is left."""
     return np.asarray(np.cumsum(alive) - 1 + begin, dtype=np.int64)
 
@@ -336,23 +345,18 @@ def _templates_at(block: Block, place: int) -> Iterable[Template]:
 
 
 def _count(view: BlockView, now: int) -> Counts:
-    entries = view.block.entries
-    begun, ended = entries.valid_from <= now, entries.valid_until <= now
-    searched = view.alive & begun & ~ended
-    # The next and the last time that anything begins or ends.
-    times = np.concatenate([entries.valid_from[view.alive], entries.valid_until[view.alive]])
-    later, earlier = times[times > now], times[times <= now]
+    block, entries = view.block, view.block.entries
+    begun, going = entries.valid_from <= now, now < entries.valid_until
+    searched = view.alive & begun & going
+    times = (entries.valid_from, entries.valid_until)
     return Counts(
-        since=int(earlier.max()) if len(earlier) else ALWAYS,
-        until=int(later.min()) if len(later) else FOREVER,
+        # The last and the next time that a validity begins or ends.
+        since=max(int(each.max(where=view.alive & (each <= now), initial=ALWAYS)) for each in times),
+        until=min(int(each.min(where=view.alive & (each > now), initial=FOREVER)) for each in times),
         entries=int(searched.sum()),
-        with_face=int((searched & view.block.has_face).sum()),
-        names=_at(searched, [place for place, _, _ in entries.names]),
-        documents=_at(searched, [place for place, _ in entries.documents]),
-        templates={model: int(searched[own.entry_of].sum()) for model, own in entries.faces.items()},
-        faces={model: int(searched[np.unique(own.entry_of)].sum()) for model, own in entries.faces.items()},
+        with_face=int((searched & block.has_face).sum()),
+        names=int(searched[block.name_of].sum()),
+        documents=int(searched[block.document_of].sum()),
+        templates={model: int(searched[own.entry_of].sum()) for model, own in block.faces.items()},
+        faces={model: int((searched & own.entries).sum()) for model, own in block.faces.items()},
     )
-
-
-def _at(searched: Mask, places: list[int]) -> int:
-    return int(searched[places].sum()) if places else 0
