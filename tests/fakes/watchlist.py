@@ -15,20 +15,19 @@ import numpy.typing as npt
 from borderpost.runtime.calibration import Calibration, Row
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import new_id
-from borderpost.runtime.sqlite import Database
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
-from borderpost.watchlist.adapters.sqlite_store import MIGRATIONS, SqliteStore
+from borderpost.watchlist.adapters.sql_store import open_store
 from borderpost.watchlist.app import Watchlists
-from borderpost.watchlist.domain import (
-    Category,
-    EntryContent,
-    Model,
-    PartialDate,
-    Template,
-    Vectors,
-    Watchlist,
-)
+from borderpost.watchlist.domain import Caller, Category, EntryContent, SearchAnswer, SearchQuery, Watchlist
+from borderpost.watchlist.importing import Importing
+from borderpost.watchlist.keeper import Keeper
+from borderpost.watchlist.measuring import Measuring
+from borderpost.watchlist.names import load_name_calibration
+from borderpost.watchlist.persons import PartialDate
 from borderpost.watchlist.ports import BuildIndex, Pairs
+from borderpost.watchlist.search import Meaning
+from borderpost.watchlist.suppressing import PairSeal, Suppressing
+from borderpost.watchlist.templates import Model, Template, Vectors
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MODEL = Model("test-model", 16)
@@ -136,6 +135,7 @@ def a_list(**changes: Any) -> Watchlist:
         priority=2,
         handling_instruction="Call the shift leader.",
         target_fpir=0.01,
+        name_target_fpir=0.01,
     )
     return replace(watchlist, **changes)
 
@@ -156,26 +156,42 @@ def an_entry(list_id: str, **changes: Any) -> EntryContent:
     return replace(content, **changes)
 
 
+def by(actor: Actor, purpose: str = "", scopes: frozenset[str] = frozenset()) -> Caller:
+    return Caller(actor, purpose, scopes)
+
+
 class House:
-    """The watchlist service without its wire, over a database file."""
+    """The watchlist service without its wire, over database files."""
 
     def __init__(self, folder: Path, build_index: BuildIndex = FaissIndex) -> None:
         self.folder = folder
         self.clock = StillClock()
-        self.database = Database(folder / "watchlist.sqlite", MIGRATIONS)
-        self.store = SqliteStore(self.database)
-        self.app = Watchlists(self.store, build_index, CALIBRATIONS, self.clock)
+        self.store = open_store(folder, "", None, "")
+        self.database = self.store.database
+        self.keeper = Keeper(self.store, build_index, CALIBRATIONS, self.clock)
+        self.keeper.check_models()
+        self.keeper.load()
+        meaning = Meaning(CALIBRATIONS, load_name_calibration())
+        self.pairs = PairSeal(self.store.secret("pairs"))
+        self.app = Watchlists(self.keeper, meaning, self.pairs.seal)
+        self.measuring = Measuring(self.keeper, meaning)
+        self.suppressing = Suppressing(self.keeper, self.pairs)
+        self.importing = Importing(self.keeper, self.app, self.store.secret("records"))
 
     def new_list(self, **changes: Any) -> Watchlist:
         watchlist = a_list(**changes)
-        self.app.create_watchlist(watchlist, ANNA, "set-up")
+        self.app.create_watchlist(watchlist, by(ANNA, "set-up"))
         return watchlist
 
     def add(self, content: EntryContent) -> EntryContent:
         """Propose and approve."""
-        self.app.propose_entry(content, ANNA, "set-up")
-        self.app.approve_entry(content.entry_id, BEN, "set-up")
+        self.app.propose_entry(content, by(ANNA, "set-up"))
+        self.app.approve_entry(content.entry_id, by(BEN, "set-up"))
         return content
+
+    def search(self, query: SearchQuery) -> SearchAnswer:
+        """Search for one."""
+        return self.app.search([query])[0]
 
 
 @contextmanager
@@ -184,4 +200,4 @@ def a_house(folder: Path, build_index: BuildIndex = FaissIndex) -> Iterator[Hous
     try:
         yield house
     finally:
-        house.database.close()
+        house.store.close()
