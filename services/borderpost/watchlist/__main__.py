@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Final
 
 import grpc
+import pyrage
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from borderpost.runtime.calibration import load_calibrations
 from borderpost.runtime.calls import Actor
@@ -24,7 +28,7 @@ from borderpost.watchlist.adapters.faiss_index import faiss_builder
 from borderpost.watchlist.adapters.sql_store import SqlStore, open_store
 from borderpost.watchlist.app import Watchlists
 from borderpost.watchlist.background import Background
-from borderpost.watchlist.bundles import load_identity, load_partners
+from borderpost.watchlist.bundles import Partner, load_identity, load_partners
 from borderpost.watchlist.domain import Caller
 from borderpost.watchlist.exporting import Exporting
 from borderpost.watchlist.importing import Importing
@@ -74,23 +78,21 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
 
 
 def _use_cases(settings: Settings, store: SqlStore, shared: bool) -> tuple[UseCases, Background]:
-    make = settings.mode == "development"
     clock = SystemClock()
     meaning = Meaning(load_calibrations(settings.calibrations), load_name_calibration())
     index = faiss_builder(fast_scan_from=settings.watchlist.fast_scan_from or None)
     keeper = Keeper(store, index, meaning.faces, clock, alone=not shared)
     keeper.check_models()
-    partners = load_partners(settings.watchlist.partners) if settings.watchlist.partners else {}
+    bundles = _bundle_keys(settings)
     folder = settings.state_dir / "bundles"
     pairs = PairSeal(store.secret(PAIR_KEY))
     watchlists = Watchlists(keeper, meaning, pairs.seal)
     measuring = Measuring(keeper, meaning)
     importing = Importing(keeper, watchlists, store.secret(RECORD_KEY))
-    signing_key = load_signing_key(settings.bundle_key, make)
-    exporting = Exporting(keeper, folder / "made", signing_key, settings.trust_domain, partners)
-    receiving = Receiving(
-        folder / "received", load_identity(settings.bundle_identity, make), partners.values()
+    exporting = Exporting(
+        keeper, folder / "made", bundles.signing_key, settings.trust_domain, bundles.partners
     )
+    receiving = Receiving(folder / "received", bundles.identity, bundles.partners.values())
     taking = BundleTaking(importing, receiving, row_of)
     use = UseCases(
         keeper,
@@ -105,6 +107,25 @@ def _use_cases(settings: Settings, store: SqlStore, shared: bool) -> tuple[UseCa
     )
     itself = Caller(Actor(settings.trust_domain, NAME))
     return use, Background(keeper, watchlists, measuring, exporting, itself)
+
+
+@dataclass(frozen=True, slots=True)
+class _BundleKeys:
+    signing_key: Ed25519PrivateKey
+    identity: pyrage.x25519.Identity
+    partners: Mapping[str, Partner]
+
+
+def _bundle_keys(settings: Settings) -> _BundleKeys:
+    """What bundles are made and opened with. Without partners there are none: then keys of the moment will do."""
+    if settings.watchlist.partners is None:
+        return _BundleKeys(Ed25519PrivateKey.generate(), pyrage.x25519.Identity.generate(), {})
+    make = settings.mode == "development"
+    return _BundleKeys(
+        load_signing_key(settings.bundle_key, make),
+        load_identity(settings.bundle_identity, make),
+        load_partners(settings.watchlist.partners),
+    )
 
 
 def main() -> None:
