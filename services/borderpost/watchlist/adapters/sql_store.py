@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from borderpost.runtime.errors import UnavailableError
-from borderpost.runtime.keys import SqlKeyStore, open_sqlite_keys
+from borderpost.runtime.keys import KEY_MIGRATIONS, SqlKeyStore, open_sqlite_keys
 from borderpost.runtime.sql import Connection, SqlDatabase, chunks, explained, placeholders
 from borderpost.runtime.sqlite import Database
 from borderpost.watchlist.adapters.sql_change import SqlChange
@@ -24,7 +24,7 @@ from borderpost.watchlist.adapters.sql_keys import (
 )
 from borderpost.watchlist.adapters.sql_loading import Loading
 from borderpost.watchlist.adapters.sql_reading import SqlReading
-from borderpost.watchlist.adapters.sql_schema import PAGE_BYTES, SQLITE_MIGRATIONS
+from borderpost.watchlist.adapters.sql_schema import PAGE_BYTES, POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS
 from borderpost.watchlist.domain import EntryBlock
 from borderpost.watchlist.ports import Progress, Stored
 
@@ -157,21 +157,43 @@ def open_store(state_dir: Path, database: str, key_dir: Path | None, key_databas
     with ExitStack() as opened:
         keys = _open_keys(state_dir, key_dir, key_database)
         opened.callback(keys.close)
-        files = Database(state_dir / "watchlist.sqlite", SQLITE_MIGRATIONS, PAGE_BYTES)
-        opened.callback(files.close)
-        store = SqlStore(files, keys)
-        seal_former(files, store)
+        if database:
+            server = _open_postgres(database, POSTGRES_MIGRATIONS, WHAT)
+            opened.callback(server.close)
+            store = SqlStore(server, keys)
+        else:
+            files = Database(state_dir / "watchlist.sqlite", SQLITE_MIGRATIONS, PAGE_BYTES)
+            opened.callback(files.close)
+            store = SqlStore(files, keys)
+            seal_former(files, store)
         opened.pop_all()
         return store
 
 
 def _open_keys(state_dir: Path, key_dir: Path | None, key_database: str) -> SqlKeyStore:
+    if key_database:
+        return SqlKeyStore(_open_postgres(key_database, KEY_MIGRATIONS, f"{WHAT} keys"))
     folder = key_dir or state_dir / "keys" / "watchlist"
     if folder.resolve() == state_dir.resolve():
         raise KeysDontFitError(
             "watchlist.key_dir: got the folder of the database, want another: backups would hold both"
         )
     return open_sqlite_keys(folder / "keys.sqlite")
+
+
+def _open_postgres(conninfo: str, migrations: Sequence[str], name: str) -> SqlDatabase:
+    """A PostgreSQL database that holds nothing else of the watchlist's: keys and what they open lie apart."""
+    from borderpost.runtime.postgres import PostgresDatabase  # noqa: PLC0415  # SQLite needs no driver of its own
+
+    database = PostgresDatabase(conninfo, migrations, name)
+    with database.read() as connection:
+        stores = connection.execute("SELECT count(*) AS count FROM borderpost_schema").fetchone()["count"]
+    if stores > 1:
+        database.close()
+        raise KeysDontFitError(
+            "watchlist.key_database: got the database that the keys open, want another: backups would hold both"
+        )
+    return database
 
 
 def _raise_missing(places: Sequence[int]) -> None:
