@@ -103,7 +103,7 @@ def test_every_volume_and_network_that_is_used_is_declared_and_the_other_way_rou
     assert {network for it in services for network in it.get("networks", [])} == set(COMPOSE["networks"])
 
 
-def test_what_is_kept_is_kept_on_volumes_and_the_keys_apart_from_the_log(
+def test_what_is_kept_is_kept_on_volumes_and_the_keys_apart_from_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = _settings("decisions", monkeypatch)
@@ -113,6 +113,10 @@ def test_what_is_kept_is_kept_on_volumes_and_the_keys_apart_from_the_log(
     assert key_dir is not None
     assert not key_dir.is_relative_to(settings.state_dir)
     assert f"keys:{key_dir}" in COMPOSE["services"]["decisions"]["volumes"]
+    watchlist_keys = _settings("watchlist", monkeypatch).watchlist.key_dir
+    assert watchlist_keys is not None
+    assert not watchlist_keys.is_relative_to(settings.state_dir)
+    assert f"watchlist-keys:{watchlist_keys}" in COMPOSE["services"]["watchlist"]["volumes"]
 
 
 def test_the_gateway_waits_for_every_other_service_to_be_healthy() -> None:
