@@ -98,7 +98,7 @@ def test_what_was_written_is_opened_and_read(tmp_path):
     assert rows[0].entry.names[0].primary_identifier == CONTENT
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(entries(), max_size=3))
 def test_every_entry_comes_out_as_it_went_in(tmp_path, sent):
     path = tmp_path / "b"
@@ -355,7 +355,7 @@ def test_a_whole_chunk_that_is_cut_off_is_refused(tmp_path):
         refused(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=500), st.sampled_from([b"", bundles._AGE_START, bundles._AGE_START + b"-> X25519 "])
 )
@@ -364,7 +364,7 @@ def test_random_bytes_are_refused(tmp_path, data, start):
     refused(tmp_path / "b")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=500))
 def test_random_bytes_inside_are_refused(tmp_path, data):
     refused(sealed(tmp_path / "b", bundles.MAGIC + data))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from borderpost.exchange import jsonl
@@ -64,6 +64,7 @@ def test_every_field_is_read():
     assert list(entry.pictures) == [picture]
 
 
+@settings(deadline=None)
 @given(st.lists(entries(), max_size=4))
 def test_what_is_written_is_read_again(written):
     out = io.BytesIO()
@@ -180,12 +181,14 @@ def test_defaults_stand_where_a_row_says_nothing_and_only_there(tmp_path):
     assert (from_timestamp(second.entry.valid_until).year, second.entry.reason_code) == (2030, "A1")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(data):
     for got in read(data, "jsonl"):
         assert reason_of(got) in ROW_REASONS
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_cut_or_flipped_line_is_read_or_is_an_error_of_its_row(data):
     line = bytearray(row(',"names":[{"primary_identifier":"X"}],"birth_date":"1980-01-02"'))

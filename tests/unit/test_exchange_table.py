@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from borderpost.exchange import table
@@ -31,6 +31,7 @@ def test_a_row_is_read():
     assert got.entry.documents[0].issuing_state == "UTO"
 
 
+@settings(deadline=None)
 @given(st.lists(entries(), max_size=4))
 def test_what_is_written_is_read_again(written):
     out = io.BytesIO()
@@ -42,11 +43,13 @@ def test_what_is_written_is_read_again(written):
     assert [got.entry for got in read_again] == written
 
 
+@settings(deadline=None)
 @given(st.lists(TEXT, min_size=1))
 def test_a_cell_of_several_values_is_read_as_it_was_written(values):
     assert table.split_cell(table.join_cell(values)) == values
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_no_cell_that_is_written_is_a_formula(text):
     guarded = table._guarded(text)
@@ -139,12 +142,14 @@ def test_a_cell_may_have_several_lines():
     assert got.entry.source_reference == "4711\n/26"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(data):
     for got in read(HEADER.encode() + b"\n" + data, "csv"):
         assert got.HasField("entry") or reason_of(got) in ROW_REASONS
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_reader(text):
     for got in read(f"{HEADER}\n{text}".encode(errors="replace"), "csv"):
