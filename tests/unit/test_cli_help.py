@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from borderpost.cli import show
+from borderpost.cli import show, show_matches, show_watchlist
 from borderpost.cli.main import app
 from borderpost.v1 import decisions_pb2, types_pb2, watchlist_pb2
 
@@ -66,9 +66,9 @@ def hostile_list() -> watchlist_pb2.Watchlist:
     [
         lambda: f"Made list “{HOSTILE}”.",
         lambda: show.events_view([hostile_event()]),
-        lambda: show.lists_view([watchlist_pb2.WatchlistStatus(watchlist=hostile_list())]),
-        lambda: show.entries_view([watchlist_pb2.Entry(reason_code=HOSTILE)]),
-        lambda: show.candidate_words(
+        lambda: show_watchlist.lists_view([watchlist_pb2.WatchlistStatus(watchlist=hostile_list())]),
+        lambda: show_watchlist.entries_view([watchlist_pb2.Entry(reason_code=HOSTILE)]),
+        lambda: show_matches.candidate_words(
             watchlist_pb2.Candidate(), watchlist_pb2.ListResult(watchlist=hostile_list())
         ),
     ],

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from borderpost.cli import show, show_record
+from borderpost.cli import show, show_record, show_watchlist
 from borderpost.cli.options import Json
 from borderpost.cli.people import ADMINISTRATOR, APPROVER, AUDITOR, LIST_MANAGER, OFFICER, Person
 from borderpost.cli.specimen_chip import SpecimenReader
@@ -220,7 +220,7 @@ class Demo:
                 approver.watchlist.ApproveEntry, watchlist_pb2.ApproveEntryRequest(entry_id=entry.entry_id)
             )
             lists = approver.ask(approver.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
-        show.console.print(show.lists_view(lists.watchlists))
+        show.console.print(show_watchlist.lists_view(lists.watchlists))
 
     def _ending(self) -> bool:
         show.console.rule(Text("All of them", "bold"), align="left", style="dim")

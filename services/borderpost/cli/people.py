@@ -17,11 +17,14 @@ from borderpost.v1 import decisions_pb2_grpc, gateway_pb2_grpc, trust_pb2_grpc, 
 LIST_MANAGER: Final = "operator/list-manager/dev"
 APPROVER: Final = "operator/approver/dev-second"
 OFFICER: Final = "operator/officer/dev"
+SECOND_OFFICER: Final = "operator/officer/dev-second"
 AUDITOR: Final = "operator/auditor/dev"
 ADMINISTRATOR: Final = "operator/administrator/dev"
 """The people of a development installation."""
 
 SECONDS: Final = 60.0
+LONG_SECONDS: Final = 600.0
+"""For what works on a whole list."""
 
 Answer = TypeVar("Answer")
 
@@ -38,10 +41,10 @@ class Person:
         self.decisions = decisions_pb2_grpc.DecisionsServiceStub(self._channel)
         self.trust = trust_pb2_grpc.TrustServiceStub(self._channel)
 
-    def ask(self, method: Callable[..., Answer], request: Any) -> Answer:
-        """Call a method of one of the stubs. Raises RemoteError."""
+    def ask(self, method: Callable[..., Answer], request: Any, seconds: float = SECONDS) -> Answer:
+        """Call a method of one of the stubs, which may take `seconds`. Raises RemoteError."""
         try:
-            return method(request, timeout=SECONDS, metadata=self._metadata)
+            return method(request, timeout=seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
 

@@ -186,44 +186,6 @@ def verification_view(answer: decisions_pb2.VerifyLogResponse) -> Text:
     return text
 
 
-def lists_view(lists: Iterable[watchlist_pb2.WatchlistStatus]) -> Table:
-    """Show watchlists."""
-    rows = table("list", "entries", "face threshold", id_column=0)
-    for status in lists:
-        watchlist = status.watchlist
-        name = Text.assemble(
-            (watchlist.name, "bold"), f"\n{watchlist.authority}\n", (watchlist.list_id, "dim")
-        )
-        entries = f"{status.active_entries} active\n{status.proposed_entries} proposed"
-        thresholds = [threshold_words(threshold, watchlist.target_fpir) for threshold in status.thresholds]
-        rows.add_row(name, entries, "\n".join(thresholds) or "no templates yet")
-    return rows
-
-
-def threshold_words(threshold: watchlist_pb2.FaceThreshold, target: float) -> str:
-    """Say what a list's face threshold is and whether it keeps the target."""
-    kept = "" if threshold.target_supported else ":\nmore than the calibration\ncan tell at this size"
-    return f"{threshold.score:.3f} at {count(threshold.templates, 'template')}\nfor {target:.2%} false alarms{kept}"
-
-
-def entries_view(entries: Iterable[watchlist_pb2.Entry]) -> Table:
-    """Show watchlist entries."""
-    rows = table("entry", "state", id_column=0)
-    for entry in entries:
-        names = [f"{name.primary_identifier}, {name.secondary_identifier}" for name in entry.names]
-        who = Text.assemble(
-            ("\n".join(names) or "no name", "bold"), f"\n{entry.reason_code}\n", (entry.entry_id, "dim")
-        )
-        state = name_of(watchlist_pb2.EntryState, entry.state, "ENTRY_STATE_").lower()
-        rows.add_row(
-            who,
-            f"{state} until {when(entry.valid_until)[:10]}\n"
-            f"{count(entry.template_count, 'template')}, {count(len(entry.documents), 'document')}\n"
-            f"by {entry.proposed_by.subject}",
-        )
-    return rows
-
-
 def table(*columns: str, id_column: int | None = None) -> Table:
     """Make an empty table. An id column is wide enough for an id on one line."""
     made = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False)
@@ -278,18 +240,14 @@ def one_in(rate: float) -> str:
     return f"1 in {math.floor(1 / rate + ROUNDING):,}"
 
 
-def count(number: int, thing: str) -> str:
-    """Say how many there are."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+def percent(rate: float) -> str:
+    """Say a rate in per cent, to three figures."""
+    return f"{100 * rate:.3g} %"
 
 
-def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.ListResult) -> str:
-    """Say which list, why, and what to do."""
-    kind = name_of(watchlist_pb2.MatchKind, candidate.kind, "MATCH_KIND_").lower()
-    words = f"list “{result.watchlist.name}”, by {kind}, entry {candidate.entry_id}"
-    if candidate.HasField("score"):
-        words += f"\n{score_words(candidate.score, result.threshold.score)}"
-    return f"{words}\n→ {result.watchlist.handling_instruction}"
+def count(number: int, thing: str, things: str = "") -> str:
+    """Say how many there are; `things` is for those that don't end in an s."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {things or f'{thing}s'}"
 
 
 def trust_change_words(change: decisions_pb2.TrustStoreChanged) -> str:
@@ -316,5 +274,43 @@ def _what(event: decisions_pb2.Event, body: str) -> Text | str:
         return "\n".join(filter(None, parts))
     if body == "trust_store_changed":
         return trust_change_words(event.trust_store_changed)
+    return watchlist_event_words(event, body)
+
+
+def watchlist_event_words(event: decisions_pb2.Event, body: str) -> str:
+    """Say what happened to a list: which step of what, the ids that it names, and what the person wanted it for."""
     inner = getattr(event, body)
-    return "\n".join(getattr(inner, field) for field in ("list_id", "entry_id") if hasattr(inner, field))
+    fields = {field.name for field in inner.DESCRIPTOR.fields}
+    words = [getattr(inner, name).lower() for name in ("what", "cause") if name in fields]
+    words += [getattr(inner, name) for name in _EVENT_IDS if name in fields]
+    words += _EVENT_WORDS[body](inner) if body in _EVENT_WORDS else []
+    return "\n".join(filter(None, (*words, f"for: {event.purpose}" if event.purpose else "")))
+
+
+def _imported_words(inner: decisions_pb2.WatchlistImported) -> list[str]:
+    added, removed = len(inner.added_entry_ids), len(inner.removed_entry_ids)
+    return [f"file {inner.content_sha256.hex()[:16]}…", f"{added:,} added, {removed:,} removed or replaced"]
+
+
+def _exported_words(inner: decisions_pb2.WatchlistExported) -> list[str]:
+    to = f" to {inner.partner}" if inner.partner else ""
+    return [f"{count(inner.entries, 'entry', 'entries')}{to}"]
+
+
+def _searched_words(inner: decisions_pb2.WatchlistSearched) -> list[str]:
+    kinds = [name_of(watchlist_pb2.MatchKind, kind, "MATCH_KIND_").lower() for kind in inner.searched_by]
+    where, found = count(len(inner.list_ids), "list"), count(inner.candidates, "candidate")
+    return [f"{where} by {', '.join(kinds) or 'nothing'}: {found}"]
+
+
+def _changed_words(inner: decisions_pb2.WatchlistChanged) -> list[str]:
+    return [f"{inner.model_id}, factor {inner.factor:.2f}" if inner.factor else inner.model_id]
+
+
+_EVENT_IDS: Final = ("list_id", "entry_id", "import_id", "suppression_id")
+_EVENT_WORDS: Final[Mapping[str, Callable[[Any], list[str]]]] = {
+    "watchlist_changed": _changed_words,
+    "watchlist_imported": _imported_words,
+    "watchlist_exported": _exported_words,
+    "watchlist_searched": _searched_words,
+}

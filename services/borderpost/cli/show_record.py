@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from borderpost.cli import show
+from borderpost.cli.show_matches import candidate_words
 from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2
 
 _VERDICT_WORDS: Final = {"PASSED": "passed", "FAILED": "failed", "UNDETERMINED": "undetermined"}
@@ -76,7 +77,7 @@ def _add_payload(rows: Table, payload: decisions_pb2.ScreeningPayload) -> None:
             rows.add_row(name, show.comparison_words(comparison))
     for result in payload.watchlists:
         for candidate in result.candidates:
-            rows.add_row("candidate", show.candidate_words(candidate, result))
+            rows.add_row("candidate", candidate_words(candidate, result))
 
 
 def _add_mrz(rows: Table, mrz: documents_pb2.Mrz) -> None:
@@ -130,6 +131,8 @@ def _checks(checks: Iterable[types_pb2.Check]) -> Text:
         text.append("\n" if text else "")
         text.append(f"{check.name:<20}")
         text.append(status.replace("_", " ").lower(), style=show.STATUS_COLOURS[status])
+        if status == "PASSED" and check.reasons:  # it passed in spite of something
+            text.append(f" ({', '.join(check.reasons)})")
     return text
 
 

@@ -1,0 +1,144 @@
+"""How watchlist candidates look to an officer: what agreed, how, and what such an alert is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from rich.table import Table
+
+from borderpost.cli import show
+from borderpost.v1 import types_pb2, watchlist_pb2
+
+EVEN: Final = 0.5
+"""Odds better than this are said in per cent: "1 in 1" would be more than they are."""
+
+_PART_WORDS: Final = {
+    "EXACT": "same letters",
+    "SPELLING": "another spelling that ICAO 9303-3 allows",
+    "CUT": "cut by the machine readable zone",
+    "INITIAL": "an initial",
+    "EDIT": "a letter or two otherwise",
+    "PHONETIC": "sounds alike",
+    "MISSING_HERE": "not in the traveler's name",
+    "MISSING_THERE": "not in the entry's name",
+}
+_DATE_WORDS: Final = {
+    "SAME": "birth dates are the same",
+    "POSSIBLE": "birth dates agree as far as they are known",
+    "SWAPPED": "birth dates are the same with day and month exchanged",
+    "NEAR": "birth dates differ by one digit or unit",
+    "DIFFERENT": "birth dates differ",
+    "UNKNOWN": "a birth date is not known",
+}
+_KIND_WORDS: Final = {"FACE": "face", "DOCUMENT": "document", "NAME": "name"}
+
+
+def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.ListResult) -> str:
+    """Say which list, why, how likely, and what to do."""
+    kind = show.name_of(watchlist_pb2.MatchKind, candidate.kind, "MATCH_KIND_").lower()
+    lines = [f"list “{result.watchlist.name}”, by {kind}, entry {candidate.entry_id}"]
+    if candidate.HasField("score"):
+        lines.append(show.score_words(candidate.score, result.threshold.score))
+    if candidate.HasField("name"):
+        lines += name_lines(candidate.name, result.name_threshold)
+    if candidate.HasField("number"):
+        lines.append(number_words(candidate.number))
+    if candidate.HasField("odds"):
+        lines.append(odds_words(candidate.odds))
+    if candidate.HasField("suppressed"):
+        lines.append(suppressed_words(candidate.suppressed))
+    return "\n".join((*lines, f"→ {result.watchlist.handling_instruction}"))
+
+
+def odds_words(odds: watchlist_pb2.AlertOdds) -> str:
+    """Say what an alert is worth, at best: the more of those listed a search misses, the fewer alerts are right."""
+    base = f"{show.one_in(odds.assumed_base_rate)} travelers" if odds.assumed_base_rate > 0 else "nobody"
+    return (
+        f"{_right(odds.probability)}, at best: were nobody missed, and {base} on this list; "
+        f"{show.percent(odds.fpir)} of the others give such an alert"
+    )
+
+
+def _right(probability: float) -> str:
+    """Say how many alerts are right, never more than there are."""
+    if probability > EVEN:
+        return f"about {math.floor(100 * probability + show.ROUNDING)} % of such alerts are right"
+    if probability <= 0:
+        return "no such alert is right"
+    return f"about 1 in {math.ceil(1 / probability - show.ROUNDING):,} such alerts is right"
+
+
+def name_lines(match: watchlist_pb2.NameMatch, threshold: watchlist_pb2.NameThreshold) -> list[str]:
+    """Say part by part how two names agree, and how often those of different people do."""
+    parts = [_part_words(part) for part in match.parts]
+    order = ["surname and given names stand the other way round"] if match.swapped else []
+    dates = show.name_of(watchlist_pb2.DateAgreement, match.birth_date, "DATE_AGREEMENT_")
+    rate = "how often different people agree like this is not known"
+    if match.fmr > 0:
+        bound = "at most " if match.fmr_is_upper_bound else "about "
+        rate = f"{bound}{show.one_in(match.fmr)} pairs of different people agree like this"
+    said = f"name score {match.score:.2f} (asked {threshold.score:.2f}): {rate}"
+    return [said, *parts, *order, _DATE_WORDS.get(dates, dates.lower())]
+
+
+def _part_words(part: watchlist_pb2.PartMatch) -> str:
+    agreement = show.name_of(watchlist_pb2.PartAgreement, part.agreement, "PART_AGREEMENT_")
+    return f"  {part.given or '–'} / {part.listed or '–'}: {_PART_WORDS.get(agreement, agreement.lower())}"
+
+
+def number_words(match: watchlist_pb2.NumberMatch) -> str:
+    """Say how two document numbers agree."""
+    if match.exact:
+        return "the document number is the listed one"
+    return (
+        f"the document number differs in character {match.position + 1}: {match.given} here, {match.listed} on the "
+        "list, which readers take for one another"
+    )
+
+
+def suppressed_words(mark: watchlist_pb2.SuppressionMark) -> str:
+    """Say that a pair is suppressed."""
+    return (
+        f"SUPPRESSED until {show.when(mark.expires_at)[:10]}: officers found that the document's holder is not this "
+        f"person (suppression {mark.suppression_id})"
+    )
+
+
+def search_view(answer: watchlist_pb2.SearchResponse, asked: Iterable[str]) -> Table:
+    """Show what a search found, list by list. `asked`: by what kinds ("NAME") it was meant to be made."""
+    rows = show.pairs()
+    if not answer.results:
+        rows.add_row("nothing searched", "there is no list that you may search")
+    for result in answer.results:
+        entries = show.count(result.entries_searched, "entry", "entries")
+        of = f"{entries}, version {result.version} of {show.when(result.changed_at)} UTC"
+        rows.add_row(f"“{result.watchlist.name}”", of if result.candidates else f"nobody among {of}")
+        for candidate in result.candidates:
+            rows.add_row("candidate", candidate_words(candidate, result))
+    done = {show.name_of(watchlist_pb2.MatchKind, kind, "MATCH_KIND_") for kind in answer.searched_by}
+    for kind in asked:
+        if kind not in done:
+            rows.add_row("NOT SEARCHED", f"by {_KIND_WORDS[kind]}")
+    rows.add_row("as of", f"{show.when(answer.as_of)} UTC, version {answer.version} of all lists")
+    return rows
+
+
+def suppressions_view(suppressions: Iterable[watchlist_pb2.Suppression]) -> Table:
+    """Show suppressions: who found what, and until when."""
+    rows = show.table("suppression", "of", id_column=0)
+    for each in suppressions:
+        state = show.name_of(watchlist_pb2.SuppressionState, each.state, "SUPPRESSION_STATE_").lower()
+        people = [f"proposed by {each.proposed_by.subject}, {show.when(each.proposed_at)}"]
+        for said, actor in (("confirmed", each.confirmed_by), ("revoked", each.revoked_by)):
+            people += [f"{said} by {actor.subject}"] if actor.subject else []
+        until = f"{state} until {show.when(each.expires_at)[:10]}"
+        of = f"entry {each.entry_id}\ndocument {document_words(each.document)}\n{each.reason}"
+        rows.add_row("\n".join((each.suppression_id, until, *people)), of)
+    return rows
+
+
+def document_words(document: types_pb2.DocumentKey) -> str:
+    """Say which document, as `--document` takes it."""
+    return f"{document.document_code}:{document.issuing_state}:{document.number}"

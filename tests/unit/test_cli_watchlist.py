@@ -1,0 +1,534 @@
+"""`borderpost watchlist`: what the commands ask the gateway, as whom, and what they show. No service is needed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from borderpost.cli import show, watchlist_entries, watchlist_lists, watchlist_search
+from borderpost.cli.people import LIST_MANAGER, LONG_SECONDS, OFFICER, SECOND_OFFICER
+from borderpost.cli.watchlist import app
+from borderpost.runtime.calls import Actor
+from borderpost.runtime.clock import new_id, to_timestamp
+from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.identity import is_same_person
+from borderpost.runtime.tls import DEV_IDENTITIES
+from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2, watchlist_pb2
+from fakes.people import FakeGateway
+
+LIST_ID, ENTRY_ID, OTHER_ID = new_id(), new_id(), new_id()
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def gateway(monkeypatch):
+    made = FakeGateway()
+    for module in (watchlist_lists, watchlist_entries, watchlist_search):
+        monkeypatch.setattr(module, "Person", made.person)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    monkeypatch.setattr(show.console, "width", 300)
+
+
+def run(*arguments):
+    done = CliRunner().invoke(app, arguments)
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def shown(*arguments):
+    with show.console.capture() as capture:
+        done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    return " ".join(capture.get().split())
+
+
+def plain(*arguments):
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def a_list(**changes):
+    return watchlist_pb2.Watchlist(
+        **{
+            "list_id": LIST_ID,
+            "name": "Wanted",
+            "authority": "Ministry",
+            "legal_basis": "Act",
+            "category": watchlist_pb2.WATCHLIST_CATEGORY_WANTED,
+            "priority": 2,
+            "handling_instruction": "Compare by eye.",
+            "target_fpir": 0.001,
+            **changes,
+        }
+    )
+
+
+CREATE = (
+    *("create", "--name", "Wanted", "--authority", "Ministry", "--legal-basis", "Act"),
+    *("--category", "wanted", "--handling", "Compare"),
+)
+
+
+def test_a_list_is_made_with_all_its_terms(gateway):
+    gateway.answers["CreateWatchlist"] = lambda request: watchlist_pb2.CreateWatchlistResponse(
+        watchlist=request.watchlist
+    )
+    terms = "--valid-until 2027-12-31 --retention-days 90 --crossing north --crossing south --name-target-fpir 0.002"
+    plain(*CREATE, *terms.split(), "--suppression-people", "1", "--base-rate", "1 in 40,000")
+    asked = gateway.one("CreateWatchlist")
+    made = asked.request.watchlist
+    assert asked.identity == LIST_MANAGER
+    assert made.valid_until.ToDatetime(UTC) == datetime(2027, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert (made.retention_days, list(made.crossings)) == (90, ["north", "south"])
+    assert (made.target_fpir, made.name_target_fpir) == (0.01, 0.002)
+    assert (made.suppression_people, made.assumed_base_rate) == (1, 1 / 40_000)
+
+
+def test_a_list_that_says_nothing_more_leaves_it_to_the_service(gateway):
+    gateway.answers["CreateWatchlist"] = lambda request: watchlist_pb2.CreateWatchlistResponse()
+    plain(*CREATE)
+    made = gateway.one("CreateWatchlist").request.watchlist
+    assert not made.HasField("valid_until")
+    assert (made.retention_days, made.assumed_base_rate, made.suppression_people) == (0, 0, 0)
+    assert not made.crossings
+
+
+@pytest.mark.parametrize("text", ["40000", "1 in 0", "2 in 5", "1 in many", "1 in 0.5"])
+def test_a_base_rate_that_is_none_is_a_wrong_command_line(gateway, text):
+    assert run(*CREATE, "--base-rate", text).exit_code == 2
+    assert not gateway.asked
+
+
+def test_changing_a_list_sends_all_of_it_and_changes_what_was_named_alone(gateway):
+    before = a_list(crossings=["north"], retention_days=30, suppression_people=2)
+    before.valid_until.CopyFrom(to_timestamp(NOW))
+    status = watchlist_pb2.WatchlistStatus(watchlist=before)
+    gateway.answers["ListWatchlists"] = lambda _: watchlist_pb2.ListWatchlistsResponse(watchlists=[status])
+    gateway.answers["ChangeWatchlist"] = lambda request: watchlist_pb2.ChangeWatchlistResponse(
+        watchlist=request.watchlist, version=9
+    )
+    text = shown("change", "--list", "Wanted", "--target-fpir", "0.01", "--base-rate", "1 in 500")
+    assert "from version 9 on" in text
+    assert "1 in 500 travelers" in text
+    asked = gateway.one("ChangeWatchlist").request.watchlist
+    assert asked == a_list(
+        crossings=["north"],
+        retention_days=30,
+        suppression_people=2,
+        valid_until=to_timestamp(NOW),
+        target_fpir=0.01,
+        assumed_base_rate=1 / 500,
+    )
+    gateway.asked.clear()
+    plain("change", "--list", LIST_ID, "--no-end", "--all-crossings", "--retention-days", "0")
+    assert gateway.one("ChangeWatchlist").request.watchlist == a_list(suppression_people=2)
+
+
+def test_a_list_that_isnt_there_cant_be_changed(gateway):
+    gateway.answers["ListWatchlists"] = lambda _: watchlist_pb2.ListWatchlistsResponse()
+    with pytest.raises(InvalidRequestError, match=r"^--list: no list has this id"):
+        run("change", "--list", LIST_ID, "--priority", "1")
+
+
+def statistics():
+    answer = watchlist_pb2.GetStatisticsResponse(
+        names=3,
+        documents=1,
+        suppressions=2,
+        blocks=4,
+        tombstones=1,
+        index_version=21,
+        as_of=to_timestamp(NOW),
+    )
+    answer.status.CopyFrom(
+        watchlist_pb2.WatchlistStatus(
+            watchlist=a_list(),
+            active_entries=1_000_000,
+            proposed_entries=2,
+            ended_entries=3,
+            version=17,
+            changed_at=to_timestamp(NOW),
+        )
+    )
+    answer.status.thresholds.add(
+        score=0.71,
+        target_supported=False,
+        templates=1_000_000,
+        calibration_id="c1",
+        model_id="net-v1",
+        comparisons=2e6,
+        factor=2.0,
+        expected_fpir=0.032,
+    )
+    answer.status.thresholds.add(
+        score=0.5, target_supported=True, templates=10, calibration_id="c2", model_id="net-v2", comparisons=10
+    )
+    answer.status.thresholds.add(model_id="net-v3")
+    own = answer.own_scores.add(
+        model_id="net-v1",
+        templates=1_000_000,
+        entries=900_000,
+        comparisons=5_000_000,
+        reaching=31,
+        score=0.68,
+        factor=2.0,
+        version=16,
+        measured_at=to_timestamp(NOW),
+    )
+    for _ in range(12):
+        own.alike.add(entry_id=ENTRY_ID, other_entry_id=OTHER_ID, score=types_pb2.Score(value=0.93))
+    answer.name_threshold.CopyFrom(
+        watchlist_pb2.NameThreshold(score=9.5, target_supported=False, names=3, calibration_id="names-1")
+    )
+    return answer
+
+
+def test_the_statistics_of_a_list_say_what_its_thresholds_rest_on_and_what_they_cant_hold(gateway):
+    gateway.answers["GetStatistics"] = lambda _: statistics()
+    text = shown("stats", "--list", LIST_ID)
+    for words in (
+        "1,000,000 active, 2 proposed, 3 ended",
+        "3 names, 1 document; 2 suppressions in force",
+        "this model can't hold 0.1 % at 1,000,000 templates: expect up to 3.2 %",
+        "two of its entries match falsely 2.00 times as often",
+        "a search counts as 2,000,000 comparisons",
+        "the target of 0.1 % false alarms per traveler is kept",
+        "face, net-v3 no templates yet",
+        "its own scores were not measured, or it is too small to tell",
+        "31 reached 0.6800",
+        "12 pairs of entries may be one person",
+        f"{ENTRY_ID} and {OTHER_ID}: 0.930",
+        "and 2 more",
+        "the calibration can't hold 0.1 % at 3 names",
+        "4 blocks, 1 template removed and not yet merged away",
+        "17 of 2026-11-24 12:00:00 UTC; all lists together 21, as of 2026-11-24 12:00:00 UTC",
+        "1 in 100,000 travelers is on it",
+        "takes 2 officers",
+    ):
+        assert words in text, words
+
+
+def test_lists_say_which_targets_they_cant_hold(gateway):
+    answer = watchlist_pb2.ListWatchlistsResponse(watchlists=[statistics().status])
+    gateway.answers["ListWatchlists"] = lambda _: answer
+    text = shown("lists")
+    assert "0.500 at 10 templates" in text
+    assert "expect up to 3.2 %" in text
+    assert "net-v3: no templates yet" in text
+
+
+def test_measuring_has_the_time_that_a_whole_list_takes(gateway):
+    answer = watchlist_pb2.MeasureWatchlistResponse(own_scores=statistics().own_scores, version=18)
+    gateway.answers["MeasureWatchlist"] = lambda _: answer
+    assert "18: from here on the thresholds rest on this" in shown("measure", "--list", LIST_ID)
+    assert gateway.one("MeasureWatchlist").seconds == LONG_SECONDS
+    gateway.answers["MeasureWatchlist"] = lambda _: watchlist_pb2.MeasureWatchlistResponse()
+    assert "nothing to compare" in shown("measure", "--list", LIST_ID)
+
+
+def test_an_entry_is_proposed_with_everything_that_is_known_of_the_person(gateway, tmp_path):
+    picture = tmp_path / "face.jpg"
+    picture.write_bytes(b"\xff\xd8face")
+    gateway.answers["EnrolEntry"] = lambda request: gateway_pb2.EnrolEntryResponse(entry=request.entry)
+    plain(
+        *("add", "--list", LIST_ID, "--reason", "A1", "--source", "1/26", "--valid-until", "2027-12-31"),
+        *("--picture", str(picture), "--keep-pictures", "--surname", "Ivanov", "--given", "Ivan"),
+        *("--native", "Иванов Иван", "--sex", "m", "--nationality", "uto", "--nationality", "XXA"),
+        *("--born", "1980-XX-XX", "--document", "P:UTO:L1"),
+    )
+    asked = gateway.one("EnrolEntry").request
+    assert (asked.keep_pictures, list(asked.pictures)) == (True, [b"\xff\xd8face"])
+    [name] = asked.entry.names
+    assert (name.primary_identifier, name.native) == ("Ivanov", "Иванов Иван")
+    assert (asked.entry.sex, list(asked.entry.nationalities)) == ("M", ["UTO", "XXA"])
+    assert asked.entry.birth_date == types_pb2.PartialDate(year=1980)
+
+
+def test_an_entry_shows_where_it_stands_and_where_it_is_from(gateway):
+    entry = watchlist_pb2.Entry(
+        entry_id=ENTRY_ID,
+        state=watchlist_pb2.ENTRY_STATE_WITHDRAWN,
+        names=[watchlist_pb2.PersonName(primary_identifier="Ivanov", native="Иванов")],
+        documents=[types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="L1")],
+        sex="M",
+        nationalities=["UTO"],
+        picture_count=2,
+        template_count=1,
+        valid_until=to_timestamp(NOW),
+        withdrawn_at=to_timestamp(NOW),
+        proposed_by=types_pb2.Actor(subject=LIST_MANAGER),
+        provenance=watchlist_pb2.Provenance(source="Partner", record_id="r7"),
+    )
+    gateway.answers["GetEntry"] = lambda _: watchlist_pb2.GetEntryResponse(entry=entry)
+    text = shown("show", ENTRY_ID)
+    for words in (
+        "Ivanov,  (Иванов)".replace("  ", " "),
+        "withdrawn until 2026-11-24",
+        "1 template, 1 document, 2 pictures",
+        "P:UTO:L1",
+        "M UTO",
+        "from Partner, record r7",
+    ):
+        assert words in text, words
+
+
+def test_an_entry_is_withdrawn(gateway):
+    gateway.answers["WithdrawEntry"] = lambda _: watchlist_pb2.WithdrawEntryResponse(version=4)
+    assert "not searched from version 4" in shown("withdraw", ENTRY_ID)
+    assert gateway.one("WithdrawEntry").request.entry_id == ENTRY_ID
+
+
+def test_pictures_are_got_for_a_purpose_and_written_for_their_owner_alone(gateway, tmp_path):
+    made = [b"\xff\xd8a", b"\x89PNGb", b"\0\0\0\x0cjP"]
+    gateway.answers["GetPictures"] = lambda _: watchlist_pb2.GetPicturesResponse(pictures=made)
+    out = tmp_path / "hit"
+    out.mkdir()
+    (out / f"{ENTRY_ID}-1.jpg").write_bytes(b"an older one that anybody can read")
+    shown("pictures", ENTRY_ID, "--out", str(out), "--purpose", "a hit")
+    files = sorted(out.iterdir())
+    assert [file.suffix for file in files] == [".jpg", ".png", ".jp2"]
+    assert [file.read_bytes() for file in files] == made
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    assert (gateway.one("GetPictures").purpose, gateway.one("GetPictures").identity) == ("a hit", OFFICER)
+    assert run("pictures", ENTRY_ID, "--out", str(out)).exit_code == 2
+
+
+def test_an_entry_without_pictures_says_so(gateway, tmp_path):
+    gateway.answers["GetPictures"] = lambda _: watchlist_pb2.GetPicturesResponse()
+    assert "No picture is kept" in shown("pictures", ENTRY_ID, "--out", str(tmp_path), "--purpose", "a hit")
+
+
+def test_migrating_goes_through_all_pages_and_names_what_needs_a_new_picture(gateway):
+    pages = {
+        "": gateway_pb2.MigrateEntriesResponse(model_id="net-v2", migrated=["a", "b"], without_picture=["c"]),
+        "net-v2 2": gateway_pb2.MigrateEntriesResponse(model_id="net-v2", migrated=["d"], unusable=["e"]),
+    }
+    pages[""].next_page_token = "net-v2 2"
+    gateway.answers["MigrateEntries"] = lambda request: pages[request.page_token]
+    text = shown("migrate", "--list", LIST_ID)
+    assert text.startswith("3 entries migrated to net-v2.")
+    assert "1 entry without a picture that is kept: c" in text
+    assert "1 entry without a picture that shows the engine a face: e" in text
+    assert plain("migrate", "--list", LIST_ID) == {
+        "model_id": "net-v2",
+        "migrated": ["a", "b", "d"],
+        "without_picture": ["c"],
+        "unusable": ["e"],
+    }
+
+
+def a_candidate(**changes):
+    return watchlist_pb2.Candidate(
+        **{"entry_id": ENTRY_ID, "kind": watchlist_pb2.MATCH_KIND_NAME, "pair": b"sealed", **changes}
+    )
+
+
+def found(*candidates, searched_by=("NAME", "DOCUMENT")):
+    kinds = [watchlist_pb2.MatchKind.Value(f"MATCH_KIND_{kind}") for kind in searched_by]
+    result = watchlist_pb2.ListResult(
+        watchlist=a_list(),
+        version=5,
+        changed_at=to_timestamp(NOW),
+        entries_searched=1234,
+        candidates=candidates,
+        name_threshold=watchlist_pb2.NameThreshold(score=9.5),
+    )
+    return watchlist_pb2.SearchResponse(
+        results=[result], version=21, searched_by=kinds, as_of=to_timestamp(NOW)
+    )
+
+
+SEARCH = ("search", "--surname", "Eriksson", "--given", "Anna", "--purpose", "second line")
+
+
+def test_an_officers_search_explains_its_candidates(gateway):
+    name = watchlist_pb2.NameMatch(
+        swapped=True,
+        birth_date=watchlist_pb2.DATE_AGREEMENT_SWAPPED,
+        score=11.25,
+        fmr=1e-6,
+        fmr_is_upper_bound=True,
+    )
+    name.parts.add(given="ERIKSSON", listed="ERIKSON", agreement=watchlist_pb2.PART_AGREEMENT_EDIT)
+    name.parts.add(given="ANNA", agreement=watchlist_pb2.PART_AGREEMENT_MISSING_THERE)
+    odds = watchlist_pb2.AlertOdds(probability=0.025, assumed_base_rate=1e-5, fpir=0.001)
+    gateway.answers["Search"] = lambda _: found(a_candidate(name=name, odds=odds), searched_by=("NAME",))
+    text = shown(*SEARCH, "--born", "1974-08-12", "--document", "P:UTO:L1", "--list", LIST_ID)
+    for words in (
+        "name score 11.25 (asked 9.50): at most 1 in 1,000,000 pairs of different people agree like this",
+        "ERIKSSON / ERIKSON: a letter or two otherwise",
+        "ANNA / –: not in the entry's name",
+        "surname and given names stand the other way round",
+        "day and month exchanged",
+        "about 1 in 40 such alerts is right, at best: were nobody missed, and 1 in 100,000 travelers on this list",
+        "0.1 % of the others give such an alert",
+        "Compare by eye.",
+        "NOT SEARCHED by document",
+        "as of 2026-11-24 12:00:00 UTC, version 21 of all lists",
+    ):
+        assert words in text, words
+    asked = gateway.one("Search")
+    assert (asked.identity, asked.purpose) == (OFFICER, "second line")
+    assert asked.request == watchlist_pb2.SearchRequest(
+        name=watchlist_pb2.PersonName(primary_identifier="Eriksson", secondary_identifier="Anna"),
+        birth_date=types_pb2.PartialDate(year=1974, month=8, day=12),
+        document=types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="L1"),
+        list_ids=[LIST_ID],
+    )
+
+
+def test_nobody_is_an_answer_with_how_many_were_searched_and_how_old_it_is(gateway):
+    gateway.answers["Search"] = lambda _: found()
+    text = shown(*SEARCH)
+    assert "nobody among 1,234 entries, version 5 of 2026-11-24 12:00:00 UTC" in text
+    assert "NOT SEARCHED" not in text
+    gateway.answers["Search"] = lambda _: watchlist_pb2.SearchResponse()
+    assert "no list that you may search" in shown(*SEARCH)
+
+
+def test_a_similar_number_says_which_character_and_a_suppressed_pair_that_it_is_one(gateway):
+    number = watchlist_pb2.NumberMatch(position=1, given="O", listed="0")
+    similar = a_candidate(kind=watchlist_pb2.MATCH_KIND_DOCUMENT, number=number)
+    exact = a_candidate(kind=watchlist_pb2.MATCH_KIND_DOCUMENT, number=watchlist_pb2.NumberMatch(exact=True))
+    mark = watchlist_pb2.SuppressionMark(suppression_id=OTHER_ID, expires_at=to_timestamp(NOW))
+    gateway.answers["Search"] = lambda _: found(similar, exact, a_candidate(suppressed=mark))
+    text = shown(*SEARCH)
+    assert "differs in character 2: O here, 0 on the list, which readers take for one another" in text
+    assert "the document number is the listed one" in text
+    assert "SUPPRESSED until 2026-11-24: officers found that the document's holder is not this person" in text
+
+
+def test_a_search_without_a_purpose_or_without_anything_to_search_by_is_a_wrong_command_line(gateway):
+    assert run("search", "--surname", "Eriksson").exit_code == 2
+    assert run("search", "--born", "1974-08-12", "--purpose", "x").exit_code == 2
+    assert not gateway.asked
+
+
+def a_suppression(state, **changes):
+    return watchlist_pb2.Suppression(
+        **{
+            "suppression_id": OTHER_ID,
+            "entry_id": ENTRY_ID,
+            "document": types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="L1"),
+            "reason": "Namesake",
+            "proposed_by": types_pb2.Actor(subject=OFFICER),
+            "proposed_at": to_timestamp(NOW),
+            "expires_at": to_timestamp(NOW + timedelta(days=30)),
+            "state": watchlist_pb2.SuppressionState.Value(f"SUPPRESSION_STATE_{state}"),
+            **changes,
+        }
+    )
+
+
+SUPPRESS = ("suppress", "--reason", "Namesake", "--until", "2027-06-30")
+
+
+def test_a_pair_of_a_search_can_be_suppressed_from_its_file(gateway, tmp_path):
+    gateway.answers["Search"] = lambda _: found(a_candidate(), a_candidate(entry_id="none", pair=b""))
+    shown(*SEARCH, "--pairs", str(tmp_path))
+    [file] = tmp_path.iterdir()
+    assert (file.name, file.stat().st_mode & 0o777) == (f"{ENTRY_ID}.pair", 0o600)
+    gateway.answers["ProposeSuppression"] = lambda _: watchlist_pb2.ProposeSuppressionResponse(
+        suppression=a_suppression("PROPOSED")
+    )
+    text = shown(*SUPPRESS, "--pair", str(file))
+    assert f"borderpost watchlist suppress-confirm {OTHER_ID}" in text
+    asked = gateway.one("ProposeSuppression")
+    assert (asked.identity, asked.request.pair, asked.request.reason) == (OFFICER, b"sealed", "Namesake")
+    assert asked.request.expires_at.ToDatetime(UTC) == datetime(2027, 6, 30, 23, 59, 59, tzinfo=UTC)
+
+
+def a_record(*candidates):
+    payload = decisions_pb2.ScreeningPayload(watchlists=found(*candidates).results)
+    return decisions_pb2.GetScreeningResponse(payload=payload)
+
+
+def test_the_pair_is_taken_from_the_record_of_a_screening_as_an_officer_sees_it(gateway):
+    request_id = new_id()
+    by_document = a_candidate(kind=watchlist_pb2.MATCH_KIND_DOCUMENT, pair=b"")
+    gateway.answers["GetScreening"] = lambda _: a_record(
+        a_candidate(entry_id=OTHER_ID, pair=b"another's"), by_document, a_candidate()
+    )
+    gateway.answers["ProposeSuppression"] = lambda _: watchlist_pb2.ProposeSuppressionResponse(
+        suppression=a_suppression("ACTIVE")
+    )
+    text = shown(*SUPPRESS, "--screening", request_id, "--entry", ENTRY_ID)
+    assert f"Suppression {OTHER_ID} is active, until 2026-12-24." in text
+    asked = gateway.one("GetScreening")
+    assert (asked.identity, asked.request.request_id) == (OFFICER, request_id)
+    assert ENTRY_ID in asked.purpose
+    assert gateway.one("ProposeSuppression").request.pair == b"sealed"
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        (a_record(), "has no such candidate"),
+        (decisions_pb2.GetScreeningResponse(), "has no such candidate"),
+        (a_record(a_candidate(pair=b"")), "can't be suppressed"),
+    ],
+)
+def test_a_screening_without_such_a_pair_says_so(gateway, record, says):
+    gateway.answers["GetScreening"] = lambda _: record
+    with pytest.raises(InvalidRequestError, match=f"^--entry: .*{says}"):
+        run(*SUPPRESS, "--screening", new_id(), "--entry", ENTRY_ID)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--screening", "x"), ("--entry", "x"), ("--pair", __file__, "--screening", "x")]
+)
+def test_a_suppression_wants_one_pair(gateway, arguments):
+    assert run(*SUPPRESS, *arguments).exit_code == 2
+    assert not gateway.asked
+
+
+def test_a_suppression_is_confirmed_by_another_person_and_revoked_by_anyone(gateway):
+    gateway.answers["ConfirmSuppression"] = lambda _: watchlist_pb2.ConfirmSuppressionResponse(
+        suppression=a_suppression("ACTIVE")
+    )
+    gateway.answers["RevokeSuppression"] = lambda _: watchlist_pb2.RevokeSuppressionResponse(
+        suppression=a_suppression("REVOKED")
+    )
+    assert "is active" in shown("suppress-confirm", OTHER_ID)
+    assert "is revoked" in shown("suppress-revoke", OTHER_ID)
+    confirmed = gateway.one("ConfirmSuppression")
+    assert confirmed.identity == SECOND_OFFICER
+    assert SECOND_OFFICER in DEV_IDENTITIES
+    assert not is_same_person(Actor("d", confirmed.identity), Actor("d", OFFICER))
+
+
+def test_suppressions_show_who_found_what_and_until_when(gateway):
+    one = a_suppression(
+        "REVOKED",
+        confirmed_by=types_pb2.Actor(subject=SECOND_OFFICER),
+        revoked_by=types_pb2.Actor(subject=LIST_MANAGER),
+    )
+    pages = {
+        "": watchlist_pb2.ListSuppressionsResponse(suppressions=[one]),
+        "2": watchlist_pb2.ListSuppressionsResponse(suppressions=[a_suppression("OUTDATED")]),
+    }
+    pages[""].next_page_token = "2"
+    gateway.answers["ListSuppressions"] = lambda request: pages[request.page_token]
+    text = shown("suppressions", "--list", LIST_ID, "--entry", ENTRY_ID)
+    for words in (
+        "revoked until 2026-12-24",
+        f"proposed by {OFFICER}",
+        f"confirmed by {SECOND_OFFICER}",
+        f"revoked by {LIST_MANAGER}",
+        "P:UTO:L1",
+        "Namesake",
+        "outdated until",
+    ):
+        assert words in text, words
+    assert len(plain("suppressions", "--list", LIST_ID)["suppressions"]) == 2
+    gateway.answers["ListSuppressions"] = lambda _: watchlist_pb2.ListSuppressionsResponse()
+    assert "There is none." in shown("suppressions", "--list", LIST_ID)
