@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from borderpost.cli import show, watchlist_entries, watchlist_lists, watchlist_search
 from borderpost.cli.people import LIST_MANAGER, LONG_SECONDS, OFFICER, SECOND_OFFICER
+from borderpost.cli.show_matches import odds_words
+from borderpost.cli.show_record import record_view
 from borderpost.cli.watchlist import app
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import new_id, to_timestamp
@@ -17,6 +19,7 @@ from borderpost.runtime.errors import InvalidRequestError
 from borderpost.runtime.identity import is_same_person
 from borderpost.runtime.tls import DEV_IDENTITIES
 from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2, watchlist_pb2
+from fakes.decisions import watchlist_events
 from fakes.people import FakeGateway
 
 LIST_ID, ENTRY_ID, OTHER_ID = new_id(), new_id(), new_id()
@@ -312,7 +315,7 @@ def test_migrating_goes_through_all_pages_and_names_what_needs_a_new_picture(gat
         "": gateway_pb2.MigrateEntriesResponse(model_id="net-v2", migrated=["a", "b"], without_picture=["c"]),
         "net-v2 2": gateway_pb2.MigrateEntriesResponse(model_id="net-v2", migrated=["d"], unusable=["e"]),
     }
-    pages[""].next_page_token = "net-v2 2"
+    pages[""].next_page_token = list(pages)[1]
     gateway.answers["MigrateEntries"] = lambda request: pages[request.page_token]
     text = shown("migrate", "--list", LIST_ID)
     assert text.startswith("3 entries migrated to net-v2.")
@@ -516,7 +519,7 @@ def test_suppressions_show_who_found_what_and_until_when(gateway):
         "": watchlist_pb2.ListSuppressionsResponse(suppressions=[one]),
         "2": watchlist_pb2.ListSuppressionsResponse(suppressions=[a_suppression("OUTDATED")]),
     }
-    pages[""].next_page_token = "2"
+    pages[""].next_page_token = list(pages)[1]
     gateway.answers["ListSuppressions"] = lambda request: pages[request.page_token]
     text = shown("suppressions", "--list", LIST_ID, "--entry", ENTRY_ID)
     for words in (
@@ -532,3 +535,60 @@ def test_suppressions_show_who_found_what_and_until_when(gateway):
     assert len(plain("suppressions", "--list", LIST_ID)["suppressions"]) == 2
     gateway.answers["ListSuppressions"] = lambda _: watchlist_pb2.ListSuppressionsResponse()
     assert "There is none." in shown("suppressions", "--list", LIST_ID)
+
+
+def test_every_event_of_the_watchlist_is_shown_in_the_log_with_what_it_is_about():
+    events = watchlist_events()
+    with show.console.capture() as capture:
+        entries = [decisions_pb2.LogEntry(event=event) for event in events.values()]
+        show.console.print(show.events_view(entries))
+    text = " ".join(capture.get().split())
+    for name in events:
+        assert name.replace("_", " ") in text
+    for words in (
+        "withdrawn",
+        "retention",
+        "thresholds",
+        "factor 1.50",
+        "applied",
+        "1,000 added, 1,000 removed or replaced",
+        "pictures",
+        "1,000 lists by face, name: 3 candidates",
+        "proposed",
+        events["watchlist_suppression_changed"].watchlist_suppression_changed.suppression_id,
+    ):
+        assert words in text, words
+
+
+def test_an_event_says_to_whom_a_bundle_went_and_what_for():
+    bundle = decisions_pb2.WatchlistExported(list_id=LIST_ID, what="BUNDLE", partner="Arcadia", entries=7)
+    event = decisions_pb2.Event(watchlist_exported=bundle, purpose="treaty, article 4")
+    words = show.watchlist_event_words(event, "watchlist_exported")
+    assert words == f"bundle\n{LIST_ID}\n7 entries to Arcadia\nfor: treaty, article 4"
+
+
+@pytest.mark.parametrize(
+    ("probability", "says"),
+    [
+        (0.025, "about 1 in 40 such alerts is right"),
+        (0.0249, "about 1 in 41 such alerts is right"),
+        (0.5, "about 1 in 2 such alerts is right"),
+        (0.879, "about 87 % of such alerts are right"),
+        (0.0, "no such alert is right"),
+    ],
+)
+def test_the_odds_of_an_alert_are_never_rounded_to_better_ones(probability, says):
+    odds = watchlist_pb2.AlertOdds(probability=probability, assumed_base_rate=1e-4, fpir=0.01)
+    assert odds_words(odds).startswith(f"{says}, at best: were nobody missed, and 1 in 10,000 travelers")
+
+
+def test_a_check_that_passed_in_spite_of_a_suppressed_candidate_says_so_in_the_record():
+    record = decisions_pb2.GetScreeningResponse()
+    record.entry.event.traveler_screened.checks.add(
+        name="WATCHLIST_FACE",
+        status=types_pb2.CHECK_STATUS_PASSED,
+        reasons=["WATCHLIST_CANDIDATE_SUPPRESSED"],
+    )
+    with show.console.capture() as capture:
+        show.console.print(record_view(record))
+    assert "WATCHLIST_FACE passed (WATCHLIST_CANDIDATE_SUPPRESSED)" in " ".join(capture.get().split())
