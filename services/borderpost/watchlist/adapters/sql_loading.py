@@ -6,7 +6,6 @@ but the block that is being filled is held.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -49,6 +48,40 @@ _NO_MORE: Final = (str(np.iinfo(np.int64).max), b"")
 """Behind the last key."""
 
 
+class _Faces:
+    """Templates of one model that are being collected, in one array from the start."""
+
+    def __init__(self, model: Model) -> None:
+        self._row_bytes = model.dimension * FLOAT_BYTES
+        self._values = np.empty(BLOCK_ENTRIES * self._row_bytes, dtype=np.uint8)
+        self._view = memoryview(self._values)
+        self._end = 0
+        self._entry_of: list[int] = []
+        self._counts: list[int] = []
+
+    def add(self, entry: int, values: bytes) -> None:
+        """Add a run of templates of the entry at that place of the block."""
+        end = self._end + len(values)
+        if end > len(self._view):
+            self._values = np.concatenate([self._values, np.empty_like(self._values)])
+            self._view = memoryview(self._values)
+        self._view[self._end : end] = values
+        self._end = end
+        self._entry_of.append(entry)
+        self._counts.append(len(values))
+
+    def made(self) -> FaceRows:
+        """The rows, in an array that takes no more room than they do."""
+        values = self._values[: self._end]
+        if len(values) < len(self._values) / 2:
+            values = values.copy()
+        vectors = (
+            values.view("<f4").astype(np.float32, copy=False).reshape(-1, self._row_bytes // FLOAT_BYTES)
+        )
+        counts = np.array(self._counts, dtype=np.int64) // self._row_bytes
+        return FaceRows(vectors, np.repeat(np.array(self._entry_of, dtype=np.int64), counts))
+
+
 class _Block:
     """A block that is being filled: columns that grow by an entry at a time."""
 
@@ -57,8 +90,7 @@ class _Block:
         self.entry_ids: list[str] = []
         self.valid_from: list[int] = []
         self.valid_until: list[int] = []
-        self.values: defaultdict[int, list[bytes]] = defaultdict(list)
-        self.entry_of: defaultdict[int, list[int]] = defaultdict(list)
+        self.faces: dict[int, _Faces] = {}
         self.names: list[tuple[int, PersonName, PartialDate]] = []
         self.documents: list[tuple[int, DocumentKey]] = []
 
@@ -67,11 +99,6 @@ class _Block:
         self.entry_ids.append(entry_id)
         self.valid_from.append(valid_from)
         self.valid_until.append(valid_until)
-
-    def add_templates(self, model: int, values: bytes) -> None:
-        """Add a run of templates of the entry that was added last."""
-        self.values[model].append(values)
-        self.entry_of[model].append(len(self.entry_ids) - 1)
 
     def add_body(self, key: bytes, entry_id: str, sealed: bytes) -> None:
         """Add the names and documents of the entry that was added last."""
@@ -88,17 +115,10 @@ class _Block:
             entry_ids=self.entry_ids,
             valid_from=np.array(self.valid_from, dtype=np.int64),
             valid_until=np.array(self.valid_until, dtype=np.int64),
-            faces={models[model]: self._faces(model, models[model]) for model in list(self.values)},
+            faces={models[number]: faces.made() for number, faces in self.faces.items()},
             names=self.names,
             documents=self.documents,
         )
-
-    def _faces(self, number: int, model: Model) -> FaceRows:
-        values = self.values.pop(number)
-        counts = np.array([len(each) for each in values], dtype=np.int64) // (model.dimension * FLOAT_BYTES)
-        vectors = np.frombuffer(b"".join(values), dtype="<f4").astype(np.float32, copy=False)
-        entry_of = np.repeat(np.array(self.entry_of[number], dtype=np.int64), counts)
-        return FaceRows(vectors.reshape(-1, model.dimension), entry_of)
 
 
 class _KeysInStep:
@@ -145,9 +165,12 @@ class Loading:
         """Every block; `keys` in order of place. EntryKeyMissingError, SealedDamagedError."""
         in_step = _KeysInStep(keys, self._check_gone)
         filling: dict[int, _Block] = {}
-        for block in self._filled(filling, in_step):
-            in_step.check()
-            yield block.made(self._models)
+        try:
+            for block in self._filled(filling, in_step):
+                in_step.check()
+                yield block.made(self._models)
+        except InvalidTag:
+            raise SealedDamagedError("templates of an entry: they are not what was encrypted") from None
         in_step.check()
         self._progress(self._total, self._total)
         while filling:
@@ -174,15 +197,12 @@ class Loading:
                 if done % PROGRESS_ENTRIES == 0:
                     self._progress(done, self._total)
             if key is not None and sealed is not None:
-                block.add_templates(model, _opened(key, sealed, names[model] + entry_id.encode()))
+                faces = block.faces.get(model) or block.faces.setdefault(model, _Faces(self._models[model]))
+                # As `unseal`, without its calls: this is done a million times.
+                opened = AESGCM(key).decrypt(
+                    sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], names[model] + entry_id.encode()
+                )
+                faces.add(len(block.entry_ids) - 1, opened)
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         return self._snapshot.stream(_ROWS, (ALWAYS,))
-
-
-def _opened(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
-    """As `unseal`, which this is for a million times."""
-    try:
-        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
-    except InvalidTag:
-        raise SealedDamagedError("stored ciphertext: it is not what was encrypted") from None
