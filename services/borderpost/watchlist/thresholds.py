@@ -42,8 +42,8 @@ MIN_SAMPLE: Final = 100
 """Probes of a measurement, however large the list is: fewer could all be of much alike people, or of none."""
 
 EXPECTED_PAIRS: Final = 4 * MIN_FALSE_MATCHES
-"""A measurement begins at the score that so many pairs reach if the list is like the calibration's people: then one
-look is nearly always enough, also where each pair is counted from both of its sides."""
+"""A measurement looks at the score that so many comparisons reach if the list is like the calibration's people. Also
+where each pair of entries is compared from both of its sides, twice as many pairs as needed are then to be expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class OwnScores:
     `templates` and `entries` are the list's when it was measured. Of `comparisons` (a template with all of another
     entry's, the best counts), `reaching` reached `score`; pairs of entries that may be one person are in neither.
     `factor`: how much more often that happens than the calibration says of two pictures, as far as chance doesn't
-    explain it; at least 1. It is None where too few reach any score to tell.
+    explain it; at least 1. It is None where too few reach any score to tell: a list of few entries, or of such as
+    resemble each other less than the calibration's people.
     """
 
     model_id: str
@@ -193,8 +194,9 @@ def measure(
     """
     strictest = calibration.rows[-1]
     rows = _tried(calibration)
-    seen = _look(rows, strictest, probes, probe_entry, reach, entries)
-    row = next((row for row in rows if seen.at(row.score).pairs >= MIN_FALSE_MATCHES), None)
+    look = _looked_at(rows, strictest, len(probes) * (entries - 1))
+    seen = _seen(reach(probes, look.score), probe_entry, entries, strictest.score)
+    row = next((row for row in rows if _tells(seen, row, look)), None)
     comparisons = seen.comparisons(probe_entry)
     at = seen.at(strictest.score if row is None else row.score)
     factor = None
@@ -298,17 +300,19 @@ def _tried(calibration: Calibration) -> list[Row]:
     return [row for row in reversed(calibration.rows[:-1]) if row.fmr <= MAX_FMR_TARGET]
 
 
-def _look(
-    rows: list[Row], strictest: Row, probes: Vectors, probe_entry: Places, reach: Reach, entries: int
-) -> _Seen:
-    """What is reached at the strictest row that enough pairs of entries reach, or at the loosest one."""
-    possible = len(probes) * (entries - 1)
-    likely = [row for row in rows if row.fmr * possible >= EXPECTED_PAIRS] or rows[-1:] or [strictest]
-    for row in likely:
-        seen = _seen(reach(probes, row.score), probe_entry, entries, strictest.score)
-        if seen.at(row.score).pairs >= MIN_FALSE_MATCHES:
-            break
-    return seen
+def _tells(seen: _Seen, row: Row, look: Row) -> bool:
+    """Whether enough pairs of entries reach a row, of those that the look has found."""
+    return row.score >= look.score and seen.at(row.score).pairs >= MIN_FALSE_MATCHES
+
+
+def _looked_at(rows: list[Row], strictest: Row, possible: int) -> Row:
+    """The row to look at: the strictest that enough of so many comparisons reach if they are like the calibration's.
+
+    One look is enough. Where fewer pairs reach it, the list's people resemble each other less than the calibration's,
+    and its threshold would be no milder for it.
+    """
+    likely = (row for row in rows if row.fmr * possible >= EXPECTED_PAIRS)
+    return next(likely, rows[-1] if rows else strictest)
 
 
 def _seen(
