@@ -105,8 +105,8 @@ class _Block:
         place = len(self.entry_ids) - 1
         body = open_body(key, entry_id, sealed)
         birth_date = date_of(body)
-        self.names.extend((place, name, birth_date) for name in names_of(body))
-        self.documents.extend((place, document) for document in documents_of(body))
+        self.names += [(place, name, birth_date) for name in names_of(body)]
+        self.documents += [(place, document) for document in documents_of(body)]
 
     def made(self, models: dict[int, Model]) -> EntryBlock:
         """The block, in columns."""

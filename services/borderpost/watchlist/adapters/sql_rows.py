@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final
 
@@ -213,11 +214,15 @@ def documents_of(body: watchlist_pb2.Entry) -> tuple[DocumentKey, ...]:
 
 
 def date_of(body: watchlist_pb2.Entry) -> PartialDate:
-    """The birth date of a body."""
+    """The birth date of a body. No part of a date is 0: what isn't set reads as that."""
     date = body.birth_date
-    return PartialDate(
-        *(getattr(date, part) if date.HasField(part) else None for part in ("year", "month", "day"))
-    )
+    return _date(date.year or None, date.month or None, date.day or None)
+
+
+@lru_cache(maxsize=100_000)
+def _date(year: int | None, month: int | None, day: int | None) -> PartialDate:
+    """The same value for the same date: a million people have a few ten thousand birth dates."""
+    return PartialDate(year, month, day)
 
 
 def _document_message(document: DocumentKey) -> types_pb2.DocumentKey:
