@@ -256,7 +256,7 @@ def bundle_import(
     with file.open("rb") as bundle, Person(settings, identity) as manager:
         size, sha256 = _measure(bundle)
         notes = Notes(settings.state_dir / IMPORTS_FOLDER, sha256)
-        bundle_id = notes.id_for("bundle")
+        bundle_id = notes.id_for("bundle", identity)  # another person's can't be gone on with
         order = Order(find_list(manager, list_name), "", complete, ("bundle",))
         importer = Importer(manager, notes, order)
         with _bar("bytes", size, hide=as_json) as progress:

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 import grpc
 
 from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.status import RETRY_AFTER
 
 PAUSES: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds before each new try: a service that is started again takes some of them, one that is gone all."""
@@ -61,5 +62,5 @@ def _may_be_asked_again(error: BorderpostError) -> bool:
 
 
 def _asked_pause(error: BorderpostError) -> float:
-    milliseconds = error.details.get("retry_after_ms", "")
+    milliseconds = error.details.get(RETRY_AFTER, "")
     return min(int(milliseconds) / 1000, MOST_PAUSE) if milliseconds.isdecimal() else 0.0
