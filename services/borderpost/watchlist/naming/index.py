@@ -44,15 +44,17 @@ class NameIndex:
             uses.extend((item, forms.setdefault(form, len(forms))) for form in making.of(name))
         self._rows = [row for row, _, _ in names]
         self._births = to_dates([birth for _, _, birth in names])
-        self._use_item, self._use_form = np.array(uses, dtype=np.int64).reshape(len(uses), 2).T
+        self._use_item, self._use_form = np.array(uses, dtype=np.int64).reshape(len(uses), 2).T.copy()
         self._forms = list(forms)
+        self._lengths = np.array([len(form.parts) for form in forms], dtype=np.int64)
         parts: dict[Part, int] = {}
-        self._parts = np.array(
+        of_forms = np.array(
             [parts.setdefault(part, len(parts)) for form in forms for part in form.parts], dtype=np.int64
         )
-        self._lengths = np.array([len(form.parts) for form in forms], dtype=np.int64)
-        self._starts = np.cumsum(self._lengths) - self._lengths
         self._vocabulary = Vocabulary(list(parts))
+        by_part = np.argsort(of_forms, kind="stable")
+        self._bearers = np.repeat(np.arange(len(forms)), self._lengths)[by_part]
+        self._first_bearer = np.searchsorted(of_forms[by_part], np.arange(len(parts) + 1))
 
     def at_least(
         self, name: PersonName, birth_date: PartialDate, score: float
@@ -101,13 +103,16 @@ class NameIndex:
         if not self._forms:
             return np.zeros(0)
         best = np.max([self._vocabulary.weights(part) for part in set(given.parts)], axis=0)
-        of_parts = best[self._parts]
-        agreeing = np.add.reduceat((of_parts > NONE).astype(np.int64), self._starts)
-        evidence = np.add.reduceat(np.maximum(of_parts, 0.0), self._starts)
-        paired = np.minimum(np.minimum(agreeing, self._lengths), len(given.parts))
+        agreeing = np.flatnonzero(best > NONE)
+        spans = zip(self._first_bearer[agreeing], self._first_bearer[agreeing + 1], strict=True)
+        bearers = np.concatenate([self._bearers[:0], *(self._bearers[first:end] for first, end in spans)])
+        sizes = self._first_bearer[agreeing + 1] - self._first_bearer[agreeing]
+        evidence = np.bincount(bearers, np.repeat(best[agreeing], sizes), minlength=len(self._forms))
+        count = np.bincount(bearers, minlength=len(self._forms))
+        paired = np.minimum(count, len(given.parts))
         here, there = len(given.parts) - paired, self._lengths - paired
         costs = MISSING_COST * (here + there) + CONTRADICTION_COST * np.minimum(here, there)
-        return np.where(agreeing > 0, evidence - costs, -np.inf)
+        return np.where(count > 0, evidence - costs, -np.inf)
 
 
 def _keep_better(best: dict[int, tuple[int, NameMatch]], row: int, item: int, match: NameMatch) -> None:

@@ -74,9 +74,12 @@ RAREST: Final = 3.0
 """No part counts as rarer than 1 in 1,000: namesakes are kin and neighbours, whom a product of shares leaves out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A word of a name: its usual spelling, all that are tried, and its sound; empty where that says nothing."""
+    """A word of a name: its usual spelling, all that are tried, and its sound; empty where that says nothing.
+
+    Equal only to itself, which makes large indexes quick to build.
+    """
 
     usual: str
     spellings: frozenset[str]
@@ -88,9 +91,12 @@ class Part:
         return min(LETTER_EVIDENCE * len(self.usual), RAREST)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """A name as compared. Its first `primary` parts are the primary identifier's; None: nobody says which are."""
+    """A name as compared. Its first `primary` parts are the primary identifier's; None: nobody says which are.
+
+    Equal only to itself, as its parts are.
+    """
 
     parts: tuple[Part, ...]
     primary: int | None
@@ -107,20 +113,34 @@ class Form:
 
 
 class Forms:
-    """Makes forms of names, and each part of them once. It keeps what it made: one for each index or search."""
+    """Makes each form and each part once, and keeps them: one for each index or search."""
 
     def __init__(self) -> None:
         self._parts: dict[str, tuple[Part, ...]] = {}
+        self._joined: dict[tuple[Part, Part], Part] = {}
+        self._forms: dict[tuple[tuple[Part, ...], int | None], Form] = {}
 
     def of(self, name: PersonName) -> tuple[Form, ...]:
         """The name in transliteration, and in its own script where that has letters of the tables."""
         primary, secondary = self._of(name.primary_identifier), self._of(name.secondary_identifier)
-        forms = (Form(primary + secondary, len(primary)), Form(self._of(name.native), None))
-        return tuple(form for form in forms if form.parts)
+        parts, native = primary + secondary, self._of(name.native)
+        forms = (self._form(parts, len(primary)),) if parts else ()
+        return (*forms, self._form(native, None)) if native else forms
+
+    def _form(self, parts: tuple[Part, ...], primary: int | None) -> Form:
+        form = self._forms.get((parts, primary))
+        if form is None:
+            form = self._forms[parts, primary] = Form(parts, primary)
+        return form
 
     def _of(self, identifier: str) -> tuple[Part, ...]:
-        parts = itertools.chain.from_iterable(map(self._between_spaces, identifier.split()))
-        return _join(tuple(itertools.islice(parts, MAX_IDENTIFIER_PARTS)))
+        found: list[Part] = []
+        for text in identifier.split():
+            found.extend(self._between_spaces(text))
+        parts = found[:MAX_IDENTIFIER_PARTS]
+        if any(part.usual in PARTICLES for part in parts[:-1]):
+            parts = self._join(parts)
+        return tuple(parts)
 
     def _between_spaces(self, text: str) -> tuple[Part, ...]:
         """Hyphens and fillers part words, too."""
@@ -129,23 +149,23 @@ class Forms:
             parts = self._parts[text] = tuple(part for part in _make_parts(text) if part.usual)
         return parts
 
+    def _join(self, parts: list[Part]) -> list[Part]:
+        """Join particles to the word that follows them in their identifier; a last one stands alone."""
+        joined = parts[-1:]
+        for part in reversed(parts[:-1]):
+            if part.usual in PARTICLES:
+                pair = (part, joined[-1])
+                if pair not in self._joined:
+                    self._joined[pair] = _joined(*pair)
+                joined[-1] = self._joined[pair]
+            else:
+                joined.append(part)
+        return joined[::-1]
 
-def _join(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """Join particles to the word that follows them in their identifier; a last one stands alone."""
-    if not any(part.usual in PARTICLES for part in parts[:-1]):
-        return parts
-    joined = list(parts[-1:])
-    for part in reversed(parts[:-1]):
-        if part.usual in PARTICLES:
-            joined[-1] = _joined(part.usual, joined[-1])
-        else:
-            joined.append(part)
-    return tuple(reversed(joined))
 
-
-def _joined(particle: str, part: Part) -> Part:
-    together = (_cut(particle + spelling) for spelling in part.spellings)
-    return _part(_cut(particle + part.usual), itertools.chain(together, part.spellings))
+def _joined(particle: Part, part: Part) -> Part:
+    together = (_cut(particle.usual + spelling) for spelling in part.spellings)
+    return _part(_cut(particle.usual + part.usual), itertools.chain(together, part.spellings))
 
 
 def _make_parts(text: str) -> Iterator[Part]:
