@@ -1,32 +1,52 @@
-"""A template index by brute force, a clock that stands still, and samples of lists, entries and templates."""
+"""A template index by brute force, a clock that stands still, and samples of lists, entries and templates.
+
+`House` is the watchlist service without its wire: real use cases over a real database and index.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyrage
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from borderpost.runtime.calibration import Calibration, Row
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import new_id
+from borderpost.v1.decisions_pb2 import Event
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
 from borderpost.watchlist.adapters.sql_store import open_store
 from borderpost.watchlist.app import Watchlists
-from borderpost.watchlist.domain import Caller, Category, EntryContent, SearchAnswer, SearchQuery, Watchlist
+from borderpost.watchlist.bundles import Partner
+from borderpost.watchlist.domain import (
+    Caller,
+    Candidate,
+    Category,
+    EntryContent,
+    MatchKind,
+    SearchAnswer,
+    SearchQuery,
+    Watchlist,
+)
+from borderpost.watchlist.exporting import Exporting
 from borderpost.watchlist.importing import Importing
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.measuring import Measuring
 from borderpost.watchlist.names import load_name_calibration
 from borderpost.watchlist.persons import PartialDate
 from borderpost.watchlist.ports import BuildIndex, Pairs
+from borderpost.watchlist.receiving import Receiving
 from borderpost.watchlist.search import Meaning
+from borderpost.watchlist.servicer import UseCases, row_of
 from borderpost.watchlist.suppressing import PairSeal, Suppressing
+from borderpost.watchlist.taking import BundleTaking
 from borderpost.watchlist.templates import Model, Template, Vectors
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -34,6 +54,8 @@ MODEL = Model("test-model", 16)
 OTHER_MODEL = Model("other-model", 8)
 ANNA = Actor("borderpost.test", "operator/list-manager/anna")
 BEN = Actor("borderpost.test", "operator/approver/ben")
+CARL = Actor("borderpost.test", "operator/officer/carl")
+DORA = Actor("borderpost.test", "operator/officer/dora")
 
 
 def _row(fmr: float, score: float, false_matches: int) -> Row:
@@ -160,23 +182,63 @@ def by(actor: Actor, purpose: str = "", scopes: frozenset[str] = frozenset()) ->
     return Caller(actor, purpose, scopes)
 
 
-class House:
-    """The watchlist service without its wire, over database files."""
+@dataclass(frozen=True)
+class Agency:
+    """Who exchanges bundles: a name, a key to sign with and an identity that bundles are encrypted to."""
 
-    def __init__(self, folder: Path, build_index: BuildIndex = FaissIndex) -> None:
+    name: str = "borderpost.test"
+    signing_key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    identity: pyrage.x25519.Identity = field(default_factory=pyrage.x25519.Identity.generate)
+
+    def as_partner(self) -> Partner:
+        """What others have of it in their settings."""
+        return Partner(self.name, str(self.identity.to_public()), self.signing_key.public_key())
+
+
+class House:
+    """The watchlist service without its wire, over database files. `partners` are other houses' agencies."""
+
+    def __init__(
+        self,
+        folder: Path,
+        build_index: BuildIndex = FaissIndex,
+        agency: Agency | None = None,
+        partners: tuple[Agency, ...] = (),
+    ) -> None:
         self.folder = folder
         self.clock = StillClock()
+        self.agency = agency or Agency()
         self.store = open_store(folder, "", None, "")
         self.database = self.store.database
         self.keeper = Keeper(self.store, build_index, CALIBRATIONS, self.clock)
         self.keeper.check_models()
         self.keeper.load()
-        meaning = Meaning(CALIBRATIONS, load_name_calibration())
+        self.meaning = Meaning(CALIBRATIONS, load_name_calibration())
         self.pairs = PairSeal(self.store.secret("pairs"))
-        self.app = Watchlists(self.keeper, meaning, self.pairs.seal)
-        self.measuring = Measuring(self.keeper, meaning)
+        self.app = Watchlists(self.keeper, self.meaning, self.pairs.seal)
+        self.measuring = Measuring(self.keeper, self.meaning)
         self.suppressing = Suppressing(self.keeper, self.pairs)
         self.importing = Importing(self.keeper, self.app, self.store.secret("records"))
+        known = {each.name: each.as_partner() for each in partners}
+        made, received = folder / "bundles/made", folder / "bundles/received"
+        self.exporting = Exporting(self.keeper, made, self.agency.signing_key, self.agency.name, known)
+        self.receiving = Receiving(received, self.agency.identity, known.values())
+        self.taking = BundleTaking(self.importing, self.receiving, row_of)
+
+    @property
+    def use_cases(self) -> UseCases:
+        """All of them, for a servicer."""
+        return UseCases(
+            self.keeper,
+            self.meaning,
+            self.app,
+            self.measuring,
+            self.suppressing,
+            self.importing,
+            self.exporting,
+            self.receiving,
+            self.taking,
+        )
 
     def new_list(self, **changes: Any) -> Watchlist:
         watchlist = a_list(**changes)
@@ -193,11 +255,40 @@ class House:
         """Search for one."""
         return self.app.search([query])[0]
 
+    def events(self) -> list[Event]:
+        """What waits for the decision log, oldest first."""
+        with self.database.read() as connection:
+            rows = connection.execute("SELECT event FROM outbox ORDER BY sequence").fetchall()
+        return [Event.FromString(row["event"]) for row in rows]
+
+    def bodies(self, kind: str) -> list[Any]:
+        """The bodies of the events of one kind."""
+        return [getattr(event, kind) for event in self.events() if event.WhichOneof("body") == kind]
+
+    def version_of(self, list_id: str) -> int:
+        """The version of a list, as it is searched."""
+        return self.keeper.view.lists[list_id].state.version
+
 
 @contextmanager
-def a_house(folder: Path, build_index: BuildIndex = FaissIndex) -> Iterator[House]:
-    house = House(folder, build_index)
+def a_house(
+    folder: Path,
+    build_index: BuildIndex = FaissIndex,
+    agency: Agency | None = None,
+    partners: tuple[Agency, ...] = (),
+) -> Iterator[House]:
+    house = House(folder, build_index, agency, partners)
     try:
         yield house
     finally:
         house.store.close()
+
+
+def candidates(answer: SearchAnswer) -> list[Candidate]:
+    """All candidates of all lists."""
+    return [candidate for result in answer.results for candidate in result.candidates]
+
+
+def found(answer: SearchAnswer) -> list[tuple[str, MatchKind]]:
+    """Who was found, and by what."""
+    return [(each.entry_id, each.kind) for each in candidates(answer)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,15 +17,31 @@ from hypothesis import strategies as st
 
 from borderpost.runtime.calls import Actor, Call, Role, enter
 from borderpost.runtime.clock import new_id, to_timestamp
-from borderpost.runtime.errors import BorderpostError, InvalidRequestError, TemplateInvalidError
+from borderpost.runtime.errors import (
+    BorderpostError,
+    InvalidRequestError,
+    PurposeMissingError,
+    TemplateInvalidError,
+)
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import types_pb2
 from borderpost.v1 import watchlist_pb2 as pb
 from borderpost.watchlist import validate
+from borderpost.watchlist.errors import VersionNotReachedError
 from borderpost.watchlist.servicer import WatchlistServicer
 from fakes.watchlist import ANNA, BEN, MODEL, NOW, House, a_house, unit_vectors
 
 SURNAME = "ERIKSSON"
+
+
+class Context:
+    """Stands for gRPC's ServicerContext: a call with or without a deadline."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+
+    def time_remaining(self) -> float | None:
+        return self._seconds
 
 
 class Client:
@@ -33,10 +50,19 @@ class Client:
     def __init__(self, servicer: WatchlistServicer) -> None:
         self._servicer = servicer
 
-    async def call(self, method: str, request: Message, by: Actor = ANNA) -> Any:
-        roles = frozenset({Role.LIST_MANAGER, Role.APPROVER})
-        enter(Call(method, by, Role.GATEWAY, by, roles, "case 4711", new_id(), ""))
-        return await getattr(self._servicer, method)(request, None)
+    async def call(
+        self,
+        method: str,
+        request: Message,
+        by: Actor = ANNA,
+        purpose: str = "case 4711",
+        scopes: frozenset[str] = frozenset(),
+        seconds: float | None = None,
+    ) -> Any:
+        is_kiosk = by.subject.startswith("kiosk/")
+        roles = frozenset({Role.KIOSK} if is_kiosk else {Role.LIST_MANAGER, Role.APPROVER})
+        enter(Call(method, by, Role.GATEWAY, by, roles, purpose, new_id(), "", scopes))
+        return await getattr(self._servicer, method)(request, Context(seconds))
 
 
 @pytest.fixture
@@ -47,8 +73,26 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.fixture
 def client(house: House) -> Iterator[Client]:
+    yield from a_client(house)
+
+
+@pytest.fixture(scope="module")
+def empty_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One for all requests that change nothing."""
+    with a_house(tmp_path_factory.mktemp("house")) as house:
+        yield house
+
+
+@pytest.fixture
+def refused(empty_house: House) -> Iterator[Client]:
+    yield from a_client(empty_house)
+    assert empty_house.keeper.view.version == 0
+    assert empty_house.events() == []
+
+
+def a_client(house: House) -> Iterator[Client]:
     pool = WorkPool(threads=2, queue=8)
-    yield Client(WatchlistServicer(house.app, pool, house.clock))
+    yield Client(WatchlistServicer(house.use_cases, pool, house.clock))
     pool.close()
 
 
@@ -180,6 +224,56 @@ async def test_what_is_not_there_is_not_found(client: Client):
         assert caught.value.code is grpc.StatusCode.NOT_FOUND
 
 
+async def test_a_search_waits_for_its_version_and_is_refused_if_that_does_not_come(
+    client: Client, house: House
+):
+    request = pb.SearchRequest(templates=[a_template_message()], min_version=1)
+    with pytest.raises(VersionNotReachedError, match="min_version: got 1, want at most 0"):
+        await client.call("Search", request, seconds=0.1)
+    waiting = asyncio.ensure_future(client.call("Search", request, seconds=60))
+    while not (waiting.done() or house.keeper.view.version):
+        await asyncio.sleep(0)
+        await asyncio.to_thread(house.new_list)
+    assert (await waiting).version == 1
+
+
+async def test_a_person_searches_for_a_purpose_only_and_it_is_an_event(client: Client, house: House):
+    watchlist = house.new_list()
+    request = pb.SearchRequest(templates=[a_template_message()])
+    with pytest.raises(PurposeMissingError):
+        await client.call("Search", request, purpose=" ")
+    assert house.bodies("watchlist_searched") == []
+    answer = await client.call("Search", request, purpose="case 4711")
+    (event,) = house.bodies("watchlist_searched")
+    assert list(event.list_ids) == [watchlist.list_id]
+    assert (event.version, event.candidates) == (answer.version, 0)
+    assert list(event.searched_by) == [pb.MATCH_KIND_FACE]
+    assert house.events()[-1].purpose == "case 4711"
+
+
+async def test_a_kiosk_searches_the_lists_of_its_crossing_without_a_purpose_and_is_no_event(
+    client: Client, house: House
+):
+    north = house.new_list(crossings=("north",), name="A")
+    everywhere = house.new_list(name="B")
+    house.new_list(crossings=("south", "east"), name="C")
+    kiosk = Actor("borderpost.test", "kiosk/north/1")
+    request = pb.SearchRequest(templates=[a_template_message()])
+    answer = await client.call("Search", request, by=kiosk, purpose="")
+    assert [result.watchlist.list_id for result in answer.results] == [north.list_id, everywhere.list_id]
+    assert house.bodies("watchlist_searched") == []
+    assert len((await client.call("Search", request)).results) == 3
+
+
+async def test_scopes_limit_a_call_to_the_lists_that_they_name(client: Client, house: House):
+    mine, _ = house.new_list(), house.new_list()
+    scopes = frozenset({f"list:{mine.list_id}"})
+    answer = await client.call("Search", pb.SearchRequest(templates=[a_template_message()]), scopes=scopes)
+    assert [result.watchlist.list_id for result in answer.results] == [mine.list_id]
+    lists = await client.call("ListWatchlists", pb.ListWatchlistsRequest(), scopes=scopes)
+    assert [each.watchlist.list_id for each in lists.watchlists] == [mine.list_id]
+
+
 def with_values(values: Any) -> types_pb2.Template:
     return a_template_message(values=np.asarray(values, dtype=np.float32).tobytes())
 
@@ -245,8 +339,29 @@ BAD_REQUESTS: dict[str, tuple[str, Callable[[], Message]]] = {
             ("target_fpir", 0.11),
             ("target_fpir", float("nan")),
             ("target_fpir", float("inf")),
+            ("name_target_fpir", -0.1),
+            ("name_target_fpir", 0.11),
+            ("name_target_fpir", float("nan")),
+            ("retention_days", 3651),
+            ("assumed_base_rate", 1.1),
+            ("assumed_base_rate", float("nan")),
+            ("suppression_people", 3),
         ]
     },
+    "list: ends before it begins": (
+        "CreateWatchlist",
+        lambda: pb.CreateWatchlistRequest(
+            watchlist=nested(nested(a_list_message(), "valid_from.seconds", 20), "valid_until.seconds", 10)
+        ),
+    ),
+    "list: empty crossing": (
+        "CreateWatchlist",
+        lambda: pb.CreateWatchlistRequest(watchlist=with_crossings([""])),
+    ),
+    "list: too many crossings": (
+        "ChangeWatchlist",
+        lambda: pb.ChangeWatchlistRequest(watchlist=with_crossings(["north"] * 101)),
+    ),
     "entry: none": ("ProposeEntry", pb.ProposeEntryRequest),
     **{
         f"entry: {path} {value!r:.20}": (
@@ -270,6 +385,7 @@ BAD_REQUESTS: dict[str, tuple[str, Callable[[], Message]]] = {
             ("valid_until.seconds", -(2**62)),
             ("valid_until.nanos", -1),
             ("valid_from.seconds", 2**34),
+            ("sex", "W"),
         ]
     },
     "entry: no end": (
@@ -320,6 +436,113 @@ BAD_REQUESTS: dict[str, tuple[str, Callable[[], Message]]] = {
             ("number", "Ⅷ"),
         ]
     },
+    "entry: too many nationalities": (
+        "ProposeEntry",
+        lambda: pb.ProposeEntryRequest(entry=many(an_entry_message(), "nationalities", ["UTO"] * 9)),
+    ),
+    "entry: a nationality that is none": (
+        "ProposeEntry",
+        lambda: pb.ProposeEntryRequest(entry=many(an_entry_message(), "nationalities", ["UTOP"])),
+    ),
+    "entry: too many pictures": (
+        "ProposeEntry",
+        lambda: pb.ProposeEntryRequest(entry=many(an_entry_message(), "pictures", [b"x"] * 5)),
+    ),
+    "entry: an empty picture": (
+        "ProposeEntry",
+        lambda: pb.ProposeEntryRequest(entry=many(an_entry_message(), "pictures", [b""])),
+    ),
+    "entry: too large a picture": (
+        "ProposeEntry",
+        lambda: pb.ProposeEntryRequest(entry=many(an_entry_message(), "pictures", [b"x" * (2**20 + 1)])),
+    ),
+    **{
+        f"{method}: no id": (method, kind)
+        for method, kind in [
+            ("WithdrawEntry", pb.WithdrawEntryRequest),
+            ("GetPictures", pb.GetPicturesRequest),
+            ("AddTemplates", pb.AddTemplatesRequest),
+            ("ListWithoutModel", pb.ListWithoutModelRequest),
+            ("GetStatistics", pb.GetStatisticsRequest),
+            ("MeasureWatchlist", pb.MeasureWatchlistRequest),
+            ("ProposeSuppression", pb.ProposeSuppressionRequest),
+            ("ConfirmSuppression", pb.ConfirmSuppressionRequest),
+            ("RevokeSuppression", pb.RevokeSuppressionRequest),
+            ("ListSuppressions", pb.ListSuppressionsRequest),
+            ("BeginImport", pb.BeginImportRequest),
+            ("StageRows", pb.StageRowsRequest),
+            ("FinishImport", pb.FinishImportRequest),
+            ("ApproveImport", pb.ApproveImportRequest),
+            ("CancelImport", pb.CancelImportRequest),
+            ("GetImport", pb.GetImportRequest),
+            ("ExportEntries", pb.ExportEntriesRequest),
+            ("MakeBundle", pb.MakeBundleRequest),
+            ("ReadBundle", pb.ReadBundleRequest),
+            ("WriteBundle", pb.WriteBundleRequest),
+        ]
+    },
+    "templates: none to add": ("AddTemplates", lambda: pb.AddTemplatesRequest(entry_id=new_id())),
+    "without model: no model": ("ListWithoutModel", lambda: pb.ListWithoutModelRequest(list_id=new_id())),
+    "without model: page too large": (
+        "ListWithoutModel",
+        lambda: pb.ListWithoutModelRequest(list_id=new_id(), model_id="m", page_size=21),
+    ),
+    **{
+        f"suppression: {what}": (
+            "ProposeSuppression",
+            lambda changes=changes: nested(
+                pb.ProposeSuppressionRequest(
+                    suppression_id=new_id(),
+                    pair=b"x",
+                    reason="not the person",
+                    expires_at=to_timestamp(NOW + timedelta(days=30)),
+                ),
+                *changes,
+            ),
+        )
+        for what, changes in {
+            "no pair": ("pair", b""),
+            "no reason": ("reason", " "),
+            "past": ("expires_at.seconds", 0),
+            "in three years": ("expires_at.seconds", int((NOW + timedelta(days=3 * 366)).timestamp())),
+            "at no time": ("expires_at.seconds", 2**62),
+        }.items()
+    },
+    "suppression: for ever": (
+        "ProposeSuppression",
+        lambda: pb.ProposeSuppressionRequest(suppression_id=new_id(), pair=b"x", reason="not the person"),
+    ),
+    "suppressions: page too large": (
+        "ListSuppressions",
+        lambda: pb.ListSuppressionsRequest(list_id=new_id(), page_size=501),
+    ),
+    **{
+        f"import: {field} {value!r:.20}": (
+            "BeginImport",
+            lambda field=field, value=value: nested(an_import_message(), field, value),
+        )
+        for field, value in [
+            ("source", ""),
+            ("content_sha256", b"x" * 31),
+            ("rows", 0),
+            ("rows", 10**7 + 1),
+            ("bundle_id", "1"),
+        ]
+    },
+    "rows: none": ("StageRows", lambda: pb.StageRowsRequest(import_id=new_id())),
+    "rows: too many": (
+        "StageRows",
+        lambda: pb.StageRowsRequest(import_id=new_id(), rows=[pb.ImportRow(row=1)] * 501),
+    ),
+    "rows: no number": (
+        "StageRows",
+        lambda: pb.StageRowsRequest(import_id=new_id(), rows=[pb.ImportRow()]),
+    ),
+    "bundle: no partner": ("MakeBundle", lambda: pb.MakeBundleRequest(list_id=new_id())),
+    "bundle: too large a part": (
+        "WriteBundle",
+        lambda: pb.WriteBundleRequest(bundle_id=new_id(), content=b"x" * (2**20 + 1)),
+    ),
     "approve: no id": ("ApproveEntry", pb.ApproveEntryRequest),
     "get: no id": ("GetEntry", pb.GetEntryRequest),
     "remove: no id": ("RemoveEntry", pb.RemoveEntryRequest),
@@ -335,6 +558,14 @@ BAD_REQUESTS: dict[str, tuple[str, Callable[[], Message]]] = {
         )
         for token in ("nonsense", "ä", "AAAA", "__________8=")
     },
+    "search: too many lists": (
+        "Search",
+        lambda: pb.SearchRequest(templates=[a_template_message()], list_ids=[new_id()] * 1001),
+    ),
+    "search: a list that is none": (
+        "Search",
+        lambda: pb.SearchRequest(templates=[a_template_message()], list_ids=["1"]),
+    ),
     "search: nothing": ("Search", pb.SearchRequest),
     "search: birth date alone": (
         "Search",
@@ -348,6 +579,21 @@ BAD_REQUESTS: dict[str, tuple[str, Callable[[], Message]]] = {
     "search: empty document": ("Search", lambda: pb.SearchRequest(document=types_pb2.DocumentKey())),
     "search: empty name": ("Search", lambda: pb.SearchRequest(name=pb.PersonName())),
 }
+
+
+def with_crossings(crossings: list[str]) -> pb.Watchlist:
+    return many(a_list_message(), "crossings", crossings)
+
+
+def an_import_message() -> pb.BeginImportRequest:
+    return pb.BeginImportRequest(
+        import_id=new_id(), list_id=new_id(), source="Europol", content_sha256=b"x" * 32, rows=1
+    )
+
+
+def many(message: Any, field: str, values: list[Any]) -> Any:
+    getattr(message, field).extend(values)
+    return message
 
 
 def proposal(**fields: Any) -> pb.ProposeEntryRequest:
@@ -365,31 +611,29 @@ def without(request: pb.ProposeEntryRequest, field: str) -> pb.ProposeEntryReque
 
 
 @pytest.mark.parametrize("case", BAD_REQUESTS)
-async def test_a_bad_request_is_refused_by_field_and_nothing_is_changed(
-    client: Client, house: House, case: str
-):
+async def test_a_bad_request_is_refused_by_field_and_nothing_is_changed(refused: Client, case: str):
     method, make = BAD_REQUESTS[case]
     with pytest.raises(InvalidRequestError, match=r"^[a-z_\[\]0-9.]+: got .+, want ") as caught:
-        await client.call(method, make())
+        await refused.call(method, make())
     assert SURNAME not in caught.value.message
-    assert house.store.load().version == 0
 
 
 @pytest.mark.parametrize("case", BAD_TEMPLATES)
-async def test_a_bad_template_is_refused_by_field(client: Client, case: str):
+async def test_a_bad_template_is_refused_by_field(refused: Client, case: str):
     template = BAD_TEMPLATES[case]
     for method, request, field in (
         ("ProposeEntry", proposal(templates=[a_template_message(), template]), r"entry.templates\[1\]"),
+        ("AddTemplates", pb.AddTemplatesRequest(entry_id=new_id(), templates=[template]), r"templates\[0\]"),
         ("Search", pb.SearchRequest(templates=[template]), r"templates\[0\]"),
     ):
         with pytest.raises(TemplateInvalidError, match=rf"^{field}\.\w+: got .+, want "):
-            await client.call(method, request)
+            await refused.call(method, request)
 
 
-async def test_templates_of_one_model_must_have_one_dimension(client: Client):
+async def test_templates_of_one_model_must_have_one_dimension(refused: Client):
     short = a_template_message(dimension=1, values=np.ones(1, dtype=np.float32).tobytes())
     with pytest.raises(TemplateInvalidError, match=r"templates\[1\]\.dimension: got 1, want 16"):
-        await client.call("Search", pb.SearchRequest(templates=[a_template_message(), short]))
+        await refused.call("Search", pb.SearchRequest(templates=[a_template_message(), short]))
 
 
 async def test_a_document_entry_alone_and_a_name_with_birth_year_alone_are_kept(client: Client):
@@ -405,14 +649,25 @@ async def test_a_document_entry_alone_and_a_name_with_birth_year_alone_are_kept(
         assert (await client.call("ProposeEntry", request)).entry.template_count == 0
 
 
-CHECKS: dict[Any, Callable[[Any], None]] = {
+CHECKS: dict[Any, Callable[[Any], object]] = {
     pb.CreateWatchlistRequest: validate.check_create_watchlist,
     pb.ProposeEntryRequest: validate.check_propose_entry,
-    pb.ApproveEntryRequest: validate.check_approve_entry,
-    pb.GetEntryRequest: validate.check_get_entry,
+    pb.ChangeWatchlistRequest: validate.check_change_watchlist,
+    pb.ApproveEntryRequest: validate.check_entry_id,
+    pb.AddTemplatesRequest: validate.check_add_templates,
+    pb.ListWithoutModelRequest: validate.check_list_without_model,
     pb.ListEntriesRequest: validate.check_list_entries,
-    pb.RemoveEntryRequest: validate.check_remove_entry,
     pb.SearchRequest: validate.check_search,
+    pb.ProposeSuppressionRequest: lambda request: validate.check_propose_suppression(request, NOW),
+    pb.ListSuppressionsRequest: validate.check_list_suppressions,
+    pb.BeginImportRequest: validate.check_begin_import,
+    pb.StageRowsRequest: validate.check_stage_rows,
+    pb.ImportRow: validate.row_error,
+    pb.GetImportRequest: validate.check_get_import,
+    pb.ExportEntriesRequest: validate.check_export_entries,
+    pb.MakeBundleRequest: validate.check_make_bundle,
+    pb.ReadBundleRequest: validate.check_bundle_id,
+    pb.WriteBundleRequest: validate.check_write_bundle,
 }
 
 
@@ -426,7 +681,7 @@ def test_bytes_that_parse_as_a_request_are_refused_with_a_typed_error_or_taken(k
     assert refusal(CHECKS[kind], request) in (None, grpc.StatusCode.INVALID_ARGUMENT)
 
 
-def refusal(check: Callable[[Any], None], request: Any) -> grpc.StatusCode | None:
+def refusal(check: Callable[[Any], object], request: Any) -> grpc.StatusCode | None:
     try:
         check(request)
     except BorderpostError as error:

@@ -1,4 +1,4 @@
-"""Names, dates, documents and thresholds of the watchlists."""
+"""Names, dates and documents of the watchlists, and where lists, entries and suppressions stand at a time."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.runtime.names import to_mrz_letters
-from borderpost.watchlist.domain import (
-    DocumentKey,
-    PartialDate,
-    PersonName,
-    face_threshold,
-    target_fmr,
-)
+from borderpost.watchlist.persons import DocumentKey, PartialDate, PersonName
 from borderpost.watchlist.tokens import make_page_token, parse_page_token
-from fakes.watchlist import CALIBRATION
 
 
 @pytest.mark.parametrize(
@@ -77,36 +70,6 @@ def test_a_documents_key_ignores_fillers_case_and_the_second_letter_of_the_code(
     assert DocumentKey("P<", "UTO", "L898 902C3").key == key
     assert DocumentKey("I", "UTO", "L898902C3").key != key
     assert DocumentKey("P", "UTP", "L898902C3").key != key
-
-
-@pytest.mark.parametrize(("fpir", "comparisons"), [(0.1, 1), (0.01, 1000), (0.001, 10**6)])
-def test_the_rate_per_comparison_adds_up_to_the_rate_per_traveler(fpir: float, comparisons: int):
-    assert 1 - (1 - target_fmr(fpir, comparisons)) ** comparisons == pytest.approx(fpir, rel=1e-6)
-
-
-def test_a_threshold_grows_with_the_list_and_with_the_search():
-    scores = [
-        face_threshold(CALIBRATION, 0.01, templates, probes).score
-        for templates, probes in [(1, 1), (1, 2), (10, 1), (10, 8), (100, 8)]
-    ]
-    assert None not in scores
-    assert scores == sorted(scores)
-    assert len(set(scores)) == len(scores)
-
-
-def test_a_target_beyond_the_calibration_takes_its_strictest_threshold_and_says_so():
-    threshold = face_threshold(CALIBRATION, 0.001, 100_000, 1)
-    assert threshold.score == CALIBRATION.rows[-1].score
-    assert not threshold.supported
-    assert face_threshold(CALIBRATION, 0.1, 100, 1).supported
-
-
-def test_a_list_without_templates_has_no_threshold():
-    assert face_threshold(CALIBRATION, 0.01, 0, 1).score is None
-
-
-def test_the_loosest_target_of_a_single_comparison_has_a_threshold():
-    assert face_threshold(CALIBRATION, 0.1, 1, 1).score == pytest.approx(0.3)
 
 
 @given(st.integers(1, 2**63 - 1))
