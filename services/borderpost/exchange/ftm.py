@@ -241,14 +241,15 @@ def _names(properties: Properties) -> list[watchlist_pb2.PersonName]:
     names: dict[tuple[str, ...], watchlist_pb2.PersonName] = {}
     others: list[str] = []
     for written, primary, secondary in (*_parted_names(properties), *_full_names(properties)):
-        letters = to_mrz_letters(f"{primary} {secondary}")
         if max(len(primary), len(secondary)) > MAX_IDENTIFIER:
             continue
-        if not to_mrz_letters(primary):
+        letters = to_mrz_letters(primary)
+        if not letters:
             others.append(written)
             continue
+        words = sorted([*letters.split(), *to_mrz_letters(secondary).split()])
         name = watchlist_pb2.PersonName(primary_identifier=primary, secondary_identifier=secondary)
-        names.setdefault(tuple(sorted(letters.split())), name)
+        names.setdefault(tuple(words), name)
     kept = list(names.values())[:MAX_PARTS]
     if kept and others:
         kept[0].native = others[0]
