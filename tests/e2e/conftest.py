@@ -10,7 +10,10 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 
+import pyrage
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from borderpost.cli.demo import make_watchlist
 from borderpost.cli.stack import Stack, private_settings
@@ -20,6 +23,7 @@ from borderpost.runtime.settings import ServiceName, Settings
 from borderpost.specimens import Sex
 from borderpost.specimens.pages import Specimen, render
 from borderpost.specimens.samples import Samples, load_samples
+from fakes.requests import PARTNER
 
 SAMPLES = Path(__file__).parents[2] / ".cache/samples"
 
@@ -64,10 +68,26 @@ def travelers() -> Travelers:
     return Travelers(load_samples(SAMPLES))
 
 
+def with_partner(settings: Settings) -> Settings:
+    """Settings with a partner for bundles, whom nobody is."""
+    key = Ed25519PrivateKey.generate().public_key()
+    pem = key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+    recipient = pyrage.x25519.Identity.generate().to_public()
+    file = settings.state_dir / "partners.toml"
+    file.write_text(
+        f'[[partner]]\nname = "{PARTNER}"\nrecipient = "{recipient}"\nverify_key = """\n{pem}"""\n', "utf-8"
+    )
+    watchlist = settings.watchlist.model_copy(update={"partners": file})
+    return settings.model_copy(update={"watchlist": watchlist})
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Five services. A test that kills one starts it again."""
-    with Stack(private_settings(tmp_path_factory.mktemp("stack"), Settings())) as running:
+    settings = with_partner(private_settings(tmp_path_factory.mktemp("stack"), Settings()))
+    with Stack(settings) as running:
         make_watchlist(running.settings, "Empty")
         yield running
 

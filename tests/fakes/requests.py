@@ -44,6 +44,9 @@ OWNERS: Final[Mapping[ServiceName, Sequence[Any]]] = {
 PARTNER: Final = "partner"
 """A partner that the settings of the end-to-end tests name."""
 
+_BUNDLE_ID: Final = new_id()
+"""Written again and again: the service holds few bundles that wait to be imported."""
+
 _WATCHLISTS: Final = "/borderpost.v1.WatchlistService/"
 
 IDENTITIES: Final[Mapping[Role, str]] = {
@@ -247,7 +250,7 @@ def _template_to_add(ask: Ask) -> Message:
 
 
 def _suppression_request(ask: Ask) -> watchlist_pb2.ProposeSuppressionRequest:
-    """The pair of a person's name on a list that one officer is enough for, and a document that isn't theirs."""
+    """The pair of a name on a list that one officer is enough for, and the holder of a document that isn't theirs."""
     of = watchlist()
     of.suppression_people = 1
     ask(f"{_WATCHLISTS}CreateWatchlist", watchlist_pb2.CreateWatchlistRequest(watchlist=of))
@@ -255,6 +258,7 @@ def _suppression_request(ask: Ask) -> watchlist_pb2.ProposeSuppressionRequest:
     ask(f"{_WATCHLISTS}ProposeEntry", watchlist_pb2.ProposeEntryRequest(entry=listed))
     ask(f"{_WATCHLISTS}ApproveEntry", watchlist_pb2.ApproveEntryRequest(entry_id=listed.entry_id))
     search = watchlist_pb2.SearchRequest(
+        templates=[template()],
         document=types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="NOSUCH3"),
         name=listed.names[0],
         birth_date=listed.birth_date,
@@ -483,7 +487,7 @@ _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
     "WatchlistService/MakeBundle": _bundle_request,
     "WatchlistService/ReadBundle": _bundle,
     "WatchlistService/WriteBundle": lambda _: watchlist_pb2.WriteBundleRequest(
-        bundle_id=new_id(), content=b"age"
+        bundle_id=_BUNDLE_ID, content=b"age"
     ),
     "DecisionsService/AppendScreening": lambda _: screening(),
     "DecisionsService/FindScreening": _of(decisions_pb2.FindScreeningRequest),
@@ -500,7 +504,6 @@ _OWN_IDS: Final[Mapping[str, Callable[[Any], str]]] = {
     "ProposeEntry": lambda request: request.entry.entry_id,
     "ProposeSuppression": lambda request: request.suppression_id,
     "BeginImport": lambda request: request.import_id,
-    "WriteBundle": lambda request: request.bundle_id,
     "AppendScreening": lambda request: request.screening.request_id,
     "RecordEvents": lambda request: request.events[0].event_id,
 }

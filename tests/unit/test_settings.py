@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from borderpost.cli.stack import private_settings
 from borderpost.runtime.settings import (
     ENV_PREFIX,
     SERVICES,
@@ -83,6 +84,18 @@ def test_keys_in_the_database_of_the_entries_are_refused_without_repeating_where
     message = _refusal()
     assert "another database" in message
     assert "secret" not in message
+
+
+def test_a_trial_beside_an_installation_has_none_of_its_databases_and_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("DATABASE", "KEY_DIR", "PARTNERS", "BUNDLE_IDENTITY", "BUNDLE_KEY"):
+        monkeypatch.setenv(f"BORDERPOST_WATCHLIST__{name}", "/srv/real")
+    monkeypatch.setenv("BORDERPOST_WATCHLIST__KEY_DATABASE", "/srv/keys")
+    monkeypatch.setenv("BORDERPOST_DECISIONS__KEY_DIR", "/srv/keys")
+    trial = private_settings(tmp_path, load_settings())
+    assert "/srv" not in trial.model_dump_json()
+    assert trial.watchlist_keys.is_relative_to(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -128,13 +128,21 @@ class Stack:
         return "\n".join(log.decode("utf-8", "replace").splitlines()[-5:])
 
 
+_SHARED: Final[Mapping[ServiceName, Sequence[str]]] = {
+    "watchlist": ("database", "key_dir", "key_database", "partners", "bundle_identity", "bundle_key"),
+    "decisions": ("key_dir",),
+}
+"""Settings that name what belongs to another installation: a trial must never write into its database."""
+
+
 def private_settings(state_dir: Path, settings: Settings) -> Settings:
-    """Return settings for a stack beside others: its own folder, and ports that are free now."""
+    """Return settings for a stack beside others: its own folder, keys and databases, and ports that are free now."""
     ports = _free_ports(len(SERVICES))
     changes: dict[str, object] = {"state_dir": state_dir, "tls_dir": None, "mode": "development"}
     for name, port in zip(SERVICES, ports, strict=True):
         section = settings.service(name)
-        changes[name] = section.model_copy(update={"address": f"127.0.0.1:{port}", "listen": None})
+        own = {"address": f"127.0.0.1:{port}", "listen": None, **dict.fromkeys(_SHARED.get(name, ()))}
+        changes[name] = section.model_copy(update=own)
     return settings.model_copy(update=changes)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from borderpost.cli import show
 from borderpost.cli.lists import As, ListName, find_list
-from borderpost.cli.options import Json, Purpose, document_key, end_of, partial_date, write_private
+from borderpost.cli.options import Json, Purpose, document_key, end_of, partial_date
 from borderpost.cli.people import OFFICER, SECOND_OFFICER, Person
 from borderpost.cli.show_matches import search_view, suppressions_view
 from borderpost.runtime.clock import new_id
@@ -32,13 +32,6 @@ def search(
     document: Annotated[str, typer.Option(help="Document as CODE:STATE:NUMBER.")] = "",
     list_name: Annotated[
         list[str] | None, typer.Option("--list", help="Only this list, by name or id; may be repeated.")
-    ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(
-            file_okay=False,
-            help="Folder for what `suppress --pair` takes, ENTRY_ID.pair each. Needs --document.",
-        ),
     ] = None,
     identity: As = OFFICER,
     as_json: Json = False,
@@ -63,17 +56,7 @@ def search(
     with Person(load_settings(), identity, purpose) as officer:
         request.list_ids.extend(find_list(officer, name) for name in list_name or ())
         answer = officer.ask(officer.watchlist.Search, request)
-    if pairs is not None:
-        write_pairs(pairs, answer)
     show.emit(as_json, answer, lambda: search_view(answer, asked))
-
-
-def write_pairs(folder: Path, answer: watchlist_pb2.SearchResponse) -> None:
-    """Write the pair of every candidate that has one into a file of its own. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for candidate in (candidate for result in answer.results for candidate in result.candidates):
-        if candidate.pair:
-            write_private(folder / f"{candidate.entry_id}.pair", candidate.pair)
 
 
 @app.command()
@@ -103,7 +86,11 @@ def suppress(
     until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day, at most two years ahead.")],
     pair: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="The pair, a file of `search --pairs`."),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="The pair: a file with what a search by face and document gave of its candidate.",
+        ),
     ] = None,
     screening: Annotated[
         str, typer.Option(help="Or the screening that found it, by its request id, with --entry.")
@@ -148,7 +135,7 @@ def pair_of(settings: Settings, identity: str, request_id: str, entry_id: str) -
         if candidate.pair:
             return candidate.pair
     raise InvalidRequestError(
-        "--entry: this candidate can't be suppressed: only a face or a name can, with a document that was read"
+        "--entry: this candidate can't be suppressed: only a face or a name can, if document and face were read"
     )
 
 

@@ -145,7 +145,7 @@ class WatchlistSettings(ServiceSettings):
     )
     partners: Path | None = Field(
         default=None,
-        description="The agencies that bundles are exchanged with, a TOML file (docs/watchlist.md). Default: none.",
+        description="The agencies that bundles are exchanged with, a TOML file (docs/exchange.md). Default: none.",
     )
     bundle_identity: Path | None = Field(
         default=None,
