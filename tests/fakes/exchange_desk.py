@@ -21,6 +21,7 @@ STAGING = watchlist_pb2.IMPORT_STATE_STAGING
 AWAY = RemoteError(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE", "away")
 BUSY = OverloadedError("too much", retry_after_ms="3000")
 PAGE = 2
+BUNDLE_ROWS = 3
 
 
 def remote(code: grpc.StatusCode, reason: str) -> RemoteError:
@@ -45,6 +46,8 @@ class FakeDesk:
     """What MakeBundle makes."""
     written: dict[str, bytes] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
+    takes: bool = True
+    """Whether it takes the rows of a bundle, once its import is begun."""
     calls: list[tuple[str, Any]] = field(default_factory=list)
 
     @property
@@ -110,10 +113,15 @@ class FakeDesk:
             )
             self.imports[request.import_id] = known
             self.staged[request.import_id] = {}
-        elif (known.rows, known.content_sha256) != (request.rows, request.content_sha256):
+        elif not request.bundle_id and (known.rows, known.content_sha256) != (
+            request.rows,
+            request.content_sha256,
+        ):
             raise remote(grpc.StatusCode.ALREADY_EXISTS, "IMPORT_EXISTS")
         if request.bundle_id and request.bundle_id not in self.checked:
             raise remote(grpc.StatusCode.NOT_FOUND, "BUNDLE_NOT_FOUND")
+        if request.bundle_id:
+            known.rows = BUNDLE_ROWS
         return self._answer(watchlist_pb2.BeginImportResponse, request.import_id)
 
     def stage_rows(self, request):
@@ -164,6 +172,10 @@ class FakeDesk:
         return self._answer(watchlist_pb2.CancelImportResponse, request.import_id)
 
     def get_import(self, request):
+        kept = self.imports[request.import_id]
+        if self.takes and not self.staged[request.import_id] and kept.next_row <= kept.rows:
+            kept.next_row += 1  # of a bundle: the service takes one row between two looks
+            kept.added += 1
         errors = [row.error for row in self.rows_of(request.import_id) if row.HasField("error")]
         start = int(request.page_token or 0)
         answer = self._answer(watchlist_pb2.GetImportResponse, request.import_id)
@@ -204,7 +216,7 @@ class FakeDesk:
             del self.written[request.bundle_id]
             raise remote(grpc.StatusCode.INVALID_ARGUMENT, "BUNDLE_INVALID")
         self.checked.add(request.bundle_id)
-        return watchlist_pb2.WriteBundleResponse(offset=len(there), partner="Utopia", rows=3)
+        return watchlist_pb2.WriteBundleResponse(offset=len(there), partner="Utopia", rows=BUNDLE_ROWS)
 
     def _answer(self, answer, import_id: str) -> Any:
         return answer(**{"import": self.imports[import_id]})

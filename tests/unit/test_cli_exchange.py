@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from borderpost.cli import watchlist_exchange
 from borderpost.cli.watchlist import app
+from borderpost.exchange import sending
 from borderpost.exchange.samples import sample_entries, write_samples
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import BorderpostError, InvalidRequestError
@@ -34,6 +35,7 @@ def desk(monkeypatch, tmp_path):
     monkeypatch.setattr(watchlist_exchange, "Person", person)
     monkeypatch.setenv("BORDERPOST_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sending, "LOOK_SECONDS", 0.0)
     return made
 
 

@@ -17,10 +17,10 @@ from borderpost.exchange.desk import PAUSES
 from borderpost.exchange.problems import FileUnusableError
 from borderpost.exchange.resuming import Notes
 from borderpost.exchange.samples import write_samples
-from borderpost.exchange.sending import Importer, Order
+from borderpost.exchange.sending import MOST_LOOKS, Importer, Order
 from borderpost.exchange.transfer import fetch_bundle, write_bundle
 from borderpost.runtime.clock import is_id, new_id
-from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.errors import BorderpostError, UnavailableError
 from borderpost.v1 import watchlist_pb2
 from fakes.exchange import source
 from fakes.exchange_desk import AWAY, BUSY, BreakError, FakeDesk, remote
@@ -209,7 +209,7 @@ def a_row(number: int, size: int = 0, pictures: int = 0) -> watchlist_pb2.Import
     return row
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(
     st.lists(
         st.tuples(st.sampled_from([0, 1000, MIB - 100]), st.sampled_from([0, 0, 0, 100, 4 * MIB])),
@@ -304,6 +304,25 @@ def test_an_upload_that_broke_off_goes_on_where_it_was():
     written(desk, data)
     assert desk.written["b"] == data
     assert [request.offset // MIB for request in desk.made("WriteBundle")] == [0, 3, 4, 5]
+
+
+def taking(desk: FakeDesk, folder: Path) -> Importer:
+    return Importer(desk, Notes(folder, bytes(32)), Order("list", "", complete=False), lambda _: None)
+
+
+def test_it_is_waited_until_the_service_has_taken_the_rows_of_a_bundle(tmp_path):
+    desk = FakeDesk(checked={"b"})
+    done: list[int] = []
+    taken = taking(desk, tmp_path).take_bundle("b", done.append)
+    assert (taken.next_row, taken.rows) == (4, 3)
+    assert done == [0, 1, 2]
+
+
+def test_a_service_that_takes_no_more_rows_of_a_bundle_is_not_waited_for_for_ever(tmp_path):
+    desk = FakeDesk(checked={"b"}, takes=False)
+    with pytest.raises(UnavailableError, match="same command again"):
+        taking(desk, tmp_path).take_bundle("b", lambda _: None)
+    assert len(desk.made("GetImport")) == MOST_LOOKS
 
 
 def test_a_bundle_that_is_refused_is_an_error():

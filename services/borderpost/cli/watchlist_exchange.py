@@ -214,7 +214,7 @@ def bundle_make(
 ) -> None:
     """Make a bundle of a list for a partner: encrypted to it, signed by this installation, templates included.
 
-    Example: `borderpost watchlist bundle-make --list Wanted --partner "Border Guard" --out wanted.age
+    Example: `borderpost watchlist bundle-make --list Wanted --partner border-guard.example --out wanted.age
     --purpose "Agreement of 2026, article 4"`
     """
     with Person(load_settings(), identity, purpose) as manager, _new_file(out) as file:
@@ -263,7 +263,8 @@ def bundle_import(
             written = write_bundle(manager, bundle_id, bundle, size, progress)
         if not as_json:
             show.console.print(f"Signed by {written.partner}: {show.count(written.rows, 'row')}.")
-        taken = importer.take_bundle(bundle_id)
+        with _bar("rows", written.rows, hide=as_json) as progress:
+            taken = importer.take_bundle(bundle_id, progress)
         _conclude(importer, taken, Ending(skip_errors, dry_run, report, as_json))
 
 

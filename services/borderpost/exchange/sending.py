@@ -11,10 +11,16 @@ from borderpost.exchange.batches import Batch, batches
 from borderpost.exchange.desk import Desk, Sleep, ask_patiently
 from borderpost.exchange.files import Facts, Source
 from borderpost.exchange.resuming import Notes
-from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.errors import BorderpostError, UnavailableError
 from borderpost.v1 import gateway_pb2, watchlist_pb2
 
 ENDED: Final = (watchlist_pb2.IMPORT_STATE_APPLIED, watchlist_pb2.IMPORT_STATE_CANCELLED)
+
+LOOK_SECONDS: Final = 0.5
+"""Between two looks at how far the service is with a bundle."""
+
+MOST_LOOKS: Final = 240
+"""Without any new row: two minutes, where 500 rows take a second."""
 
 Progress = Callable[[int], None]
 """Told how many rows were taken so far."""
@@ -60,9 +66,26 @@ class Importer:
                 progress(begun.next_row - 1)
         return begun
 
-    def take_bundle(self, bundle_id: str) -> watchlist_pb2.Import:
-        """Begin the import of a bundle that was written; the service takes its rows itself. Raises BorderpostError."""
-        return self._begin(bundle_id=bundle_id)
+    def take_bundle(self, bundle_id: str, progress: Progress) -> watchlist_pb2.Import:
+        """Begin the import of a bundle that was written, and wait until the service has taken its rows by itself.
+
+        Raises BorderpostError, UnavailableError if it takes no more of them.
+        """
+        taken = self._begin(bundle_id=bundle_id)
+        looks = 0
+        while taken.state == watchlist_pb2.IMPORT_STATE_STAGING and taken.next_row <= taken.rows:
+            progress(taken.next_row - 1)
+            if looks == MOST_LOOKS:
+                raise UnavailableError(
+                    f"import {taken.import_id}: the service takes no more of its rows: run the same command again, or "
+                    "drop it (`borderpost watchlist import-cancel`)"
+                )
+            self._sleep(LOOK_SECONDS)
+            request = watchlist_pb2.GetImportRequest(import_id=taken.import_id)
+            now = import_of(self._ask(self._desk.watchlist.GetImport, request))
+            looks = looks + 1 if now.next_row == taken.next_row else 0
+            taken = now
+        return taken
 
     def finish(self, import_id: str, *, skip_errors: bool, dry_run: bool) -> watchlist_pb2.Import:
         """End the taking of rows, or with `dry_run` only tell what they would change. Raises BorderpostError."""
