@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from datetime import date
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from borderpost.runtime.calibration import CalibrationError, target_fmr
 from borderpost.runtime.names import to_mrz_letters
 from borderpost.runtime.transliteration import LETTERS
-from borderpost.watchlist.evaluation_names import BEGIN, END, main, to_name
+from borderpost.watchlist.evaluation_names import BEGIN, END, calibrate, in_half_a, main, read_people, to_name
 from borderpost.watchlist.names import (
     DateAgreement,
     NameIndex,
@@ -35,6 +37,10 @@ from borderpost.watchlist.naming.parts import (
 )
 from borderpost.watchlist.persons import UNKNOWN_DATE, PartialDate, PersonName
 
+LFW = (
+    Path(os.environ.get("BORDERPOST_DATA", Path(__file__).parents[3] / "shared/data"))
+    / "faces/lfw/lfw-deepfunneled"
+)
 BIRTH = PartialDate(1971, 3, 9)
 
 words = st.sampled_from(
@@ -336,6 +342,14 @@ def test_too_few_people_are_not_evaluated(small_evaluation, tmp_path, capsys):
     make_people(tmp_path, 100)
     assert main(["--data", str(tmp_path)]) == 1
     assert "got 100 people, want 120" in capsys.readouterr().err
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.skipif(not LFW.is_dir(), reason="LFW is not there: set BORDERPOST_DATA")
+def test_the_shipped_calibration_is_what_the_command_makes_of_the_names_of_lfw():
+    people = [person for person in read_people(LFW) if in_half_a(person)]
+    assert calibrate(people) == (resources.files("borderpost.watchlist") / FILE).read_bytes()
 
 
 def test_a_folder_is_read_as_given_names_and_surname():

@@ -250,34 +250,20 @@ def report(calibration: NameCalibration, people: Sequence[PersonName]) -> str:
     found = [calibration.threshold_at(fpir, size) for size, fpir in asked]
     thresholds = [threshold.score for threshold in found]
     head = [f"{size:,} at {fpir:.0%}" for size, fpir in asked]
-    alarms = false_alarms(people, asked, thresholds)
     last = calibration.rows[-1]
     return "\n\n".join(
         (
             f"*From `{COMMAND}`; calibration {calibration.id[:16]}, half B: {len(people):,} people.*",
             f"The table ends at the score {last.score:g}, which {last.fmr:.2g} of different pairs reach: it supports "
             f"1 % on lists of up to {_most_names(last.fmr, 0.01):,} names, and 10 % on up to "
-            f"{_most_names(last.fmr, 0.1):,}. Beyond, the score stands on its claim alone and is "
-            "marked as not supported.",
+            f"{_most_names(last.fmr, 0.1):,}. Beyond, the score stands on its claim alone and is marked as not "
+            "supported.",
             "**False alarms.** A traveler of half B who is on no list, against lists of half B: the share who alarm "
             f"by name, mean of {LISTS} lists (lowest to highest list), by what is known of the birth dates.",
-            table(
-                [
-                    "names, target",
-                    "score",
-                    "by the data alone",
-                    *(f"birth dates {known.label}" for known in kinds()),
-                ],
-                [
-                    [
-                        name,
-                        f"{of.score:.2f}",
-                        f"{of.measured:.1f}",
-                        *(_percent(alarms[known.label][place]) for known in kinds()),
-                    ]
-                    for place, (name, of) in enumerate(zip(head, found, strict=True))
-                ],
-            ),
+            _alarms(people, head, asked, thresholds),
+            "The same with the score that the data alone ask for, which is what the calibration's prediction is "
+            "checked by:",
+            _alarms(people, head, asked, [threshold.measured for threshold in found]),
             "**Misses** (FNIR): listed people of half B, whose document differs from the list as said. Full birth "
             "dates, unless said.",
             table(
@@ -288,6 +274,22 @@ def report(calibration: NameCalibration, people: Sequence[PersonName]) -> str:
                 ],
             ),
         )
+    )
+
+
+def _alarms(
+    people: Sequence[PersonName],
+    head: Sequence[str],
+    asked: Sequence[tuple[int, float]],
+    thresholds: Sequence[float],
+) -> str:
+    alarms = false_alarms(people, asked, thresholds)
+    return table(
+        ["names, target", "score", *(f"birth dates {known.label}" for known in kinds())],
+        [
+            [name, f"{score:.2f}", *(_percent(alarms[known.label][place]) for known in kinds())]
+            for place, (name, score) in enumerate(zip(head, thresholds, strict=True))
+        ],
     )
 
 
