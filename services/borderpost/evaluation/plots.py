@@ -17,8 +17,6 @@ def draw_plots(data: str, studies: Sequence[Study], folder: Path) -> list[Path]:
 
     def draw(axes: Any) -> None:
         axes.set(xscale="log", yscale="log", xlabel="entries of the list", ylabel="FPIR per traveler")
-        for target in TARGETS:
-            axes.axhline(target, color="grey", linestyle=":", linewidth=1)
         for study in studies:
             simple = [each for each in study.results if not each.setting.several and each.setting.probes == 1]
             for target in TARGETS:
@@ -27,6 +25,8 @@ def draw_plots(data: str, studies: Sequence[Study], folder: Path) -> list[Path]:
             name = str(DISTANCES[0])
             fixed = [each.fixed[name] for each in simple]
             _line(axes, simple, fixed, f"{study.calibration.model_id}, fixed distance {name}", "--")
+        for target in TARGETS:
+            axes.axhline(target, color="grey", linestyle=":", linewidth=1)
         percent(axes.yaxis)
         plain(axes.xaxis)
 
