@@ -100,6 +100,13 @@ def test_a_dry_run_says_that_nothing_was_done_and_the_import_goes_on_without_it(
     assert len(desk.made("StageRows")) == 1
 
 
+def test_an_import_that_changes_nothing_says_so():
+    kept = watchlist_pb2.Import(import_id="i", rows=3, unchanged=3, state=watchlist_pb2.IMPORT_STATE_PROPOSED)
+    assert "changes nothing" in watchlist_exchange.next_words(kept)
+    kept.removed = 1
+    assert "import-approve i" in watchlist_exchange.next_words(kept)
+
+
 def test_rows_in_error_stop_it_are_shown_and_are_all_in_the_report(desk, file, tmp_path):
     file.write_bytes(file.read_bytes() + b"no json\n" * 30)
     desk.bad_records = {"sample-2"}

@@ -276,6 +276,15 @@ def diff_words(kept: watchlist_pb2.Import) -> str:
     return f"{show.count(kept.rows, 'row')}: {', '.join(parts)}."
 
 
+def next_words(kept: watchlist_pb2.Import) -> str:
+    """Say what is to be done with an import whose rows are taken."""
+    if kept.state == watchlist_pb2.IMPORT_STATE_STAGING:
+        return "Nothing was done; the rows wait for the same command without --dry-run."
+    if not kept.added + kept.changed + kept.removed:
+        return f"It changes nothing. Drop it with:\n  borderpost watchlist import-cancel {kept.import_id}"
+    return f"A second person approves it with:\n  borderpost watchlist import-approve {kept.import_id}"
+
+
 def import_view(kept: watchlist_pb2.Import) -> Table:
     """Show an import."""
     rows = show.pairs()
@@ -321,11 +330,8 @@ def _conclude(importer: Importer, taken: watchlist_pb2.Import, ending: Ending) -
     if taken.state == watchlist_pb2.IMPORT_STATE_STAGING:
         skip = ending.skip_errors or ending.dry_run  # to tell what would change, no row must stop it
         taken = importer.finish(taken.import_id, skip_errors=skip, dry_run=ending.dry_run)
-    if ending.dry_run and taken.state == watchlist_pb2.IMPORT_STATE_STAGING:
-        words = "Nothing was done; the rows wait for the same command without --dry-run."
-    else:
-        words = f"A second person approves it with:\n  borderpost watchlist import-approve {taken.import_id}"
-    show.emit(ending.as_json, {"import": show.to_plain(taken)}, lambda: Text(f"{diff_words(taken)} {words}"))
+    plain = {"import": show.to_plain(taken)}
+    show.emit(ending.as_json, plain, lambda: Text(f"{diff_words(taken)} {next_words(taken)}"))
 
 
 def _tell_errors(importer: Importer, taken: watchlist_pb2.Import, ending: Ending) -> None:
