@@ -27,7 +27,7 @@ class CountedIndex(FaissIndex):
 
 @pytest.fixture(scope="module")
 def exact() -> CountedIndex:
-    return CountedIndex(unit_vectors(30_000, DIMENSION, seed=1))
+    return CountedIndex(unit_vectors(10_000, DIMENSION, seed=1))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def as_list(pairs: Pairs) -> list[tuple[int, int, float]]:
 
 @pytest.mark.parametrize("score", [0.6, 0.7, 0.8])
 def test_pairs_just_at_the_score_are_found_as_an_exact_scan_finds_them(exact, fast, score):
-    probes = probes_at(score + 1e-6, exact.vectors[::150])
+    probes = probes_at(score + 1e-6, exact.vectors[::50])
     scores = np.full(len(probes), score)
     wanted = FaissIndex(exact.vectors).at_least(probes, scores)
     assert as_list(fast.at_least(probes, scores)) == as_list(wanted)
@@ -74,7 +74,7 @@ def test_probes_for_which_too_many_may_reach_the_score_are_left_to_the_exact_ind
 
 def test_it_looks_deeper_until_the_last_row_cant_reach_the_score(exact, monkeypatch):
     monkeypatch.setattr(fast_scan, "DEPTHS", (1, 3, 6_400))
-    block = np.concatenate([np.repeat(exact.vectors[:1], 500, axis=0), exact.vectors])
+    block = np.concatenate([np.repeat(exact.vectors[:1], 500, axis=0), exact.vectors[:2_000]])
     index = FastScanIndex(CountedIndex(block))
     pairs = index.at_least(exact.vectors[:1], np.array([0.99]))
     assert len(pairs.rows) == 501

@@ -38,6 +38,9 @@ PIECE_BYTES: Final = 2 * 1024 * 1024
 BLAS_FROM: Final = 8
 """Probes from which a product of matrices is faster than one pass for each probe."""
 
+FEW: Final = 256
+"""Rows that are a search's probes, not a block."""
+
 DECIDED_AT_ONCE: Final = 256
 """Pairs whose double-precision copies are held at a time: 2 × 1 MB at 512 dimensions, which stay in the cache."""
 
@@ -80,7 +83,7 @@ def projected(rows: npt.NDArray[F], basis: npt.NDArray[F]) -> npt.NDArray[F]:
 
     A few rows go without BLAS, whose threads would go on spinning for a while on the cores that a scan needs.
     """
-    if len(rows) < BLAS_FROM:
+    if len(rows) <= FEW:
         few: npt.NDArray[F] = np.einsum("ij,kj->ik", rows, basis)
         return few
     return rows @ basis.T
