@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from borderpost.runtime.clock import new_id
-from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.errors import BorderpostError, InvalidRequestError
 from borderpost.watchlist import events, wire
 from borderpost.watchlist.app import Watchlists, check_second_person, the_list
 from borderpost.watchlist.domain import (
@@ -36,6 +36,9 @@ from borderpost.watchlist.errors import (
 )
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.ports import Change, KnownRecord, NewEntry, Reading, StagedRow
+
+AHEAD: Final = 100
+"""Rows that are looked for at a time behind the last one in order; most imports send all in order."""
 
 DUPLICATE_RECORD: Final = "DUPLICATE_RECORD"
 """Reason of a row whose record an earlier row of the same import has."""
@@ -68,13 +71,14 @@ class Importing:
         """Take rows: number, record id, and what the source says of it or why that can't be used.
 
         Return the import and those of the rows that can't be used. A row that was taken before is passed over. Raises
-        ImportNotFoundError, ImportClosedError.
+        ImportNotFoundError, ImportClosedError, ImportStaleError, InvalidRequestError (a row that it hasn't).
         """
         with self._keeper.change() as change:
             kept = the_import(change, import_id, by)
             if kept.state is not ImportState.STAGING:
                 raise ImportClosedError("import: it takes no rows any more, want a new import")
             _check_base(change, kept)
+            _check_numbers(kept, [row for row, _, _ in rows])
             numbers, records = [row for row, _, _ in rows], [record_id for _, record_id, _ in rows]
             taken, seen = change.staged_rows(import_id, numbers, records)
             known = change.known_records(kept.list_id, kept.source, records)
@@ -83,8 +87,8 @@ class Importing:
                 if row not in taken:
                     staged.append(self._stage(change, kept, row, record_id, content, known, seen, by))
                     taken.add(row)
-            moved = _counted(kept, staged, taken)
-            change.stage(moved, staged)
+            change.stage(kept, staged)
+            moved = replace(_counted(kept, staged), next_row=_next_row(change, kept, taken))
             change.put_import(moved)
         return moved, [each.error for each in staged if each.error is not None]
 
@@ -102,6 +106,8 @@ class Importing:
                     f"import: got rows up to {kept.next_row - 1}, want all {kept.rows}: send the others"
                 )
             _check_base(change, kept)
+            if kept.state is ImportState.PROPOSED:
+                return kept
             removed = len(change.missing_records(kept)) if kept.complete else 0
             finished = replace(kept, state=ImportState.PROPOSED, removed=removed)
             if dry_run:
@@ -231,8 +237,17 @@ def _check_base(reading: Reading, kept: Import) -> None:
         )
 
 
-def _counted(kept: Import, staged: Sequence[StagedRow], taken: set[int]) -> Import:
-    """The import with these rows counted, and the first row that is still missing, if `taken` were taken by now."""
+def _check_numbers(kept: Import, numbers: Sequence[int]) -> None:
+    """Raise InvalidRequestError for a row that the import, as it was begun, hasn't."""
+    last = max(numbers, default=0)
+    if last > kept.rows:
+        raise InvalidRequestError(
+            f"rows: got one of number {last}, want at most {kept.rows}, as the import was begun", field="rows"
+        )
+
+
+def _counted(kept: Import, staged: Sequence[StagedRow]) -> Import:
+    """The import with these rows counted."""
     errors = sum(each.error is not None for each in staged)
     changed = sum(each.replaces is not None for each in staged)
     unchanged = sum(each.same is not None for each in staged)
@@ -242,13 +257,16 @@ def _counted(kept: Import, staged: Sequence[StagedRow], taken: set[int]) -> Impo
         changed=kept.changed + changed,
         unchanged=kept.unchanged + unchanged,
         added=kept.added + len(staged) - errors - changed - unchanged,
-        next_row=_next_row(kept.next_row, taken),
     )
 
 
-def _next_row(next_row: int, taken: set[int]) -> int:
+def _next_row(reading: Reading, kept: Import, taken: set[int]) -> int:
+    """The first row that is still missing, if `taken` were taken by now."""
+    next_row = kept.next_row
     while next_row in taken:
         next_row += 1
+        if next_row not in taken:  # rows behind it may have come before it did
+            taken, _ = reading.staged_rows(kept.import_id, range(next_row, next_row + AHEAD), [])
     return next_row
 
 
