@@ -57,7 +57,10 @@ class Keeper:
         self._told: list[Callable[[frozenset[str]], None]] = []
 
     def tell_gone(self, listener: Callable[[frozenset[str]], None]) -> None:
-        """Tell `listener` from now on of lists from which entries went, before a change of them is acknowledged."""
+        """Tell `listener` from now on of lists from which entries went.
+
+        It is told once nobody can read those entries any more, and before the change is acknowledged.
+        """
         self._told.append(listener)
 
     def check_models(self) -> None:
@@ -105,8 +108,8 @@ class Keeper:
             base = self.view
             with self.store.change() as change:
                 yield change
-                view = self._advanced(base, change)
-            self._view = view or self._load()
+                view, gone = self._advanced(base, change)
+            self._publish(view, gone)
 
     @contextmanager
     def read(self) -> Iterator[Reading]:
@@ -119,8 +122,8 @@ class Keeper:
         with self._writing:
             began = self.clock.now()
             with self.store.read() as reading:
-                view = self._advanced(self.view, reading)
-            self._view = view or self._load()
+                view, gone = self._advanced(self.view, reading)
+            self._publish(view, gone)
             self._as_of = began
 
     def check_reached(self, version: int) -> None:
@@ -164,13 +167,22 @@ class Keeper:
             {list_id: list_view(state, tuple(blocks[list_id]), stored) for list_id, state in lists.items()},
         )
 
-    def _advanced(self, base: View, reading: Reading) -> View | None:
-        """The view of what is read. None if the store no longer tells what has changed since: it is to be loaded."""
+    def _advanced(self, base: View, reading: Reading) -> tuple[View | None, frozenset[str]]:
+        """The view of what is read, and the lists from which entries went since `base`.
+
+        None if the store no longer tells what has changed since: it is to be loaded.
+        """
         if reading.version == base.version:
-            return base
+            return base, frozenset()
         changes = reading.changes_since(base.version)
-        if changes is None or changes.gone:
-            changed = base.lists if changes is None else (s.watchlist.list_id for s in changes.lists)
+        if changes is None:
+            return None, frozenset(base.lists)
+        changed = frozenset(state.watchlist.list_id for state in changes.lists)
+        return advance(base, changes, self._build), changed if changes.gone else frozenset()
+
+    def _publish(self, view: View | None, gone: frozenset[str]) -> None:
+        """Search this view from now on; the store's, if it is None."""
+        self._view = view or self._load()
+        if gone:
             for listener in self._told:
-                listener(frozenset(changed))
-        return None if changes is None else advance(base, changes, self._build)
+                listener(gone)
