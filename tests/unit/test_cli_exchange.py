@@ -179,6 +179,14 @@ def test_followthemoney_needs_a_day_because_it_says_none(desk, file):
     assert "valid-until" in done.stderr
 
 
+@pytest.mark.parametrize("option", [("--topic", "wanted"), ("--delimiter", ";")])
+def test_an_option_that_the_format_has_no_use_for_is_not_passed_over(desk, file, option):
+    done = CliRunner().invoke(app, [str(word) for word in import_words(file, *option)])
+    assert done.exit_code == 2
+    assert option[0].removeprefix("--") in done.stderr
+    assert desk.calls == []
+
+
 def test_a_list_is_named_or_its_id_is_given(desk, file):
     run("import", file, "--list", LIST, "--source", "x")
     assert desk.made("ListWatchlists") == []

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import tracemalloc
 from datetime import UTC, datetime
 
 import numpy as np
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 from borderpost.exchange import jsonl
 from borderpost.exchange.choices import Choices
 from borderpost.exchange.fields import MAX_PICTURE_BYTES, Defaults
-from borderpost.exchange.files import _Format
+from borderpost.exchange.files import Source, _Format
 from borderpost.exchange.problems import ROW_REASONS, FileUnusableError
+from borderpost.exchange.samples import write_samples
 from borderpost.runtime.clock import from_timestamp
 from borderpost.v1 import types_pb2
 from fakes.exchange import ROW, entries, read, reason_of, source
@@ -145,10 +147,11 @@ def test_a_hostile_line_is_its_own_rows_error_and_the_others_are_read(line, reas
 @pytest.mark.parametrize("extra", [0, 1, 100_000])
 def test_a_line_that_is_too_long_is_passed_over_without_being_held(monkeypatch, extra):
     monkeypatch.setattr("borderpost.exchange.files._FORMATS", {"jsonl": shortened(200)})
-    long = b" " * (201 + extra)
-    _, bad, good = read(b"\n".join([row(), long + b"x", row()]), "jsonl")
-    assert reason_of(bad) == "ROW_TOO_LONG"
-    assert good.HasField("entry")
+    long = row() + b" " * (201 - len(row()) + extra)
+    good, bad, other, last = read(b"\n".join([row(), long, row(), long]), "jsonl")
+    assert (reason_of(bad), reason_of(last)) == ("ROW_TOO_LONG", "ROW_TOO_LONG")
+    assert good.entry == other.entry
+    assert read(long[:200], "jsonl")[0].entry == good.entry
 
 
 def shortened(longest):
@@ -257,3 +260,19 @@ def test_a_file_that_changes_between_counting_and_reading_is_told_of():
     file.write(row().replace(b"A1", b"B2"))
     with pytest.raises(FileUnusableError, match="changed"):
         list(opened.rows(facts))
+
+
+def test_no_more_than_a_row_is_held(tmp_path):
+    path = tmp_path / "large.jsonl"
+    with path.open("wb") as out:
+        write_samples(out, 3000, seed=1, dimension=1024, model_id="m")
+    size = path.stat().st_size
+    tracemalloc.start()
+    try:
+        with Source(path.open("rb"), "jsonl", Choices(tmp_path)) as opened:
+            count = sum(1 for _ in opened.rows(opened.facts()))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 3000
+    assert peak < size / 10

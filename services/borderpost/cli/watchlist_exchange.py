@@ -102,11 +102,7 @@ def import_file(
     Example: `borderpost watchlist import wanted.jsonl --list Wanted --source "Ministry of Justice" --complete`
     """
     kind = _format(format_name or SUFFIXES.get(file.suffix.lower(), ""))
-    if kind == "ftm" and valid_until is None:
-        raise typer.BadParameter(
-            "want a day: FollowTheMoney says none, and nobody is on a list for ever",
-            param_hint="--valid-until",
-        )
+    _check_options(kind, valid_until, delimiter, topic)
     end = datetime.combine(valid_until, _END_OF_DAY) if valid_until else None
     topics = frozenset(topic or ())
     choices = Choices(file.absolute().parent, Defaults(end, reason), delimiter, topics)
@@ -368,6 +364,19 @@ def _format(name: str) -> str:
     if name not in FORMATS:
         raise typer.BadParameter(f"got {name!r}, want one of: {', '.join(FORMATS)}", param_hint="--format")
     return name
+
+
+def _check_options(kind: str, valid_until: datetime | None, delimiter: str, topics: list[str] | None) -> None:
+    """Refuse what would be passed over without a word, or makes every row an error."""
+    if kind == "ftm" and valid_until is None:
+        raise typer.BadParameter(
+            "want a day: FollowTheMoney says none, and nobody is on a list for ever",
+            param_hint="--valid-until",
+        )
+    if topics and kind != "ftm":
+        raise typer.BadParameter(f"{kind} has no topics", param_hint="--topic")
+    if delimiter and kind != "csv":
+        raise typer.BadParameter(f"{kind} has no delimiter", param_hint="--delimiter")
 
 
 def _measure(file: BinaryIO) -> tuple[int, bytes]:

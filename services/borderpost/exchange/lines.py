@@ -43,9 +43,13 @@ class Lines:
             piece = first
             while not piece.endswith(b"\n") and (piece := self._piece()):
                 kept = None
-            if number == 1 and kept is not None:
-                kept = kept.removeprefix(BYTE_ORDER_MARK)
-            yield Line(number, None if kept is None else kept.rstrip(b"\r\n"))
+            yield Line(number, None if kept is None else self._plain(number, kept))
+
+    def _plain(self, number: int, line: bytes) -> bytes | None:
+        plain = line.rstrip(b"\r\n")
+        if number == 1:
+            plain = plain.removeprefix(BYTE_ORDER_MARK)
+        return plain if len(plain) <= self._longest else None
 
     def _piece(self) -> bytes:
         # One byte more than allowed: the line's end belongs to none of it.
