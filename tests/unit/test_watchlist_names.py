@@ -99,12 +99,13 @@ def agreements(given_name, listed_name):
 @given(items, names, births, st.floats(-1, 12))
 @example([(0, PersonName("", ""), BIRTH), (0, PersonName("A", ""), BIRTH)], PersonName("B", ""), BIRTH, 0.0)
 @example([(0, PersonName("SMITH", "J"), BIRTH)], PersonName("", ""), BIRTH, 0.0)
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_the_index_answers_as_the_definition_does(listed, name, birth, score):
     assert NameIndex(listed).at_least(name, birth, score) == best_of_each_row(listed, name, birth, score)
 
 
 @given(items, names, births)
+@settings(deadline=None)
 def test_the_index_finds_a_match_at_exactly_its_own_score(listed, name, birth):
     index = NameIndex(listed)
     for row, match in best_of_each_row(listed, name, birth, 0.0):
@@ -112,6 +113,7 @@ def test_the_index_finds_a_match_at_exactly_its_own_score(listed, name, birth):
 
 
 @given(names, births, names, births)
+@settings(deadline=None)
 def test_the_score_is_the_same_whoever_is_the_traveler(one, one_birth, other, other_birth):
     there, back = (
         match_names(one, one_birth, other, other_birth),
@@ -122,6 +124,7 @@ def test_the_score_is_the_same_whoever_is_the_traveler(one, one_birth, other, ot
 
 
 @given(names, births, names, births)
+@settings(deadline=None)
 def test_every_part_of_both_names_is_told_about_once(one, one_birth, other, other_birth):
     match = match_names(one, one_birth, other, other_birth)
     for side, name in (("given", one), ("listed", other)):
@@ -362,7 +365,7 @@ def test_a_folder_is_read_as_given_names_and_surname():
 
 
 @given(st.text(max_size=200), st.text(max_size=200), st.text(max_size=200))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_any_text_can_be_a_name(primary, secondary, native):
     name = PersonName(primary, secondary, native)
     index = NameIndex([(0, name, UNKNOWN_DATE)])
