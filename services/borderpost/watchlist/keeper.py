@@ -64,7 +64,7 @@ class Keeper:
         self._told.append(listener)
 
     def check_models(self) -> None:
-        """Raise CalibrationError if templates are kept of a model that has no calibration: scores would mean nothing."""
+        """Raise CalibrationError if templates are kept of a model without a calibration: scores would mean nothing."""
         with self.store.read() as reading:
             kept = {model.model_id for model in reading.models()}
         missing = sorted(kept - self.calibrations.keys())
