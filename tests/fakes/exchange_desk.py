@@ -206,7 +206,10 @@ class FakeDesk:
     def write_bundle(self, request):
         assert len(request.content) <= 1024 * 1024
         there = self.written.get(request.bundle_id, b"")
-        assert request.offset <= len(there)
+        if request.offset > len(there):
+            raise RemoteError(
+                grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", "offset: another", field="offset"
+            )
         if request.offset == len(there):
             there += request.content
             self.written[request.bundle_id] = there

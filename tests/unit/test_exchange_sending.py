@@ -330,6 +330,32 @@ def test_a_bundle_that_is_refused_is_an_error():
         written(FakeDesk(), b"bad")
 
 
+class Forgetful(FakeDesk):
+    """A gateway whose service is started again at the third part, so many times."""
+
+    restarts = 1
+
+    def write_bundle(self, request):
+        if request.offset == 2 * MIB and self.restarts:
+            self.restarts -= 1
+            self.written.clear()
+        return super().write_bundle(request)
+
+
+def test_an_upload_begins_anew_where_the_service_was_started_again():
+    data = b"good" + bytes(3 * MIB)
+    desk = Forgetful()
+    assert written(desk, data).rows == 3
+    assert desk.written["b"] == data
+
+
+def test_an_upload_does_not_begin_anew_for_ever():
+    desk = Forgetful()
+    desk.restarts = 50
+    with pytest.raises(BorderpostError, match="offset"):
+        written(desk, b"good" + bytes(3 * MIB))
+
+
 def test_a_bundle_that_changes_while_it_is_written_is_told_of():
     with pytest.raises(FileUnusableError, match="changed"):
         write_bundle(FakeDesk(), "b", io.BytesIO(b"good"), 5, lambda _: None)

@@ -9,10 +9,14 @@ from typing import BinaryIO, Final
 
 from borderpost.exchange.desk import Desk, Sleep, ask_patiently
 from borderpost.exchange.problems import FileUnusableError
+from borderpost.runtime.errors import BorderpostError
 from borderpost.v1 import watchlist_pb2
 
 PART_BYTES: Final = 1024 * 1024
 """Of a bundle in one call, as in watchlist.proto."""
+
+MOST_BEGINNINGS: Final = 3
+"""Of one upload, if the service loses what it has."""
 
 Progress = Callable[[int], None]
 """Told how many bytes have gone so far."""
@@ -53,7 +57,7 @@ def write_bundle(
 
     Raises BorderpostError, FileUnusableError if the file is no longer that long.
     """
-    offset = 0
+    offset, beginnings = 0, 1
     while True:
         bundle.seek(offset)
         content = bundle.read(PART_BYTES)
@@ -63,9 +67,16 @@ def write_bundle(
         request = watchlist_pb2.WriteBundleRequest(
             bundle_id=bundle_id, offset=offset, content=content, last=last
         )
-        answer: watchlist_pb2.WriteBundleResponse = ask_patiently(
-            desk, desk.watchlist.WriteBundle, request, sleep
-        )
+        try:
+            answer: watchlist_pb2.WriteBundleResponse = ask_patiently(
+                desk, desk.watchlist.WriteBundle, request, sleep
+            )
+        except BorderpostError as error:
+            # A service that was started again has lost what it had of an unfinished bundle.
+            if error.details.get("field") != "offset" or not offset or beginnings == MOST_BEGINNINGS:
+                raise
+            offset, beginnings = 0, beginnings + 1
+            continue
         if last:
             return answer
         if not offset < answer.offset <= size:
