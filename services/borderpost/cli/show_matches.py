@@ -38,7 +38,7 @@ _KIND_WORDS: Final = {"FACE": "face", "DOCUMENT": "document", "NAME": "name"}
 def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.ListResult) -> str:
     """Say which list, why, how likely, and what to do."""
     kind = show.name_of(watchlist_pb2.MatchKind, candidate.kind, "MATCH_KIND_").lower()
-    lines = [f"list “{result.watchlist.name}”, by {kind}, entry {candidate.entry_id}"]
+    lines = [f"list “{result.watchlist.name}”, by {kind}", f"entry {candidate.entry_id}"]
     if candidate.HasField("score"):
         lines.append(show.score_words(candidate.score, result.threshold.score))
     if candidate.HasField("name"):
@@ -114,7 +114,7 @@ def search_view(answer: watchlist_pb2.SearchResponse, asked: Iterable[str]) -> T
     for result in answer.results:
         entries = show.count(result.entries_searched, "entry", "entries")
         of = f"{entries}, version {result.version} of {show.when(result.changed_at)} UTC"
-        rows.add_row(f"“{result.watchlist.name}”", of if result.candidates else f"nobody among {of}")
+        rows.add_row("list", f"“{result.watchlist.name}”: {'' if result.candidates else 'nobody among '}{of}")
         for candidate in result.candidates:
             rows.add_row("candidate", candidate_words(candidate, result))
     done = {show.name_of(watchlist_pb2.MatchKind, kind, "MATCH_KIND_") for kind in answer.searched_by}
