@@ -233,6 +233,15 @@ def like_the_calibration(rng, entries, times=1.0, each=1, same=0.0):
     return MadeUpList(scores, people)
 
 
+def with_pairs_at(score, count):
+    """A list of 400 entries of whom so many pairs have this score, and all others 0."""
+    scores = np.zeros((400, 400))
+    for place in range(count):
+        one, other = 2 * place, 2 * place + 1
+        scores[one, other] = scores[other, one] = score
+    return MadeUpList(scores, range(400))
+
+
 @pytest.mark.parametrize("times", [1.0, 3.0, 8.0])
 def test_entries_that_resemble_each_other_so_many_times_as_often_give_that_factor(times):
     own, alike = like_the_calibration(np.random.default_rng(1), 600, times).measure()
@@ -252,6 +261,31 @@ def test_chance_alone_makes_a_list_hardly_stricter():
     ]
     assert np.mean(factors) < 1.05
     assert np.median(factors) == 1.0
+
+
+def test_what_chance_explains_is_taken_off_by_the_number_of_pairs():
+    own, _ = with_pairs_at(0.66, 110).measure()
+    times = 220 / (400 * 399) / (1e-3 - 1e-5)
+    left = 1 - (1 / 110) / math.log(times) ** 2
+    assert own.factor == pytest.approx(times**left)
+
+
+def test_entries_with_many_copies_that_resemble_each_other_count_once_each():
+    entry_of = np.repeat(np.arange(200), [9] * 100 + [1] * 100)
+    scores = np.zeros((200, 200))
+    for one in range(0, 80, 2):
+        scores[one, one + 1] = scores[one + 1, one] = 0.66
+    own, _ = MadeUpList(scores[np.ix_(entry_of, entry_of)], entry_of).measure()
+    assert own.factor == pytest.approx(own.reaching / own.comparisons / (1e-3 - 1e-5), rel=0.05)
+    assert own.factor < 5
+
+
+def test_a_factor_is_never_below_one_however_many_copies_an_entry_has():
+    entry_of = np.repeat(np.arange(400), [3] * 80 + [1] * 320)
+    made = with_pairs_at(0.66, MIN_FALSE_MATCHES)
+    own, _ = MadeUpList(made.scores[np.ix_(entry_of, entry_of)], entry_of).measure()
+    assert own.reaching / own.comparisons < 1e-3 - 1e-5
+    assert own.factor == 1.0
 
 
 def test_matches_that_one_entry_makes_with_all_others_weigh_less_than_as_many_of_different_entries():
@@ -275,15 +309,6 @@ def test_different_pictures_of_a_person_count_as_so_many_and_copies_of_one_as_on
         for same in (0.0, 1.0)
     ]
     assert factors == pytest.approx([4.0, 1.0], rel=0.4)
-
-
-def with_pairs_at(score, count):
-    """A list of 400 entries of whom so many pairs have this score, and all others 0."""
-    scores = np.zeros((400, 400))
-    for place in range(count):
-        one, other = 2 * place, 2 * place + 1
-        scores[one, other] = scores[other, one] = score
-    return MadeUpList(scores, range(400))
 
 
 @pytest.mark.parametrize(("score", "row"), [(0.66, 0.65), (0.76, 0.75), (0.84, 0.75)])

@@ -196,14 +196,14 @@ def measure(
     rows = _tried(calibration)
     look = _looked_at(rows, strictest, len(probes) * (entries - 1))
     seen = _seen(reach(probes, look.score), probe_entry, entries, strictest.score)
-    row = next((row for row in rows if _tells(seen, row, look)), None)
+    row = next((row for row in rows if seen.at(row.score).pairs >= MIN_FALSE_MATCHES), None)
     comparisons = seen.comparisons(probe_entry)
     at = seen.at(strictest.score if row is None else row.score)
     factor = None
     if row is not None:
         of_calibration = (row.fmr - strictest.fmr) * comparisons * templates / entries
-        counting = max(1.0, at.reaching / at.matches * templates / entries)
-        factor = counting * _shrunk(at.matches / of_calibration, at.variance)
+        counting = at.reaching / at.matches * templates / entries
+        factor = max(1.0, counting * _shrunk(at.matches / of_calibration, at.variance))
     scores = OwnScores(
         model_id=calibration.model_id,
         calibration_id=calibration.id,
@@ -298,11 +298,6 @@ def _tried(calibration: Calibration) -> list[Row]:
     At the last nothing would be left between it and the pairs that are left out.
     """
     return [row for row in reversed(calibration.rows[:-1]) if row.fmr <= MAX_FMR_TARGET]
-
-
-def _tells(seen: _Seen, row: Row, look: Row) -> bool:
-    """Whether enough pairs of entries reach a row, of those that the look has found."""
-    return row.score >= look.score and seen.at(row.score).pairs >= MIN_FALSE_MATCHES
 
 
 def _looked_at(rows: list[Row], strictest: Row, possible: int) -> Row:
