@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import psycopg
-from psycopg import sql as composing
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row, tuple_row
@@ -145,8 +144,7 @@ class PostgresDatabase:
         with self._listening:
             try:
                 if self._listener is None:
-                    self._listener = self._connect()
-                    self._listener.execute(composing.SQL("LISTEN {}").format(composing.Identifier(CHANNEL)))
+                    self._listener = self._connect(f"LISTEN {CHANNEL}")
                     return
                 self._hear(self._listener, end)
             except (psycopg.Error, UnavailableError):
@@ -194,20 +192,19 @@ class PostgresDatabase:
                 self._give_back(raw)
 
     def _begun(self, begin: str) -> _Raw:
-        """A connection on which a transaction was begun: an idle one, if it still works."""
-        while True:
-            with self._lock:
-                raw = self._idle.pop() if self._idle else None
-            if raw is None:
-                raw = self._connect()
-                raw.execute(begin)
-                return raw
+        """A connection on which a transaction was begun: an idle one, if there is one that still works."""
+        while (raw := self._take()) is not None:
             try:
                 raw.execute(begin)
             except psycopg.OperationalError:
                 raw.close()
             else:
                 return raw
+        return self._connect(begin)
+
+    def _take(self) -> _Raw | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
 
     def _give_back(self, raw: _Raw) -> None:
         if raw.closed or self._closed.is_set():
@@ -216,9 +213,15 @@ class PostgresDatabase:
         with self._lock:
             self._idle.append(raw)
 
-    def _connect(self) -> _Raw:
+    def _connect(self, first: str) -> _Raw:
+        """A new connection on which a statement was executed."""
         raw = psycopg.connect(self._conninfo, autocommit=True)
-        raw.execute(_DURABLE)
+        try:
+            raw.execute(_DURABLE)
+            raw.execute(first)
+        except psycopg.Error:
+            raw.close()
+            raise
         return raw
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -82,12 +83,17 @@ class SqlStore:
             version = reading.version
             loading = Loading(snapshot, self._check_gone, progress)
             lists = [row["list"] for row in snapshot.execute("SELECT list FROM lists").fetchall()]
+            measured, suppressions = reading.measured(lists), reading.suppressions_of(lists)
+            states = reading.lists()
+            kept_open = opened.pop_all()
+            blocks = self._blocks(loading, kept_open)
+            weakref.finalize(blocks, kept_open.close)  # for blocks that are dropped before the first is taken
             return Stored(
                 version=version,
-                lists=reading.lists(),
-                measured=reading.measured(lists),
-                suppressions=reading.suppressions_of(lists),
-                blocks=self._blocks(loading, opened.pop_all()),
+                lists=states,
+                measured=measured,
+                suppressions=suppressions,
+                blocks=blocks,
             )
 
     def secret(self, purpose: str) -> bytes:
