@@ -11,6 +11,7 @@ import structlog
 from borderpost.runtime.errors import BorderpostError
 from borderpost.v1 import watchlist_pb2
 from borderpost.watchlist.domain import Caller, EntryContent, Import, RowError
+from borderpost.watchlist.errors import ImportStaleError
 from borderpost.watchlist.importing import Importing
 from borderpost.watchlist.receiving import Received, Receiving
 
@@ -73,6 +74,8 @@ class BundleTaking:
             self._receiving.drop(bundle_id)
         except BorderpostError as error:
             _log.warning("bundle_not_taken", reason=error.reason, import_id=begun.import_id)
+            if isinstance(error, ImportStaleError):  # it can't be gone on with: who waits for it must see that
+                self._importing.cancel(begun.import_id, by)
         finally:
             with self._lock:
                 self._taking.discard(begun.import_id)
