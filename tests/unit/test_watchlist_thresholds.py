@@ -343,6 +343,19 @@ def test_a_list_of_one_entry_has_nothing_to_compare():
     assert (own.comparisons, own.reaching, own.factor, alike) == (0, 0, None, ())
 
 
+def test_an_empty_list_has_nothing_to_compare():
+    nothing = np.empty(0, dtype=np.int64)
+    own, alike = measure(
+        CALIBRATION,
+        np.empty((0, 4), dtype=np.float32),
+        nothing,
+        lambda *_: (nothing, nothing, np.empty(0)),
+        0,
+        0,
+    )
+    assert (own.comparisons, own.factor, alike) == (0, None, ())
+
+
 def test_entries_that_may_be_one_person_are_answered_and_left_out_of_the_rate():
     of = like_the_calibration(np.random.default_rng(5), 300)
     people = np.clip(of.scores, None, STRICTEST - 0.01)

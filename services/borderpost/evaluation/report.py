@@ -117,7 +117,7 @@ def _counted(studies: Sequence[Study]) -> str:
         for target, kept in result.own.items()
     )
     return (
-        f"Of {said.total()} kinds of lists and targets of both engines together, the target lies in the interval in "
+        f"Of {said.total()} kinds of lists and targets, all engines together, the target lies in the interval in "
         f"{said[YES]}, with the calibration's own error in {said[WIDER]} more. {said[BELOW]} have fewer false alarms "
         f"than that, {said[ABOVE]} have more. For {said[SUPPORT]} the calibration can't show the target for some of "
         "the lists."
@@ -350,7 +350,8 @@ def _limits() -> str:
   origin and age aren't measured. A list takes the calibration's mean: a group of travelers that it matches more often
   than the mean alarms more often.
 - Two pictures of a traveler are taken as independent. They aren't quite, so those lists alarm less often than their
-  target: the line says "no, fewer" where the data can tell.
+  target: the line says "no, fewer" where the data can tell. How alike an entry's templates are is no measure of it: a
+  live picture and a portrait can be years apart.
 - Some people alarm on many entries, most on none, and more so with dlib: a search then alarms less often than
   independent comparisons would, and the larger the target the more. That is left on the safe side, too.
 - Nothing is chosen on half B. The rule was chosen on parts of half A (one calibrates, the other makes lists); an
