@@ -30,7 +30,7 @@ from borderpost.cli import (
 from borderpost.cli.options import Json
 from borderpost.cli.people import OFFICER, Person
 from borderpost.cli.specimen_chip import SpecimenReader
-from borderpost.cli.stack import PROBE, Stack, StackError
+from borderpost.cli.stack import ENDS, PROBE, Stack, StackError
 from borderpost.kiosk.camera import StillCamera
 from borderpost.kiosk.client import Guided, Kiosk, Visit
 from borderpost.runtime.channels import open_sync_channel
@@ -90,8 +90,7 @@ def up(as_json: Json = False) -> None:
     Example: `BORDERPOST_STATE_DIR=/tmp/trial borderpost up`
     """
     # Ended by its supervisor or with its terminal, it stops the services too, as with Ctrl-C.
-    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for sign in ends:
+    for sign in ENDS:
         signal.signal(sign, signal.default_int_handler)
     stack = Stack(load_settings())
     try:
@@ -100,7 +99,7 @@ def up(as_json: Json = False) -> None:
     except KeyboardInterrupt:
         show.errors.print("Stopping.")
     finally:
-        for sign in ends:  # an impatient second Ctrl-C would leave services behind
+        for sign in ENDS:  # an impatient second Ctrl-C would leave services behind
             signal.signal(sign, signal.SIG_IGN)
         stack.stop()
 

@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,9 @@ from borderpost.runtime.tls import ensure_development_certificates
 
 READY_SECONDS: Final = 60.0
 """A service that isn't ready by then is broken; loading its models takes a few seconds."""
+
+ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a stack: Ctrl-C, a supervisor, a terminal that was closed."""
 
 PROBE: Final = "operator/auditor/dev"
 """The identity that asks for health."""
@@ -61,7 +66,8 @@ class Stack:
 
     def launch(self, name: ServiceName) -> None:
         """Start one service, without waiting."""
-        with self.log_file(name).open("ab") as log:
+        # A Ctrl-C between the start of a process and its place in the table would leave it to nobody.
+        with self.log_file(name).open("ab") as log, _ends_held_back():
             self._log_begins[name] = log.tell()
             self._processes[name] = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", f"borderpost.{name}"],
@@ -126,6 +132,23 @@ class Stack:
         """Return the end of what the service has logged since it was launched."""
         log = self.log_file(name).read_bytes()[self._log_begins[name] :]
         return "\n".join(log.decode("utf-8", "replace").splitlines()[-5:])
+
+
+@contextmanager
+def _ends_held_back() -> Iterator[None]:
+    """Hold back the signals that end this process until a step is whole. Signals come to the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {sign: signal.signal(sign, lambda number, _: came.append(number)) for sign in ENDS}
+    try:
+        yield
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 _SHARED: Final[Mapping[ServiceName, Sequence[str]]] = {
