@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -40,7 +41,7 @@ from borderpost.watchlist.importing import Importing
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.measuring import Measuring
 from borderpost.watchlist.names import load_name_calibration
-from borderpost.watchlist.persons import PartialDate
+from borderpost.watchlist.persons import PartialDate, PersonName
 from borderpost.watchlist.ports import BuildIndex, Pairs
 from borderpost.watchlist.receiving import Receiving
 from borderpost.watchlist.search import Meaning
@@ -144,6 +145,13 @@ def near(template: Template, cosine: float, seed: int) -> Template:
 
 def a_template(seed: int, model: Model = MODEL) -> Template:
     return Template(model, unit_vectors(1, model.dimension, seed).tobytes())
+
+
+def a_name(number: int) -> PersonName:
+    """A name that is like no other number's."""
+    picks = random.Random(number)  # noqa: S311  # repeatable
+    syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
+    return PersonName("".join(picks.choices(syllables, k=5)), "".join(picks.choices(syllables, k=3)))
 
 
 def a_list(**changes: Any) -> Watchlist:

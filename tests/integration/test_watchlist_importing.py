@@ -48,6 +48,7 @@ from fakes.watchlist import (
     House,
     a_house,
     a_list,
+    a_name,
     an_entry,
     by,
     found,
@@ -63,13 +64,6 @@ Row = tuple[int, str, EntryContent | RowError]
 def house(tmp_path: Path) -> Iterator[House]:
     with a_house(tmp_path) as house:
         yield house
-
-
-def a_name(number: int) -> PersonName:
-    """A name that is like no other number's."""
-    picks = random.Random(number)  # noqa: S311  # repeatable
-    syllables = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
-    return PersonName("".join(picks.choices(syllables, k=5)), "".join(picks.choices(syllables, k=3)))
 
 
 def face(number: int) -> Template:
