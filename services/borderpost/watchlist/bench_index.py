@@ -179,18 +179,18 @@ def make_block(spread: Spread, count: int) -> Block:
         piece /= np.linalg.norm(piece, axis=1, keepdims=True)
     strangers = min(STRANGERS, count // 2)
     score = float((vectors[:strangers] @ vectors[-strangers:].T).max())
-    made_of = rng.integers(0, count, RECALL_PROBES)
+    made_of = rng.choice(count, min(RECALL_PROBES, count), replace=False)
     return Block(
-        vectors, _turned(vectors[made_of], score + WAY_TO_ONE * (1 - score), mean, rng), made_of, mean, score
+        vectors, _turned(vectors[made_of], score + WAY_TO_ONE * (1 - score), mean), made_of, mean, score
     )
 
 
-def _turned(rows: Vectors, cosine: float, mean: Vectors, rng: np.random.Generator) -> Vectors:
-    """For each row a template that is spread as all are, and has this cosine with it: a mixture with another row.
+def _turned(rows: Vectors, cosine: float, mean: Vectors) -> Vectors:
+    """For each row a template that is spread as all are, and has this cosine with it: a mixture with the row before.
 
     Mixed around the mean, with weights whose squares add up to 1, it is as far from the mean as others are.
     """
-    own, other = (each.astype(np.float64) - mean for each in (rows, rows[rng.permutation(len(rows))]))
+    own, other = (each.astype(np.float64) - mean for each in (rows, np.roll(rows, 1, axis=0)))
     least, most = np.zeros((len(rows), 1)), np.ones((len(rows), 1))
     for _ in range(BISECTIONS):
         weight = (least + most) / 2
@@ -282,12 +282,11 @@ def _fast_scan(block: Block) -> Row:
 
 def _recall(block: Block, fast: TemplateIndex, exact: TemplateIndex) -> Row:
     """Pairs that an exact scan finds and fast scan misses: of all probes, and of others that are just at the score."""
-    rng = np.random.default_rng(SEED + 1)
-    probes = _turned(block.vectors[block.made_of], block.score + JUST, block.mean, rng)
+    probes = _turned(block.vectors[block.made_of], block.score + JUST, block.mean)
     near = replace(block, probes=probes)
     row: Row = {}
     for name, each in (("", block), (" just at the score", near)):
-        wanted, found = (_pairs(each.search(index, RECALL_PROBES)) for index in (exact, fast))
+        wanted, found = (_pairs(each.search(index, len(each.probes))) for index in (exact, fast))
         row[f"pairs{name}"], row[f"missed{name}"] = len(wanted), len(wanted - found)
     return row
 
