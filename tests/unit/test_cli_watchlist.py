@@ -578,6 +578,8 @@ def test_an_event_says_to_whom_a_bundle_went_and_what_for():
 def test_the_odds_of_an_alert_are_never_rounded_to_better_ones(probability, says):
     odds = watchlist_pb2.AlertOdds(probability=probability, assumed_base_rate=1e-4, fpir=0.01)
     assert odds_words(odds).startswith(f"{says}, at best: were nobody missed, and 1 in 10,000 travelers")
+    odds.is_bound = True
+    assert odds_words(odds).startswith(f"{says}, or more of them: were nobody missed")
 
 
 def test_a_check_that_passed_in_spite_of_a_suppressed_candidate_says_so_in_the_record():

@@ -63,7 +63,7 @@ def test_the_watchlists_keys_are_apart_from_its_database_and_its_bundles_beside_
 ) -> None:
     monkeypatch.setenv("BORDERPOST_STATE_DIR", "/srv/state")
     settings = load_settings()
-    assert settings.watchlist_keys == Path("/srv/state/keys")
+    assert settings.watchlist_keys == Path("/srv/state/keys/watchlist")
     assert settings.bundle_identity == Path("/srv/state/tls/watchlist-age.key")
     assert settings.bundle_key == Path("/srv/state/tls/watchlist-bundle.key")
     for name in ("key_dir", "bundle_identity", "bundle_key"):

@@ -55,10 +55,10 @@ def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.Li
 def odds_words(odds: watchlist_pb2.AlertOdds) -> str:
     """Say what an alert is worth, at best: the more of those listed a search misses, the fewer alerts are right."""
     base = f"{show.one_in(odds.assumed_base_rate)} travelers" if odds.assumed_base_rate > 0 else "nobody"
-    return (
-        f"{_right(odds.probability)}, at best: were nobody missed, and {base} on this list; "
-        f"{show.percent(odds.fpir)} of the others give such an alert"
-    )
+    right, others = _right(odds.probability), f"{show.percent(odds.fpir)} of the others give such an alert"
+    if odds.is_bound:  # the calibration says less than the score does
+        return f"{right}, or more of them: were nobody missed, and {base} on this list; at most {others}"
+    return f"{right}, at best: were nobody missed, and {base} on this list; {others}"
 
 
 def _right(probability: float) -> str:

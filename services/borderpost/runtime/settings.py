@@ -134,7 +134,7 @@ class WatchlistSettings(ServiceSettings):
     )
     key_dir: Path | None = Field(
         default=None,
-        description="Where the keys of the entries are kept. Default: keys/ in state_dir. Keep it out of the "
+        description="Where the keys of the entries are kept. Default: keys/watchlist/ in state_dir. Keep it out of the "
         "database's backups: a backup without it opens nothing.",
     )
     key_database: str | None = Field(
@@ -275,7 +275,7 @@ class Settings(BaseSettings):
     @property
     def watchlist_keys(self) -> Path:
         """The folder of the keys of watchlist entries, where no database holds them."""
-        return self.watchlist.key_dir or self.state_dir / "keys"
+        return self.watchlist.key_dir or self.state_dir / "keys" / "watchlist"
 
     @property
     def bundle_identity(self) -> Path:

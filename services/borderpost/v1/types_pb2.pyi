@@ -261,7 +261,7 @@ class Check(_message.Message):
     """Its status."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Why, where the status alone doesn't say it. Empty for PASSED."""
+        """Why, where the status alone doesn't say it. For PASSED: what was passed in spite of, a suppressed candidate."""
 
     def __init__(
         self,

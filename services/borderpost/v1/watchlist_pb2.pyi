@@ -1746,22 +1746,26 @@ class AlertOdds(_message.Message):
     PROBABILITY_FIELD_NUMBER: _builtins.int
     ASSUMED_BASE_RATE_FIELD_NUMBER: _builtins.int
     FPIR_FIELD_NUMBER: _builtins.int
+    IS_BOUND_FIELD_NUMBER: _builtins.int
     probability: _builtins.float
     """The probability that an alert of this list with such a score is right, at best: were nobody missed."""
     assumed_base_rate: _builtins.float
     """The share of travelers on the list that it rests on."""
     fpir: _builtins.float
     """The probability that a traveler who isn't on the list gives such an alert, at this list's size."""
+    is_bound: _builtins.bool
+    """Set if the calibration ends before the score: the true `fpir` is at most this, and `probability` at least."""
     def __init__(
         self,
         *,
         probability: _builtins.float = ...,
         assumed_base_rate: _builtins.float = ...,
         fpir: _builtins.float = ...,
+        is_bound: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assumed_base_rate", b"assumed_base_rate", "fpir", b"fpir", "probability", b"probability"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assumed_base_rate", b"assumed_base_rate", "fpir", b"fpir", "is_bound", b"is_bound", "probability", b"probability"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1817,8 +1821,8 @@ class Candidate(_message.Message):
     template_index: _builtins.int
     """For a face: which template of the request gave it, counted from 0."""
     pair: _builtins.bytes
-    """For a face or name, if the request has a document: what ProposeSuppression takes. Sealed; it holds the templates
-    of the request, so it is kept like them.
+    """For a face or name, if the request has a document and templates: what ProposeSuppression takes. Sealed; it holds
+    the templates of the request, so it is kept like them.
     """
     @_builtins.property
     def score(self) -> _types_pb2.Score:

@@ -58,7 +58,7 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
         open_store,
         settings.state_dir,
         settings.watchlist.database or "",
-        settings.watchlist.key_dir,
+        settings.watchlist_keys,
         settings.watchlist.key_database or "",
     )
     opened.callback(store.close)

@@ -76,7 +76,7 @@ class Receiving:
             return size + len(content)
 
     def check(self, bundle_id: str, by: Caller) -> Received:
-        """Open a bundle that was written to its end. Raises BundleInvalidError (then it is gone), BundleNotFoundError."""
+        """Open a bundle that was written to its end. Raises BundleInvalidError, BundleNotFoundError."""
         with self._lock:
             known = self._received.get(bundle_id)
             if bundle_id not in self._writers or self._writers[bundle_id].actor != by.actor:

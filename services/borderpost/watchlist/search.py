@@ -30,7 +30,7 @@ from borderpost.watchlist.domain import (
 )
 from borderpost.watchlist.names import NameCalibration, NameMatch
 from borderpost.watchlist.templates import Model, Vectors, digest, to_vectors
-from borderpost.watchlist.thresholds import AlertOdds, FaceThreshold, alert_odds, face_threshold, fpir_of
+from borderpost.watchlist.thresholds import FaceThreshold, alert_odds, face_threshold, fpir_of, odds_at
 from borderpost.watchlist.view import BlockView, Faces, ListView, View
 
 LIST_SCOPE: Final = "list:"
@@ -293,10 +293,9 @@ def _name_candidates(asked: _Asked, threshold: NameThreshold | None) -> list[Can
 
 
 def _name_candidate(asked: _Asked, entry_id: str, match: NameMatch, threshold: NameThreshold) -> Candidate:
-    rate = asked.meaning.names.fmr_at(match.score).rate
-    fpir = fpir_of(rate, threshold.names)
-    base = asked.watchlist.base_rate
-    odds = AlertOdds(base / (base + (1 - base) * fpir), base, fpir)
+    rate = asked.meaning.names.fmr_at(match.score)
+    fpir = fpir_of(rate.rate, threshold.names)
+    odds = odds_at(fpir, asked.watchlist.base_rate, is_bound=rate.is_upper_bound)
     return Candidate(
         entry_id,
         MatchKind.NAME,

@@ -74,7 +74,9 @@ class BundleTaking:
             self._receiving.drop(bundle_id)
         except BorderpostError as error:
             _log.warning("bundle_not_taken", reason=error.reason, import_id=begun.import_id)
-            if isinstance(error, ImportStaleError):  # it can't be gone on with: who waits for it must see that
+            if isinstance(
+                error, ImportStaleError
+            ):  # it can't be gone on with: who waits for it must see that
                 self._importing.cancel(begun.import_id, by)
         finally:
             with self._lock:

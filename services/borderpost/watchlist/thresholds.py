@@ -101,12 +101,14 @@ class AlertOdds:
     """What an alert means: the probability that it is right, at best (were no listed traveler ever missed).
 
     `base_rate` is the assumed share of travelers who are on the list; `fpir` the probability that one who isn't gives
-    an alert with such a score, or a bound of it.
+    an alert with such a score. `is_bound`: the calibration ends below the score, so `fpir` is at most this, and
+    `probability` at least.
     """
 
     probability: float
     base_rate: float
     fpir: float
+    is_bound: bool
 
 
 def face_threshold(
@@ -148,11 +150,15 @@ def alert_odds(
 ) -> AlertOdds:
     """What an alert with `score` or more means on the list of `threshold`, by Bayes: π / (π + (1 − π) · FPIR).
 
-    `base_rate` (π) is above 0 and at most 1. Where the calibration ends below the score its FMR is a bound, so the
-    probability is at least this much (had nobody been missed).
+    `base_rate` (π) is above 0 and at most 1.
     """
-    fpir = fpir_of(calibration.fmr_at(score).rate, threshold.comparisons * probes)
-    return AlertOdds(base_rate / (base_rate + (1.0 - base_rate) * fpir), base_rate, fpir)
+    fmr = calibration.fmr_at(score)
+    return odds_at(fpir_of(fmr.rate, threshold.comparisons * probes), base_rate, is_bound=fmr.is_upper_bound)
+
+
+def odds_at(fpir: float, base_rate: float, *, is_bound: bool) -> AlertOdds:
+    """What an alert means that so many of the travelers who aren't on the list give."""
+    return AlertOdds(base_rate / (base_rate + (1.0 - base_rate) * fpir), base_rate, fpir, is_bound)
 
 
 def fpir_of(fmr: float, comparisons: float) -> float:

@@ -403,7 +403,10 @@ def _to_number_match(match: NumberMatch) -> watchlist_pb2.NumberMatch:
 
 def _to_odds(odds: AlertOdds) -> watchlist_pb2.AlertOdds:
     return watchlist_pb2.AlertOdds(
-        probability=odds.probability, assumed_base_rate=odds.base_rate, fpir=odds.fpir
+        probability=odds.probability,
+        assumed_base_rate=odds.base_rate,
+        fpir=odds.fpir,
+        is_bound=odds.is_bound,
     )
 
 
