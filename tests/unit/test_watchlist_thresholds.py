@@ -169,10 +169,11 @@ def test_an_alert_is_worth_less_the_more_is_compared_and_more_the_higher_its_sco
     assert len({each.probability for each in of}) == len(of)
 
 
-def test_above_the_calibrations_end_the_odds_stay_those_of_its_end():
+def test_above_the_calibrations_end_the_odds_stay_those_of_its_end_and_are_called_a_bound():
     threshold = face_threshold(CALIBRATION, 0.01, 100, 100, 1, None)
     at_end = alert_odds(CALIBRATION, STRICTEST, threshold, 1, 1e-4)
-    assert alert_odds(CALIBRATION, 0.99, threshold, 1, 1e-4) == at_end
+    assert not at_end.is_bound
+    assert alert_odds(CALIBRATION, 0.99, threshold, 1, 1e-4) == replace(at_end, is_bound=True)
 
 
 @pytest.mark.parametrize("score", [-1.0, 0.2, 0.99])
