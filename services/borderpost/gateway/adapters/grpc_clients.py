@@ -74,16 +74,24 @@ class GrpcFaces:
 
 
 class GrpcWatchlists:
-    """The watchlist service behind a channel."""
+    """The watchlist service behind a channel.
+
+    Lists never go back: of several replicas, or after an old backup was put in place, none that is behind what was
+    answered before is believed.
+    """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = watchlist_pb2_grpc.WatchlistServiceStub(channel)
+        self._newest = 0
 
     async def search(
         self, request: watchlist_pb2.SearchRequest, call: Call, seconds: float
     ) -> watchlist_pb2.SearchResponse:
         """See the port."""
-        return await _ask(self._stub.Search, request, call, seconds)
+        request.min_version = max(request.min_version, self._newest)
+        answer = await _ask(self._stub.Search, request, call, seconds)
+        self._newest = max(self._newest, answer.version)
+        return answer
 
     async def propose(
         self, entry: watchlist_pb2.Entry, call: Call, seconds: float
