@@ -34,8 +34,9 @@ def fpir(lists: Sequence[Searched]) -> Estimate:
 
     All travelers of a list meet the same entries, and most people are travelers of one list and entries of another, so
     searches aren't independent. Leaving out a person leaves out the searches for that person, and the alarms that only
-    that person's entry caused. Normal on the logarithm of the rate; without any alarm its upper end follows the rule of
-    three over the people searched.
+    that person's entry caused. Such an alarm is left out with either of its two people, which would count its chance
+    twice: once is taken off again. Normal on the logarithm of the rate; without any alarm its upper end follows the
+    rule of three over the people searched.
     """
     people = 1 + max(int(max(each.strangers.max(), each.alone.max(initial=0))) for each in lists)
     tries, alarms, alone = np.zeros(people), np.zeros(people), np.zeros(people)
@@ -49,9 +50,19 @@ def fpir(lists: Sequence[Searched]) -> Estimate:
     there = (tries > 0) | (alone > 0)
     without = (alarms.sum() - alarms[there] - alone[there]) / (tries.sum() - tries[there])
     size = len(without)
-    error = math.sqrt((size - 1) / size * float(((without - without.mean()) ** 2).sum()))
+    spread = float(((without - without.mean()) ** 2).sum())
+    twice = float((_of_pairs(lists, people) ** 2).sum()) / tries.sum() ** 2
+    error = math.sqrt((size - 1) / size * max(spread - twice, spread / 2))
     factor = math.exp(Z_95 * error / rate)
     return Estimate(rate, rate / factor, min(1.0, rate * factor))
+
+
+def _of_pairs(lists: Sequence[Searched], people: int) -> Counts:
+    """How many alarms each pair of people made alone, one as traveler and the other as entry."""
+    one = np.concatenate([each.alone for each in lists])
+    other = np.concatenate([each.alone_strangers for each in lists])
+    _, counts = np.unique(np.minimum(one, other) * people + np.maximum(one, other), return_counts=True)
+    return np.asarray(counts, dtype=np.int64)
 
 
 def fnir(lists: Sequence[Searched]) -> Estimate:

@@ -196,29 +196,46 @@ def _always(score: float) -> Rule:
     return lambda _drawn, _own: Chosen(score)
 
 
-def answered(scores: Scores, drawn: Drawn, score: float) -> Searched:
-    """All searches of a list at a threshold."""
-    strangers = _best(scores, drawn.strangers, drawn) >= np.float32(score)
-    found = strangers.sum(axis=1)
-    only = strangers[found == 1].argmax(axis=1)
-    own = _best(scores, drawn.mated, drawn)[np.arange(len(drawn.mated)), drawn.mated_entries]
-    return Searched(
-        alarms=found > 0,
-        strangers=drawn.stranger_people,
-        alone=drawn.people[only],
-        alone_strangers=drawn.stranger_people[found == 1],
-        missed=own < np.float32(score),
-        mated=drawn.people[drawn.mated_entries],
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A list's best scores: strangers × entries, and of each mated traveler with the own entry."""
+
+    drawn: Drawn
+    strangers: Scores
+    mated: Scores
+
+
+def compared(scores: Scores, drawn: Drawn) -> Compared:
+    """Every traveler with every entry: the best of any probe with any template."""
+    mated = _best(scores, drawn.mated, drawn)
+    return Compared(
+        drawn,
+        _best(scores, drawn.strangers, drawn),
+        mated[np.arange(len(mated)), drawn.mated_entries],
     )
 
 
 def _best(scores: Scores, travelers: Counts, drawn: Drawn) -> Scores:
-    """Travelers × entries: the best score of any probe with any template."""
     starts = np.flatnonzero(np.diff(drawn.entry_of, prepend=-1))
     by_probe = [
         np.maximum.reduceat(scores[np.ix_(probe, drawn.listed)], starts, axis=1) for probe in travelers.T
     ]
     return np.asarray(np.maximum.reduce(by_probe))
+
+
+def answered(each: Compared, score: float) -> Searched:
+    """All searches of a list at a threshold."""
+    drawn, reached = each.drawn, each.strangers >= np.float32(score)
+    found = reached.sum(axis=1)
+    only = reached[found == 1].argmax(axis=1)
+    return Searched(
+        alarms=found > 0,
+        strangers=drawn.stranger_people,
+        alone=drawn.people[only],
+        alone_strangers=drawn.stranger_people[found == 1],
+        missed=each.mated < np.float32(score),
+        mated=drawn.people[drawn.mated_entries],
+    )
 
 
 def kept(lists: Sequence[Searched], chosen: Sequence[Chosen], target: float) -> Kept:
@@ -249,10 +266,11 @@ def result(
     ):
         return None
     own = [measured_list(sample, scores, calibration, each) for each in drawn]
+    best = [compared(scores, each) for each in drawn]
 
     def by(rule: Rule, target: float) -> Kept:
         chosen = [rule(each, measured) for each, measured in zip(drawn, own, strict=True)]
-        lists = [answered(scores, each, one.score) for each, one in zip(drawn, chosen, strict=True)]
+        lists = [answered(each, one.score) for each, one in zip(best, chosen, strict=True)]
         return kept(lists, chosen, target)
 
     def calibrated(*, own_scores: bool) -> dict[float, Kept]:
@@ -287,12 +305,13 @@ def of_group(
         setting = Setting(size, several=False, probes=1)
         drawn = list(draws(sample, setting, DRAWS, SEED, is_member))
         own = [measured_list(sample, scores, calibration, each) for each in drawn]
+        best = [compared(scores, each) for each in drawn]
         for target in TARGETS:
             rates = []
             for own_scores in (True, False):
                 rule = by_calibration(calibration, target, 1, own_scores=own_scores)
                 chosen = [rule(each, measured) for each, measured in zip(drawn, own, strict=True)]
-                lists = [answered(scores, each, one.score) for each, one in zip(drawn, chosen, strict=True)]
+                lists = [answered(each, one.score) for each, one in zip(best, chosen, strict=True)]
                 inside = [_only(each, is_member) for each in lists]
                 rates += [kept(inside, chosen, target), kept(lists, chosen, target)]
             found.append(Alike(label, size, target, *rates))
@@ -300,13 +319,14 @@ def of_group(
 
 
 def _only(searched: Searched, members: npt.NDArray[np.bool_]) -> Searched:
-    """The searches for the group's travelers; `alone` of these only."""
-    inside = members[searched.strangers]
+    """The searches for the group's travelers."""
+    inside, alone = members[searched.strangers], members[searched.alone_strangers]
     return replace(
         searched,
         alarms=searched.alarms[inside],
         strangers=searched.strangers[inside],
-        alone=searched.alone[members[searched.alone_strangers]],
+        alone=searched.alone[alone],
+        alone_strangers=searched.alone_strangers[alone],
     )
 
 
