@@ -125,7 +125,9 @@ def _counted(studies: Sequence[Study]) -> str:
     )
 
 
-def _short(result: Result, target: float) -> tuple[str, str, str]:
+def _short(result: Result | None, target: float) -> tuple[str, str, str]:
+    if result is None:
+        return "–", "–", "–"
     kept = result.own[target]
     return _estimate(kept.fpir), verdict(kept, target), _estimate(kept.fnir)
 
