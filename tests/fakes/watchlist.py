@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import random
+import tempfile
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -290,6 +292,36 @@ def a_house(
         yield house
     finally:
         house.store.close()
+
+
+@contextmanager
+def a_quick_house(
+    build_index: BuildIndex = FaissIndex,
+    agency: Agency | None = None,
+    partners: tuple[Agency, ...] = (),
+) -> Iterator[House]:
+    """A house whose files are in memory, where the system has room there: most tests prove nothing of disks."""
+    memory = Path("/dev/shm")  # noqa: S108  # a folder of its own in it
+    with (
+        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
+        a_house(Path(folder), build_index, agency, partners) as house,
+    ):
+        yield house
+
+
+@contextmanager
+def a_quick_house(
+    build_index: BuildIndex = FaissIndex,
+    agency: Agency | None = None,
+    partners: tuple[Agency, ...] = (),
+) -> Iterator[House]:
+    """A house whose files are in memory, where the system has room there: most tests prove nothing of disks."""
+    memory = Path("/dev/shm")  # noqa: S108  # a folder of its own in it
+    with (
+        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
+        a_house(Path(folder), build_index, agency, partners) as house,
+    ):
+        yield house
 
 
 def candidates(answer: SearchAnswer) -> list[Candidate]:

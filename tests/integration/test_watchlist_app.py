@@ -46,6 +46,7 @@ from fakes.watchlist import (
     House,
     a_house,
     a_list,
+    a_quick_house,
     a_template,
     an_entry,
     by,
@@ -55,8 +56,8 @@ from fakes.watchlist import (
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
+def house() -> Iterator[House]:
+    with a_quick_house() as house:
         yield house
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from borderpost.runtime.pool import WorkPool
 from borderpost.watchlist.coalescing import MOST, Coalescer
 from borderpost.watchlist.domain import SearchQuery
 from borderpost.watchlist.persons import DocumentKey, PersonName
-from fakes.watchlist import OTHER_MODEL, House, a_house, a_template, an_entry, near
+from fakes.watchlist import OTHER_MODEL, House, a_quick_house, a_template, an_entry, near
 
 
 @pytest.fixture
@@ -125,8 +124,8 @@ def queries() -> list[SearchQuery]:
     return asked
 
 
-def test_searches_that_are_answered_together_are_answered_as_if_each_were_alone(tmp_path: Path):
-    with a_house(tmp_path) as house:
+def test_searches_that_are_answered_together_are_answered_as_if_each_were_alone():
+    with a_quick_house() as house:
         lists = [house.new_list(target_fpir=0.1), house.new_list(target_fpir=0.01, crossings=("north",))]
         for seed in range(8):
             templates = (a_template(seed), a_template(seed, OTHER_MODEL), a_template(100 + seed))
@@ -157,8 +156,8 @@ def without_pairs(answer):
     ] + [(answer.version, answer.searched_by)]
 
 
-async def test_a_house_that_is_asked_by_many_at_once_answers_each(tmp_path: Path, pool: WorkPool):
-    with a_house(tmp_path) as house:
+async def test_a_house_that_is_asked_by_many_at_once_answers_each(pool: WorkPool):
+    with a_quick_house() as house:
         assert isinstance(house, House)
         watchlist = house.new_list(target_fpir=0.1)
         entries = [house.add(an_entry(watchlist.list_id, templates=(a_template(i),))) for i in range(5)]

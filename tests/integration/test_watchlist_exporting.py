@@ -37,6 +37,7 @@ from fakes.watchlist import (
     House,
     a_house,
     a_list,
+    a_quick_house,
     a_template,
     an_entry,
     by,
@@ -51,15 +52,15 @@ WAIT_SECONDS = 30.0
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path / "ours", agency=OURS, partners=(THEIRS,)) as house:
+def house() -> Iterator[House]:
+    with a_quick_house(agency=OURS, partners=(THEIRS,)) as house:
         yield house
 
 
 @pytest.fixture
-def partner(tmp_path: Path) -> Iterator[House]:
+def partner() -> Iterator[House]:
     """The other agency, which knows the first."""
-    with a_house(tmp_path / "theirs", agency=THEIRS, partners=(OURS,)) as house:
+    with a_quick_house(agency=THEIRS, partners=(OURS,)) as house:
         yield house
 
 

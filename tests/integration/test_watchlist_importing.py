@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +48,7 @@ from fakes.watchlist import (
     a_house,
     a_list,
     a_name,
+    a_quick_house,
     an_entry,
     by,
     found,
@@ -61,8 +61,8 @@ Row = tuple[int, str, EntryContent | RowError]
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
+def house() -> Iterator[House]:
+    with a_quick_house() as house:
         yield house
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from fakes.watchlist import (
     House,
     a_house,
     a_list,
+    a_quick_house,
     a_template,
     an_entry,
     by,
@@ -34,8 +34,8 @@ ENTRIES = 120
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
+def house() -> Iterator[House]:
+    with a_quick_house() as house:
         yield house
 
 

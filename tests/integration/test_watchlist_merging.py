@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +27,7 @@ from fakes.watchlist import (
     MODEL,
     OTHER_MODEL,
     House,
-    a_house,
+    a_quick_house,
     a_template,
     an_entry,
     by,
@@ -62,8 +61,8 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
+def house() -> Iterator[House]:
+    with a_quick_house() as house:
         yield house
 
 
@@ -185,9 +184,9 @@ def test_a_list_of_which_all_was_removed_is_empty_and_takes_entries_again(house:
     assert sizes(house, watchlist.list_id) == [6]
 
 
-def test_changes_that_are_made_while_a_merge_runs_are_kept(tmp_path: Path):
+def test_changes_that_are_made_while_a_merge_runs_are_kept():
     build = PausingIndex()
-    with a_house(tmp_path, build) as house, ThreadPoolExecutor(1) as thread:
+    with a_quick_house(build) as house, ThreadPoolExecutor(1) as thread:
         watchlist, active = filled(house, (SMALL + 1,) * SIZE_STEP)
         before = dict(active)
         build.thread = thread.submit(threading.get_ident).result()
@@ -228,9 +227,9 @@ def has(content: EntryContent, model) -> bool:
     return any(template.model == model for template in content.templates)
 
 
-def test_a_merge_whose_blocks_were_merged_meanwhile_is_dropped(tmp_path: Path):
+def test_a_merge_whose_blocks_were_merged_meanwhile_is_dropped():
     build = PausingIndex()
-    with a_house(tmp_path, build) as house, ThreadPoolExecutor(1) as thread:
+    with a_quick_house(build) as house, ThreadPoolExecutor(1) as thread:
         watchlist, active = filled(house, (SMALL + 1,) * SIZE_STEP)
         build.thread = thread.submit(threading.get_ident).result()
         build.pause.set()

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +20,7 @@ from hypothesis import strategies as st
 from borderpost.runtime.clock import new_id
 from borderpost.watchlist import merge, view
 from borderpost.watchlist.domain import EntryContent, Import, SearchAnswer, SearchQuery, Watchlist
-from fakes.watchlist import ANNA, BEN, MODEL, NOW, House, a_house, a_template, by
+from fakes.watchlist import ANNA, BEN, MODEL, NOW, House, a_quick_house, a_template, by
 from fakes.watchlist_oracle import PEOPLE, Listed, a_person, a_query, assert_right, in_order
 
 SEARCHERS = 8
@@ -37,8 +36,8 @@ TARGETS = (0.1, 0.03, 0.01, 0.001)
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
+def house() -> Iterator[House]:
+    with a_quick_house() as house:
         yield house
 
 

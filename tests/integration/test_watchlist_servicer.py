@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -29,7 +28,7 @@ from borderpost.v1 import watchlist_pb2 as pb
 from borderpost.watchlist import validate
 from borderpost.watchlist.errors import VersionNotReachedError
 from borderpost.watchlist.servicer import WatchlistServicer
-from fakes.watchlist import ANNA, BEN, MODEL, NOW, House, a_house, unit_vectors
+from fakes.watchlist import ANNA, BEN, MODEL, NOW, House, a_quick_house, unit_vectors
 
 SURNAME = "ERIKSSON"
 
@@ -66,8 +65,8 @@ class Client:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
+def house() -> Iterator[House]:
+    with a_quick_house() as house:
         yield house
 
 
@@ -77,9 +76,9 @@ def client(house: House) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def empty_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def empty_house() -> Iterator[House]:
     """One for all requests that change nothing."""
-    with a_house(tmp_path_factory.mktemp("house")) as house:
+    with a_quick_house() as house:
         yield house
 
 

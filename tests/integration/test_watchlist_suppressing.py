@@ -37,6 +37,7 @@ from fakes.watchlist import (
     OTHER_MODEL,
     House,
     a_house,
+    a_quick_house,
     a_template,
     an_entry,
     by,
@@ -55,8 +56,8 @@ OTHER_HOLDER = near(a_template(2), 0.95, seed=3)
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
+def house() -> Iterator[House]:
+    with a_quick_house() as house:
         yield house
 
 
@@ -258,7 +259,10 @@ def test_a_pair_is_taken_only_as_a_search_here_made_it(house: House, tmp_path: P
         house.pairs.open(sealed),  # type: ignore[arg-type]  # it has what is asked of it
         SearchQuery((HOLDER,), DOCUMENT),
     )
-    spoilt = [sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :] for place in (0, 20, len(sealed) - 1)]
+    spoilt = [
+        sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :]
+        for place in (0, 20, len(sealed) - 1)
+    ]
     cut = [sealed[:size] for size in (0, 1, NONCE_BYTES, NONCE_BYTES + 16, len(sealed) - 1)]
     for bad in (foreign, forged, *spoilt, *cut, sealed + b"\0", b"x" * len(sealed)):
         with pytest.raises(PairInvalidError):

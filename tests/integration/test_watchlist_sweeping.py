@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -28,8 +27,8 @@ from fakes.watchlist import (
     NOW,
     OTHER_MODEL,
     House,
-    a_house,
     a_list,
+    a_quick_house,
     a_template,
     an_entry,
     by,
@@ -42,8 +41,8 @@ ASK = SearchQuery((a_template(1),))
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with a_house(tmp_path) as house:
+def house() -> Iterator[House]:
+    with a_quick_house() as house:
         yield house
 
 
