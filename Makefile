@@ -112,8 +112,14 @@ soak: $(SAMPLES) ## run the long tests
 	@$(BIN)/python -m pytest -m slow --timeout 3600
 
 .PHONY: bench
-bench: $(SAMPLES) ## measure speed, as ratios within one run
+bench: $(SAMPLES) bench-watchlist ## measure speed, as ratios within one run
 	@BORDERPOST_STATE_DIR=$(CURDIR)/.borderpost $(BIN)/borderpost bench --samples .cache/samples
+
+.PHONY: bench-watchlist
+bench-watchlist: $(READY) ## the same of the watchlist alone: index, callers, import, start; 12 GB of memory
+	@$(BIN)/python -m borderpost.watchlist.bench_index
+	@$(BIN)/python -m borderpost.watchlist.bench_serving
+	@$(BIN)/python -m borderpost.watchlist.bench_start
 
 .PHONY: lint
 lint: $(READY) proto-check ## ruff, mypy, buf, import-linter, hadolint, compose schema, generated code fresh
@@ -146,7 +152,7 @@ DATA ?= ../shared/data
 .PHONY: evaluate
 evaluate: $(READY) ## measure reading in a few minutes: specimens, and some of DATA's pages where they are
 	@$(BIN)/python -m borderpost.documents.evaluation --data $(DATA) --cache .cache/documents --quick --no-chips
-	@echo "Everything, beside peers: make evaluate-documents; the face engines: make evaluate-faces"
+	@echo "Everything, beside peers: make evaluate-documents; the face engines: make evaluate-faces; lists: make evaluate-watchlist"
 
 PEERS := .cache/peers/.ready
 
@@ -175,6 +181,11 @@ $(TRAINING): $(READY) requirements-training.lock
 
 .PHONY: training
 training: $(TRAINING) ## make the environment that docs/ocrb-net.md trains the network for MRZ lines in
+
+.PHONY: evaluate-watchlist
+evaluate-watchlist: $(READY) ## measure false alarms and misses of the watchlist's thresholds on DATA (LFW); write docs/
+	@$(BIN)/python -m borderpost.evaluation --data $(DATA)/faces/lfw --docs docs --cache .cache/faces
+	@$(BIN)/python -m borderpost.watchlist.evaluation_names --data $(DATA)/faces/lfw/lfw-deepfunneled --docs docs/names.md
 
 .PHONY: evaluate-faces
 evaluate-faces: $(READY) ## measure the accuracy of every face engine on DATA (LFW), and write docs/accuracy.md
