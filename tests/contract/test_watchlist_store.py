@@ -75,10 +75,8 @@ class Site:
 
     def stored(self) -> bytes:
         """Every byte of its files; of PostgreSQL's what was written since it was made, write-ahead log and all."""
-        files = [path for path in self.folder.rglob("*") if path.is_file()]
-        if self.database:
-            files += shared_postgres().written_since(self.made)
-        return b"".join(path.read_bytes() for path in files)
+        stored = b"".join(path.read_bytes() for path in self.folder.rglob("*") if path.is_file())
+        return stored + shared_postgres().written_since(self.made) if self.database else stored
 
 
 SITES: dict[str, Callable[[Path], Site]] = {

@@ -111,7 +111,11 @@ class PostgresDatabase:
         self._closed = threading.Event()
         self._listening = threading.Lock()
         self._listener: _Raw | None = None
-        self._migrate(migrations)
+        try:
+            self._migrate(migrations)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[PostgresSession]:

@@ -140,6 +140,8 @@ class Database:
             # The size of pages can't be changed while there is a write-ahead log.
             for statement in ("PRAGMA journal_mode = DELETE", "VACUUM", "PRAGMA journal_mode = WAL"):
                 self._writer.execute(statement).fetchall()
+            # The change of mode holds its lock until something is read.
+            self._writer.execute("SELECT count(*) FROM sqlite_master").fetchall()
 
     def truncate_wal(self) -> bool:
         """Write the log into the database file and empty it, so that deleted content is in neither.

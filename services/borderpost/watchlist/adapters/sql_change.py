@@ -62,6 +62,14 @@ _ADD_SUPPRESSION: Final = """
 _ADD_STAGED: Final = """
     INSERT INTO staged_rows (import, line, record_hash, place, replaces, reason, field, message)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_STAMP: Final = "CASE WHEN searched_from IS NULL OR withdrawn_at IS NOT NULL THEN stamp ELSE ? END"
+"""The stamp after a change of what is searched: that of an entry which isn't searched, or no longer, stays."""
+
+_WITHDRAW: Final = (
+    "UPDATE entries SET withdrawn_at = ?, ends = CASE WHEN valid_until < ? THEN valid_until ELSE ? END,"  # noqa: S608
+    f" stamp = {_STAMP} WHERE entry_id = ?"
+)
+_COUNT_TEMPLATES: Final = f"UPDATE entries SET templates = templates + ?, stamp = {_STAMP} WHERE place = ?"  # noqa: S608
 _REMEMBER: Final = """
     INSERT INTO removed (place, entry_id, searched_from, version)
     SELECT place, entry_id, searched_from, CASE WHEN withdrawn_at IS NULL THEN ? ELSE stamp END
@@ -129,8 +137,7 @@ class SqlChange(SqlReading):
         """Mark an entry as withdrawn."""
         time = microseconds(at)
         self._connection.execute(
-            "UPDATE entries SET withdrawn_at = ?, ends = CASE WHEN valid_until < ? THEN valid_until ELSE ? END,"
-            " stamp = CASE WHEN searched_from IS NULL THEN NULL ELSE ? END WHERE entry_id = ?",
+            _WITHDRAW,
             (time, time, time, self._stamp, entry_id),
         )
 
@@ -139,8 +146,7 @@ class SqlChange(SqlReading):
         place = self._place_of(entry_id)
         self._add_templates(place, self._keys.of([place])[place], entry_id, templates)
         self._connection.execute(
-            "UPDATE entries SET templates = templates + ?,"
-            " stamp = CASE WHEN searched_from IS NULL THEN NULL ELSE ? END WHERE place = ?",
+            _COUNT_TEMPLATES,
             (len(templates), self._stamp, place),
         )
 
