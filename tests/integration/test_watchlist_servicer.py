@@ -26,9 +26,28 @@ from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import types_pb2
 from borderpost.v1 import watchlist_pb2 as pb
 from borderpost.watchlist import validate
-from borderpost.watchlist.errors import VersionNotReachedError
+from borderpost.watchlist.adapters.faiss_index import FaissIndex
+from borderpost.watchlist.app import Watchlists
+from borderpost.watchlist.domain import Caller, SearchQuery
+from borderpost.watchlist.errors import NotReadyError, VersionNotReachedError
+from borderpost.watchlist.keeper import Keeper
+from borderpost.watchlist.persons import DocumentKey
 from borderpost.watchlist.servicer import WatchlistServicer
-from fakes.watchlist import ANNA, BEN, MODEL, NOW, House, a_quick_house, unit_vectors
+from fakes.watchlist import (
+    ANNA,
+    BEN,
+    CALIBRATIONS,
+    MODEL,
+    NOW,
+    OTHER_MODEL,
+    Agency,
+    House,
+    a_list,
+    a_quick_house,
+    a_template,
+    an_entry,
+    unit_vectors,
+)
 
 SURNAME = "ERIKSSON"
 
@@ -138,7 +157,10 @@ def an_entry_message(list_id: str = "", **changes: Any) -> pb.Entry:
         valid_until=to_timestamp(NOW + timedelta(days=30)),
     )
     for field, value in changes.items():
-        setattr(entry, field, value)
+        if isinstance(value, list):
+            getattr(entry, field).extend(value)
+        else:
+            setattr(entry, field, value)
     return entry
 
 
@@ -686,3 +708,280 @@ def refusal(check: Callable[[Any], object], request: Any) -> grpc.StatusCode | N
     except BorderpostError as error:
         return error.code
     return None
+
+
+# Whole ways over the messages
+
+
+async def a_list_with_an_entry(client: Client, **changes: Any) -> pb.Entry:
+    made = await client.call(
+        "CreateWatchlist", pb.CreateWatchlistRequest(watchlist=a_list_message(**changes))
+    )
+    entry = an_entry_message(made.watchlist.list_id)
+    await client.call("ProposeEntry", pb.ProposeEntryRequest(entry=entry))
+    await client.call("ApproveEntry", pb.ApproveEntryRequest(entry_id=entry.entry_id), by=BEN)
+    return entry
+
+
+def a_search_for(entry: pb.Entry) -> pb.SearchRequest:
+    return pb.SearchRequest(
+        templates=entry.templates,
+        document=entry.documents[0],
+        name=entry.names[0],
+        birth_date=entry.birth_date,
+    )
+
+
+async def test_a_list_is_kept_with_all_that_is_said_of_it_and_what_is_left_out_has_its_default(
+    client: Client,
+):
+    message = a_list_message(
+        name_target_fpir=0.02,
+        retention_days=30,
+        assumed_base_rate=0.001,
+        suppression_people=1,
+    )
+    message.valid_from.CopyFrom(to_timestamp(NOW))
+    message.valid_until.CopyFrom(to_timestamp(NOW + timedelta(days=1)))
+    message.crossings.extend(["north", "south"])
+    made = await client.call("CreateWatchlist", pb.CreateWatchlistRequest(watchlist=message))
+    assert made.watchlist == message
+    plain = await client.call("CreateWatchlist", pb.CreateWatchlistRequest(watchlist=a_list_message()))
+    kept = plain.watchlist
+    assert (kept.name_target_fpir, kept.assumed_base_rate) == (kept.target_fpir, 1e-5)
+    assert (kept.suppression_people, kept.retention_days) == (2, 0)
+    assert not kept.HasField("valid_from")
+    message.priority = 1
+    changed = await client.call("ChangeWatchlist", pb.ChangeWatchlistRequest(watchlist=message))
+    assert (changed.watchlist, changed.version) == (message, 2)
+
+
+async def test_an_entry_is_kept_with_all_that_is_said_of_it(client: Client):
+    made = await client.call("CreateWatchlist", pb.CreateWatchlistRequest(watchlist=a_list_message()))
+    entry = an_entry_message(made.watchlist.list_id, sex="F")
+    entry.names[0].native = "Эрикссон Анна"
+    entry.nationalities.extend(["UTO", "D"])
+    entry.pictures.append(b"picture")
+    entry.valid_from.CopyFrom(to_timestamp(NOW))
+    await client.call("ProposeEntry", pb.ProposeEntryRequest(entry=entry))
+    got = (await client.call("GetEntry", pb.GetEntryRequest(entry_id=entry.entry_id))).entry
+    assert (got.template_count, got.picture_count, list(got.pictures)) == (1, 1, [])
+    for field in ("names", "sex", "nationalities", "valid_from", "documents", "birth_date"):
+        assert getattr(got, field) == getattr(entry, field)
+    pictures = await client.call("GetPictures", pb.GetPicturesRequest(entry_id=entry.entry_id))
+    assert list(pictures.pictures) == [b"picture"]
+
+
+async def test_a_withdrawn_entry_says_since_when(client: Client):
+    entry = await a_list_with_an_entry(client)
+    answer = await client.call("WithdrawEntry", pb.WithdrawEntryRequest(entry_id=entry.entry_id))
+    assert (answer.entry.state, answer.version) == (pb.ENTRY_STATE_WITHDRAWN, 4)
+    assert answer.entry.withdrawn_at == to_timestamp(NOW)
+
+
+async def test_a_candidate_says_what_it_rests_on_and_what_an_alert_is_worth(client: Client):
+    entry = await a_list_with_an_entry(client, assumed_base_rate=0.01)
+    request = a_search_for(entry)
+    request.document.number = entry.documents[0].number.replace("8", "B", 1)
+    (result,) = (await client.call("Search", request)).results
+    face, document, name = result.candidates
+    assert 0.0 < face.odds.fpir < 0.01
+    assert 0.5 < face.odds.probability < 1.0
+    assert face.odds.assumed_base_rate == 0.01
+    assert (document.number.exact, document.number.given, document.number.listed) == (False, "B", "8")
+    assert document.number.position == 1
+    assert [part.agreement for part in name.name.parts] == [pb.PART_AGREEMENT_EXACT] * 3
+    assert name.name.birth_date in (pb.DATE_AGREEMENT_SAME, pb.DATE_AGREEMENT_POSSIBLE)
+    assert name.name.score >= result.name_threshold.score
+    assert result.name_threshold.names == 1
+
+
+async def test_a_suppression_goes_its_whole_way_over_the_messages(client: Client):
+    entry = await a_list_with_an_entry(client)
+    request = a_search_for(entry)
+    (result,) = (await client.call("Search", request)).results
+    until = to_timestamp(NOW + timedelta(days=30))
+    proposal = pb.ProposeSuppressionRequest(
+        suppression_id=new_id(), pair=result.candidates[0].pair, reason="not the person", expires_at=until
+    )
+    asked = (await client.call("ProposeSuppression", proposal)).suppression
+    assert (asked.state, asked.entry_id) == (pb.SUPPRESSION_STATE_PROPOSED, entry.entry_id)
+    assert not asked.HasField("confirmed_by")
+    confirm = pb.ConfirmSuppressionRequest(suppression_id=asked.suppression_id)
+    kept = (await client.call("ConfirmSuppression", confirm, by=BEN)).suppression
+    assert (kept.state, kept.confirmed_by.subject) == (pb.SUPPRESSION_STATE_ACTIVE, BEN.subject)
+    (result,) = (await client.call("Search", request)).results
+    assert [each.HasField("suppressed") for each in result.candidates] == [True, False, True]
+    assert result.candidates[0].suppressed.suppression_id == asked.suppression_id
+    assert result.candidates[0].suppressed.expires_at == until
+    listed = await client.call("ListSuppressions", pb.ListSuppressionsRequest(list_id=entry.list_id))
+    assert list(listed.suppressions) == [kept]
+    assert listed.suppressions[0].document == entry.documents[0]
+    revoke = pb.RevokeSuppressionRequest(suppression_id=asked.suppression_id)
+    assert (await client.call("RevokeSuppression", revoke)).suppression.state == pb.SUPPRESSION_STATE_REVOKED
+    statistics = await client.call("GetStatistics", pb.GetStatisticsRequest(list_id=entry.list_id))
+    assert statistics.suppressions == 0
+
+
+async def test_an_import_goes_its_whole_way_over_the_messages(client: Client):
+    made = await client.call("CreateWatchlist", pb.CreateWatchlistRequest(watchlist=a_list_message()))
+    begin = an_import_message()
+    begin.list_id, begin.rows = made.watchlist.list_id, 4
+    begun = getattr(await client.call("BeginImport", begin), "import")
+    assert (begun.state, begun.next_row) == (pb.IMPORT_STATE_STAGING, 1)
+    good = an_entry_message()
+    bad = proposal(reason_code="R").entry
+    rows = [
+        pb.ImportRow(row=1, record_id="a", entry=good),
+        pb.ImportRow(row=2, record_id="b", entry=bad),
+        pb.ImportRow(row=3, record_id="", entry=good),
+        pb.ImportRow(
+            row=4,
+            record_id="d",
+            error=pb.RowError(row=9, reason="NO_FACE" + "x" * 99, field="pictures[0]", message="no\0 face"),
+        ),
+    ]
+    staged = await client.call("StageRows", pb.StageRowsRequest(import_id=begin.import_id, rows=rows))
+    assert [(each.row, each.reason[:15]) for each in staged.errors] == [
+        (2, "INVALID_REQUEST"),
+        (3, "INVALID_REQUEST"),
+        (4, "NO_FACExxxxxxxx"),
+    ]
+    assert staged.errors[0].field == "entry"
+    assert len(staged.errors[2].reason) == 64
+    assert "\0" not in staged.errors[2].message
+    assert getattr(staged, "import").errors == 3
+    got = await client.call("GetImport", pb.GetImportRequest(import_id=begin.import_id))
+    assert list(got.errors) == list(staged.errors)
+    assert got.next_page_token == ""
+    finish = pb.FinishImportRequest(import_id=begin.import_id, skip_errors=True, dry_run=True)
+    assert getattr(await client.call("FinishImport", finish), "import").state == pb.IMPORT_STATE_STAGING
+    finish.dry_run = False
+    assert getattr(await client.call("FinishImport", finish), "import").state == pb.IMPORT_STATE_PROPOSED
+    approve = pb.ApproveImportRequest(import_id=begin.import_id)
+    applied = getattr(await client.call("ApproveImport", approve, by=BEN), "import")
+    assert (applied.state, applied.added, applied.approved_by.subject) == (
+        pb.IMPORT_STATE_APPLIED,
+        1,
+        BEN.subject,
+    )
+    entries = (await client.call("ListEntries", pb.ListEntriesRequest(list_id=begin.list_id))).entries
+    (entry,) = entries
+    assert entry.entry_id not in ("", good.entry_id)
+    assert (entry.provenance.import_id, entry.provenance.record_id) == (begin.import_id, "a")
+    (result,) = (await client.call("Search", a_search_for(good))).results
+    assert {each.entry_id for each in result.candidates} == {entry.entry_id}
+    again = pb.BeginImportRequest()
+    again.CopyFrom(begin)
+    again.import_id = new_id()
+    await client.call("BeginImport", again)
+    cancelled = await client.call("CancelImport", pb.CancelImportRequest(import_id=again.import_id))
+    assert getattr(cancelled, "import").state == pb.IMPORT_STATE_CANCELLED
+
+
+async def test_errors_of_an_import_are_paged(client: Client):
+    made = await client.call("CreateWatchlist", pb.CreateWatchlistRequest(watchlist=a_list_message()))
+    begin = an_import_message()
+    begin.list_id, begin.rows = made.watchlist.list_id, 600
+    await client.call("BeginImport", begin)
+    rows = [pb.ImportRow(row=row, record_id=str(row)) for row in range(1, 601)]
+    for first in (0, 300):
+        request = pb.StageRowsRequest(import_id=begin.import_id, rows=rows[first : first + 300])
+        await client.call("StageRows", request)
+    seen, token = [], ""
+    while True:
+        request = pb.GetImportRequest(import_id=begin.import_id, page_token=token)
+        page = await client.call("GetImport", request)
+        seen.append([each.row for each in page.errors])
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == [list(range(1, 501)), list(range(501, 601))]
+
+
+async def test_entries_are_exported_and_bundled_over_the_messages():
+    partner = Agency("arcadia.test")
+    with a_quick_house(partners=(partner,)) as house:
+        pool = WorkPool(threads=2, queue=8)
+        client = Client(WatchlistServicer(house.use_cases, pool, house.clock))
+        entry = await a_list_with_an_entry(client)
+        page = await client.call("ExportEntries", pb.ExportEntriesRequest(list_id=entry.list_id))
+        assert ([each.entry_id for each in page.entries], page.next_page_token) == ([entry.entry_id], "")
+        assert page.version == 3
+        assert not page.entries[0].templates
+        request = pb.MakeBundleRequest(list_id=entry.list_id, partner=partner.name)
+        bundle = await client.call("MakeBundle", request)
+        assert (bundle.entries, bundle.version, len(bundle.sha256)) == (1, 3, 32)
+        read = pb.ReadBundleRequest(bundle_id=bundle.bundle_id)
+        content = (await client.call("ReadBundle", read)).content
+        assert len(content) == bundle.size
+        read.offset = bundle.size
+        assert (await client.call("ReadBundle", read)).content == b""
+        pool.close()
+    with a_quick_house(agency=partner, partners=(house.agency,)) as theirs:
+        pool = WorkPool(threads=2, queue=8)
+        client = Client(WatchlistServicer(theirs.use_cases, pool, theirs.clock))
+        made = await client.call("CreateWatchlist", pb.CreateWatchlistRequest(watchlist=a_list_message()))
+        write = pb.WriteBundleRequest(bundle_id=new_id(), content=content[:100])
+        first = await client.call("WriteBundle", write)
+        assert (first.offset, first.partner) == (100, "")
+        write.offset, write.content, write.last = 100, content[100:], True
+        last = await client.call("WriteBundle", write)
+        assert (last.offset, last.partner, last.rows) == (len(content), house.agency.name, 1)
+        begin = pb.BeginImportRequest(
+            import_id=new_id(), list_id=made.watchlist.list_id, bundle_id=write.bundle_id
+        )
+        begun = getattr(await client.call("BeginImport", begin), "import")
+        assert (begun.source, begun.rows) == (house.agency.name, 1)
+        while begun.next_row <= begun.rows:
+            await asyncio.sleep(0.01)
+            got = await client.call("GetImport", pb.GetImportRequest(import_id=begin.import_id))
+            begun = getattr(got, "import")
+        assert (begun.added, begun.errors) == (1, 0)
+        pool.close()
+
+
+async def test_a_list_is_measured_and_its_statistics_told_over_the_messages(client: Client, house: House):
+    entry = await a_list_with_an_entry(client)
+    for seed in range(2, 40):
+        house.add(an_entry(entry.list_id, templates=(a_template(seed),)))
+    measured = await client.call("MeasureWatchlist", pb.MeasureWatchlistRequest(list_id=entry.list_id))
+    (own,) = measured.own_scores
+    assert (own.entries, own.templates, own.model_id) == (39, 39, MODEL.model_id)
+    assert own.measured_at == to_timestamp(NOW)
+    statistics = await client.call("GetStatistics", pb.GetStatisticsRequest(list_id=entry.list_id))
+    assert list(statistics.own_scores) == [own]
+    assert (statistics.names, statistics.documents, statistics.blocks) == (1, 1, 1)
+    assert statistics.status.version == measured.version
+    assert statistics.index_version == house.keeper.view.version
+    assert statistics.status.active_entries == 39
+
+
+async def test_entries_without_a_model_are_told_with_their_pictures_and_get_templates_of_it(client: Client):
+    made = await client.call("CreateWatchlist", pb.CreateWatchlistRequest(watchlist=a_list_message()))
+    entry = an_entry_message(made.watchlist.list_id, pictures=[b"one", b"two"])
+    await client.call("ProposeEntry", pb.ProposeEntryRequest(entry=entry))
+    ask = pb.ListWithoutModelRequest(list_id=entry.list_id, model_id=OTHER_MODEL.model_id)
+    (waiting,) = (await client.call("ListWithoutModel", ask)).entries
+    assert (waiting.entry_id, list(waiting.pictures)) == (entry.entry_id, [b"one", b"two"])
+    other = a_template_message(
+        model_id=OTHER_MODEL.model_id,
+        dimension=OTHER_MODEL.dimension,
+        values=unit_vectors(1, OTHER_MODEL.dimension, 1).tobytes(),
+    )
+    add = pb.AddTemplatesRequest(entry_id=entry.entry_id, templates=[other])
+    answer = await client.call("AddTemplates", add)
+    assert (answer.entry.template_count, answer.version) == (2, 3)
+    assert len((await client.call("ListWithoutModel", ask)).entries) == 0
+
+
+async def test_nothing_is_answered_while_the_index_is_built(client: Client, house: House):
+    clock = house.clock
+    not_loaded = Keeper(house.store, FaissIndex, CALIBRATIONS, clock)
+    watchlists = Watchlists(not_loaded, house.meaning, house.pairs.seal)
+    with pytest.raises(NotReadyError, match="0 of 0 entries are loaded") as caught:
+        watchlists.search([SearchQuery(document=DocumentKey("P", "UTO", "L898902C3"))])
+    assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+    with pytest.raises(NotReadyError):
+        watchlists.create_watchlist(a_list(), Caller(ANNA))
+    assert house.keeper.view.version == 0
