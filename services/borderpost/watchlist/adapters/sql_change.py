@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from borderpost.runtime.calls import Actor
 from borderpost.runtime.outbox import enqueue
 from borderpost.runtime.sql import Connection, chunks, placeholders
 from borderpost.v1.decisions_pb2 import Event
 from borderpost.watchlist.adapters.sql_keys import EntryKeys, StoreKey
+from borderpost.watchlist.adapters.sql_numbers import Numbers
 from borderpost.watchlist.adapters.sql_reading import SqlReading, import_name, measured_name
 from borderpost.watchlist.adapters.sql_rows import (
     import_content,
@@ -35,7 +35,7 @@ from borderpost.watchlist.domain import (
     microseconds,
 )
 from borderpost.watchlist.ports import NewEntry, StagedRow
-from borderpost.watchlist.templates import Model, Template
+from borderpost.watchlist.templates import Template
 
 REMEMBERED: Final = 100_000
 """Removed entries that are remembered at least, for who follows the changes; who is further behind loads anew."""
@@ -96,8 +96,7 @@ class SqlChange(SqlReading):
         self._announce = announce
         state = self._one("UPDATE version SET version = version RETURNING version, next_place")
         self._stamp: int = state["version"] + 1
-        self._next: int = state["next_place"]
-        self._numbers: dict[tuple[str, tuple[object, ...]], int] = {}
+        self._numbers = Numbers(connection, own, state["next_place"])
         self.removes = False
 
     @property
@@ -107,14 +106,16 @@ class SqlChange(SqlReading):
 
     def finish(self) -> None:
         """Put the new keys, before the entries that they open are committed."""
-        self._connection.execute("UPDATE version SET next_place = ?", (self._next,))
+        self._connection.execute("UPDATE version SET next_place = ?", (self._numbers.next,))
         self._keys.put()
 
     def put_list(self, watchlist: Watchlist, now: datetime) -> None:
         """Add a list, at version 0, or replace what is said of it."""
         values = (watchlist.list_id, watchlist.name, watchlist.retention_days * _DAY, LIST_SCHEMA)
         content = list_content(watchlist)
-        self._connection.execute(_ADD_LIST, (self._place(), *values, content, microseconds(now), self._stamp))
+        self._connection.execute(
+            _ADD_LIST, (self._numbers.new(), *values, content, microseconds(now), self._stamp)
+        )
 
     def add_entries(self, entries: Sequence[NewEntry]) -> None:
         """Add proposed entries whose ids are new to lists that exist."""
@@ -123,7 +124,7 @@ class SqlChange(SqlReading):
 
     def approve(self, entry_ids: Sequence[str], approval: Approval) -> None:
         """Mark entries as approved, and as no longer waiting with an import."""
-        by = self._actor(approval.by)
+        by = self._numbers.of_actor(approval.by)
         for some in chunks(entry_ids):
             # Entries of an import become what the list holds of its source.
             self._changed_sources("pending IS NOT NULL AND entry_id", some)
@@ -157,7 +158,7 @@ class SqlChange(SqlReading):
     def put_measured(self, measured: Measured) -> None:
         """Keep what was measured of a list and model in the place of what was before."""
         names = {"list_id": measured.list_id, "model_id": measured.own.model_id}
-        number = self._list(measured.list_id)
+        number = self._numbers.of_list(measured.list_id)
         self._connection.execute(
             "INSERT INTO measured (list, model_id, sealed) VALUES (?, ?, ?)"
             " ON CONFLICT (list, model_id) DO UPDATE SET sealed = excluded.sealed",
@@ -171,22 +172,24 @@ class SqlChange(SqlReading):
 
     def put_suppression(self, suppression: Suppression) -> None:
         """Add a suppression, or replace the one of its id."""
-        place, number = self._place_of(suppression.entry_id), self._list(suppression.list_id)
+        place, number = self._place_of(suppression.entry_id), self._numbers.of_list(suppression.list_id)
         found = seal_found(self._keys.of([place])[place], suppression)
         self._connection.execute(
             _ADD_SUPPRESSION,
             (
-                self._place(),
+                self._numbers.new(),
                 suppression.suppression_id,
                 number,
                 place,
                 found,
                 suppression.needed,
-                self._actor(suppression.proposed_by),
+                self._numbers.of_actor(suppression.proposed_by),
                 microseconds(suppression.proposed_at),
                 microseconds(suppression.expires_at),
-                None if suppression.confirmed_by is None else self._actor(suppression.confirmed_by),
-                None if suppression.revoked_by is None else self._actor(suppression.revoked_by),
+                None
+                if suppression.confirmed_by is None
+                else self._numbers.of_actor(suppression.confirmed_by),
+                None if suppression.revoked_by is None else self._numbers.of_actor(suppression.revoked_by),
             ),
         )
         self._changed_list(number)
@@ -197,12 +200,12 @@ class SqlChange(SqlReading):
         self._connection.execute(
             "INSERT INTO imports (import, import_id, list, sealed) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (import_id) DO UPDATE SET sealed = excluded.sealed",
-            (self._place(), an_import.import_id, self._list(an_import.list_id), sealed),
+            (self._numbers.new(), an_import.import_id, self._numbers.of_list(an_import.list_id), sealed),
         )
 
     def stage(self, an_import: Import, rows: Sequence[StagedRow]) -> None:
         """Keep rows of an import, and their entries out of sight."""
-        number = self._import(an_import.import_id)
+        number = self._numbers.of_import(an_import.import_id)
         new = [(row, row.entry) for row in rows if row.entry is not None]
         records = [self._record(entry, row.content_digest) for row, entry in new]
         places = self._add([entry for _, entry in new], records, number)
@@ -230,12 +233,12 @@ class SqlChange(SqlReading):
 
     def show_staged(self, import_id: str) -> None:
         """Let the entries of an import be seen as proposed."""
-        number = self._import(import_id)
+        number = self._numbers.of_import(import_id)
         self._connection.execute("UPDATE entries SET hidden = 0 WHERE pending = ?", (number,))
 
     def forget_rows(self, import_id: str) -> None:
         """Delete the rows of an import; entries that it brought and that were approved stay, others go."""
-        number = self._import(import_id)
+        number = self._numbers.of_import(import_id)
         self._connection.execute("DELETE FROM staged_rows WHERE import = ?", (number,))
         self._remove(
             [row["place"] for row in self._all("SELECT place FROM entries WHERE pending = ?", (number,))]
@@ -269,7 +272,7 @@ class SqlChange(SqlReading):
         pictures: list[tuple[int, bytes]] = []
         templates: list[tuple[int, int, int, bytes]] = []
         for entry, record in zip(entries, records, strict=True):
-            content, place = entry.content, self._place()
+            content, place = entry.content, self._numbers.new()
             key = self._keys.make(place)
             added.append(place)
             rows.append((place, *self._columns(entry), *_of_record(key, content.entry_id, record), pending))
@@ -290,14 +293,14 @@ class SqlChange(SqlReading):
         until = microseconds(content.valid_until)
         return (
             content.entry_id,
-            self._list(content.list_id),
+            self._numbers.of_list(content.list_id),
             None if content.valid_from is None else microseconds(content.valid_from),
             until,
             until,
             len(content.templates),
             len(content.pictures),
             len(content.names) + len(content.documents),
-            self._actor(entry.proposed_by),
+            self._numbers.of_actor(entry.proposed_by),
         )
 
     def _add_templates(self, place: int, key: bytes, entry_id: str, templates: Sequence[Template]) -> None:
@@ -307,7 +310,7 @@ class SqlChange(SqlReading):
         self, place: int, key: bytes, entry_id: str, templates: Sequence[Template]
     ) -> list[tuple[int, int, int, bytes]]:
         return [
-            (self._place(), place, self._model(model), sealed)
+            (self._numbers.new(), place, self._numbers.of_model(model), sealed)
             for model, sealed in seal_templates(key, entry_id, templates)
         ]
 
@@ -316,7 +319,9 @@ class SqlChange(SqlReading):
             return None
         source, record_id = entry.provenance.source, entry.provenance.record_id
         return _Record(
-            self._source(entry.content.list_id, source), self._own.record_hash(source, record_id), digest
+            self._numbers.of_source(entry.content.list_id, source),
+            self._own.record_hash(source, record_id),
+            digest,
         )
 
     def _remove(self, places: Sequence[int]) -> None:
@@ -350,52 +355,8 @@ class SqlChange(SqlReading):
     def _changed_list(self, number: int) -> None:
         self._connection.execute("UPDATE lists SET stamp = ? WHERE list = ?", (self._stamp, number))
 
-    def _place(self) -> int:
-        """A number that was never given before, and is given again only if this change is undone."""
-        self._next += 1
-        return self._next - 1
-
     def _place_of(self, entry_id: str) -> int:
         return int(self._one("SELECT place FROM entries WHERE entry_id = ?", (entry_id,))["place"])
-
-    def _list(self, list_id: str) -> int:
-        return self._number("SELECT list AS number FROM lists WHERE list_id = ?", (list_id,))
-
-    def _import(self, import_id: str) -> int:
-        return self._number("SELECT import AS number FROM imports WHERE import_id = ?", (import_id,))
-
-    def _actor(self, actor: Actor) -> int:
-        return self._number(
-            "SELECT actor AS number FROM actors WHERE issuer = ? AND subject = ?",
-            (actor.issuer, actor.subject),
-            "INSERT INTO actors (actor, issuer, subject) VALUES (?, ?, ?)",
-        )
-
-    def _model(self, model: Model) -> int:
-        return self._number(
-            "SELECT model AS number FROM models WHERE model_id = ? AND dimension = ?",
-            (model.model_id, model.dimension),
-            "INSERT INTO models (model, model_id, dimension) VALUES (?, ?, ?)",
-        )
-
-    def _source(self, list_id: str, source: str) -> int:
-        return self._number(
-            "SELECT source AS number FROM sources WHERE list = ? AND hash = ?",
-            (self._list(list_id), self._own.source_hash(source)),
-            "INSERT INTO sources (source, list, hash, changes) VALUES (?, ?, ?, 0)",
-        )
-
-    def _number(self, find: str, values: tuple[object, ...], add: str | None = None) -> int:
-        """The number that stands for something in other tables; given by `add` if it has none yet."""
-        known = self._numbers.get((find, values))
-        if known is not None:
-            return known
-        row: Any = self._one(find, values)
-        number = self._place() if row is None and add is not None else int(row["number"])
-        if row is None and add is not None:
-            self._connection.execute(add, (number, *values))
-        self._numbers[find, values] = number
-        return number
 
 
 _PLACES: Final = "SELECT place, entry_id FROM entries WHERE entry_id IN ({})"
