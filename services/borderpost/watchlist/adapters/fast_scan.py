@@ -88,7 +88,10 @@ class FastScanIndex:
     """An exact index, and codes of its templates that are looked at first: 32 bytes more for each."""
 
     def __init__(self, exact: TemplateIndex) -> None:
-        """Learn from the index's templates, and code them. It takes seconds for a million: not on a search's thread."""
+        """Learn from the index's templates, and code them.
+
+        A million take a core half a minute and more: not on a search's thread.
+        """
         faiss.omp_set_num_threads(1)
         self._exact = exact
         vectors = exact.vectors
