@@ -442,6 +442,19 @@ def test_a_view_that_fell_behind_the_database_is_made_anew_at_the_next_change(ho
     assert len(found(house.search(SearchQuery((a_template(1),))))) == 1
 
 
+def test_a_list_that_another_process_made_is_shown_before_it_is_searched_here(house: House):
+    with a_house(house.folder) as other:  # stands for another process on the same database
+        watchlist = other.new_list()
+        other.add(an_entry(watchlist.list_id, templates=(a_template(1),)))
+    (shown,) = house.app.list_watchlists(by(ANNA))
+    assert (shown.state.watchlist, shown.active_entries, shown.thresholds) == (watchlist, 1, ())
+    assert house.app.statistics(watchlist.list_id, by(ANNA)).blocks == 0
+    assert house.measuring.measure(watchlist.list_id, by(ANNA)) == ((), 3)
+    house.keeper.catch_up()
+    assert len(found(house.search(SearchQuery((a_template(1),))))) == 1
+    assert house.app.statistics(watchlist.list_id, by(ANNA)).blocks == 1
+
+
 def test_a_database_with_a_model_that_lost_its_calibration_is_not_served(house: House):
     house.add(an_entry(house.new_list().list_id, templates=(a_template(1, OTHER_MODEL),)))
     with pytest.raises(CalibrationError, match="other-model"):

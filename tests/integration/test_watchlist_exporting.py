@@ -496,6 +496,19 @@ def test_bundles_that_wait_have_a_limit(house: House, partner: House):
     assert written(partner, content)
 
 
+def test_a_bundle_that_has_nothing_to_take_makes_room_at_once(house: House, partner: House):
+    theirs = partner.new_list().list_id
+    empty = read(house, made(house, house.new_list().list_id))
+    assert taken(partner, theirs, written(partner, empty)).rows == 0
+    list_id, _ = filled(house, 1)
+    content = read(house, made(house, list_id))
+    begun = taken(partner, theirs, written(partner, content))
+    sent_anew = written(partner, content)
+    partner.taking.begin(begun.import_id, theirs, sent_anew, False, by(ANNA))
+    with pytest.raises(BundleNotFoundError):
+        partner.receiving.get(sent_anew, by(ANNA))
+
+
 def test_an_import_id_that_another_import_has_is_no_bundles(house: House, partner: House):
     list_id, _ = filled(house, 1)
     theirs = partner.new_list().list_id

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from borderpost.runtime.clock import new_id
-from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.errors import InvalidRequestError, NotPermittedError
 from borderpost.watchlist.domain import (
     EntryContent,
     Import,
@@ -554,6 +554,22 @@ def test_an_import_and_the_end_of_one_entry_of_it_by_hand_do_not_disturb_each_ot
     house.app.remove_entry(first, by(ANNA))
     house.importing.approve(begun.import_id, by(BEN))
     assert [bool(hits(house, number)) for number in (1, 2, 3)] == [False, True, True]
+
+
+def test_who_approves_an_import_has_brought_none_of_its_rows(house: House):
+    list_id = house.new_list().list_id
+    begun = begin(house, list_id, 2)
+    house.importing.stage(begun.import_id, rows(1), by(ANNA))
+    with pytest.raises(ImportExistsError):
+        house.importing.begin(replace(begun, proposed_by=BEN), by(BEN))
+    with pytest.raises(NotPermittedError):
+        house.importing.stage(begun.import_id, rows(2), by(BEN))
+    other_role = replace(ANNA, subject="operator/officer/anna")
+    house.importing.stage(begun.import_id, rows(2), by(other_role))
+    finish(house, begun.import_id)
+    with pytest.raises(SecondPersonNeededError):
+        house.importing.approve(begun.import_id, by(other_role))
+    house.importing.approve(begun.import_id, by(BEN))
 
 
 def test_what_is_not_there_is_not_found(house: House):

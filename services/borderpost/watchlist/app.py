@@ -113,7 +113,7 @@ class Watchlists:
             the_list(reading, list_id, by)
             stored = next(each for each in reading.summaries(now) if _id(each.state) == list_id)
         view = self._keeper.view
-        each, at = view.lists[list_id], microseconds(now)
+        each, at = view.of(stored.state), microseconds(now)
         active = [
             suppression
             for entry_id, group in each.suppressions.items()
@@ -122,7 +122,7 @@ class Watchlists:
         ]
         return ListStatistics(
             self._summary(stored),
-            tuple(each.measured.values()),
+            tuple(own for own in each.measured.values() if own.own.model_id in self._meaning.faces),
             name_threshold(each, at, self._meaning.names),
             each.names_searched(at),
             sum(block.counts(at).documents for block in each.blocks),
@@ -299,7 +299,7 @@ class Watchlists:
             raise EntryExpiredError("entry: its validity has ended: propose it anew under another id")
 
     def _summary(self, stored: StoredSummary) -> ListSummary:
-        each = self._keeper.view.lists[_id(stored.state)]
+        each = self._keeper.view.of(stored.state)
         at, fpir = microseconds(self._now()), stored.state.watchlist.target_fpir
         thresholds = tuple(
             face_threshold(

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Final
 
 from borderpost.runtime.clock import new_id
-from borderpost.runtime.errors import BorderpostError, InvalidRequestError
+from borderpost.runtime.errors import BorderpostError, InvalidRequestError, NotPermittedError
+from borderpost.runtime.identity import is_same_person
 from borderpost.watchlist import events, wire
 from borderpost.watchlist.app import Watchlists, check_second_person, the_list
 from borderpost.watchlist.domain import (
@@ -53,8 +54,9 @@ class Importing:
         self._digest_key = digest_key
 
     def begin(self, asked: Import, by: Caller) -> Import:
-        """Begin an import, or return the one that was begun as the same. Raises WatchlistNotFoundError,
-        ImportExistsError.
+        """Begin an import, or return the one that was begun as the same by the same person.
+
+        Raises WatchlistNotFoundError, ImportExistsError.
         """
         with self._keeper.change() as change:
             the_list(change, asked.list_id, by)
@@ -71,12 +73,14 @@ class Importing:
         """Take rows: number, record id, and what the source says of it or why that can't be used.
 
         Return the import and those of the rows that can't be used. A row that was taken before is passed over. Raises
-        ImportNotFoundError, ImportClosedError, ImportStaleError, InvalidRequestError (a row that it hasn't).
+        ImportNotFoundError, ImportClosedError, ImportStaleError, InvalidRequestError (a row that it hasn't),
+        NotPermittedError (another person than who began it, who could then approve rows of their own).
         """
         with self._keeper.change() as change:
             kept = the_import(change, import_id, by)
             if kept.state is not ImportState.STAGING:
                 raise ImportClosedError("import: it takes no rows any more, want a new import")
+            _check_beginner(kept, by)
             _check_base(change, kept)
             _check_numbers(kept, [row for row, _, _ in rows])
             numbers, records = [row for row, _, _ in rows], [record_id for _, record_id, _ in rows]
@@ -237,6 +241,14 @@ def _check_base(reading: Reading, kept: Import) -> None:
         )
 
 
+def _check_beginner(kept: Import, by: Caller) -> None:
+    """Raise NotPermittedError for rows of another person than the one whose import a second one approves."""
+    if not is_same_person(kept.proposed_by, by.actor):
+        raise NotPermittedError(
+            "import: got rows of another person than who began it, want an import of your own"
+        )
+
+
 def _check_numbers(kept: Import, numbers: Sequence[int]) -> None:
     """Raise InvalidRequestError for a row that the import, as it was begun, hasn't."""
     last = max(numbers, default=0)
@@ -272,6 +284,9 @@ def _next_row(reading: Reading, kept: Import, taken: set[int]) -> int:
 
 def _same(kept: Import, asked: Import) -> Import:
     said = (asked.list_id, asked.source, asked.content_sha256, asked.complete, asked.rows)
-    if (kept.list_id, kept.source, kept.content_sha256, kept.complete, kept.rows) != said:
-        raise ImportExistsError("import_id: got the id of an import with other content, want a new id")
+    same = (kept.list_id, kept.source, kept.content_sha256, kept.complete, kept.rows) == said
+    if not same or not is_same_person(kept.proposed_by, asked.proposed_by):
+        raise ImportExistsError(
+            "import_id: got the id of an import with other content, or of another person, want a new id"
+        )
     return kept

@@ -42,7 +42,7 @@ class Measuring:
         """
         with self._keeper.read() as reading:
             state = the_list(reading, list_id, by)
-        found = self._measured(self._keeper.view.lists[list_id])
+        found = self._measured(self._keeper.view.of(state))
         if not found:
             return (), state.version
         with self._keeper.change() as change:

@@ -173,8 +173,8 @@ class Suppressing:
 
     def state(self, suppression: Suppression) -> SuppressionState:
         """Where a suppression stands now."""
-        each = self._keeper.view.lists[suppression.list_id]
-        entry_sha256 = digest(each.templates_of(suppression.entry_id))
+        each = self._keeper.view.lists.get(suppression.list_id)
+        entry_sha256 = digest(each.templates_of(suppression.entry_id) if each else ())
         return suppression.state(self._keeper.clock.now(), entry_sha256)
 
     def _keep(self, change: Change, suppression: Suppression, what: str, by: Caller) -> None:

@@ -52,8 +52,11 @@ class BundleTaking:
             proposed_by=by.actor,
         )
         begun = self._importing.begin(asked, by)
+        if begun.next_row > begun.rows:
+            self._receiving.drop(bundle_id)  # its rows were taken, or it has none
+            return begun
         with self._lock:
-            if import_id not in self._taking and begun.next_row <= begun.rows:
+            if import_id not in self._taking:
                 self._taking.add(import_id)
                 take = threading.Thread(
                     target=self._take, args=(begun, bundle_id, received, by), name="bundle", daemon=True

@@ -187,6 +187,10 @@ class View:
     version: int
     lists: Mapping[str, ListView]
 
+    def of(self, state: ListState) -> ListView:
+        """The view of a list; an empty one if the list was made after this view."""
+        return self.lists.get(state.watchlist.list_id) or ListView(state)
+
     def with_list(self, changed: ListView) -> View:
         """The same with another view of one list."""
         return View(self.version, {**self.lists, changed.state.watchlist.list_id: changed})
