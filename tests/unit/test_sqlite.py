@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from borderpost.runtime.errors import UnavailableError
+from borderpost.runtime.sql import explained
 from borderpost.runtime.sqlite import (
     Database,
     DatabaseInUseError,
@@ -173,3 +175,60 @@ def test_a_database_that_is_held_alone_is_refused_to_another_and_free_afterwards
         pass
     with held_alone(path):
         pass
+
+
+def test_a_stream_gives_every_row_in_order_as_it_was_when_it_began(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.executemany("INSERT INTO parent VALUES (?)", [(number,) for number in range(2_500)])
+    with database.snapshot() as snapshot:
+        rows = snapshot.stream("SELECT id, NULL FROM parent WHERE id >= ? ORDER BY id", (1,))
+        assert next(rows) == (1, None)
+        with database.transaction() as connection:
+            connection.execute("DELETE FROM parent")
+        assert list(rows) == [(number, None) for number in range(2, 2_500)]
+    assert _count(database) == 0
+
+
+def test_a_snapshot_cant_write(database: Database) -> None:
+    with database.snapshot() as snapshot, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        snapshot.execute("INSERT INTO parent VALUES (1)")
+
+
+def test_a_file_that_is_vacuumed_has_the_pages_that_are_asked_for_and_is_used_on(tmp_path: Path) -> None:
+    path = tmp_path / "it.sqlite"
+    Database(path, [SCHEMA]).close()
+    database = Database(path, [SCHEMA], page_bytes=16384)
+    database.vacuum()
+    assert database.truncate_wal()
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO parent VALUES (1)")
+        assert connection.execute("PRAGMA page_size").fetchone()[0] == 16384
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert _count(database) == 1
+    database.close()
+
+
+def test_closing_wakes_who_waits(database: Database) -> None:
+    thread = threading.Thread(target=database.wait, args=(100,))
+    thread.start()
+    database.close()
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def test_what_no_second_try_mends_is_not_called_unavailable(database: Database) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="no such table"), explained("it"):
+        database._writer.execute("SELECT * FROM none")
+
+
+def test_a_database_that_somebody_else_keeps_locked_is_unavailable(
+    database: Database, tmp_path: Path
+) -> None:
+    database._writer.execute("PRAGMA busy_timeout = 10")
+    other = sqlite3.connect(tmp_path / "folder" / "it.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    unavailable = pytest.raises(UnavailableError, match="it: the database can't be used now")
+    with unavailable as raised, explained("it"), database.transaction():
+        pass
+    assert raised.value.details == {"sqlite": "SQLITE_BUSY"}
+    other.close()
