@@ -17,6 +17,7 @@ from borderpost.runtime.errors import InvalidRequestError, TemplateInvalidError
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
 from borderpost.watchlist.adapters.sql_keys import key_id
 from borderpost.watchlist.domain import (
+    Approval,
     EntryContent,
     EntryState,
     MatchKind,
@@ -34,6 +35,8 @@ from borderpost.watchlist.errors import (
 )
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.persons import DocumentKey, PartialDate, PersonName
+from borderpost.watchlist.ports import NewEntry
+from borderpost.watchlist.search import MOST_CANDIDATES
 from borderpost.watchlist.templates import Model
 from fakes.watchlist import (
     ANNA,
@@ -224,6 +227,19 @@ def test_a_larger_list_needs_a_higher_score(house: House):
         templates = tuple(near(probe, -0.9, seed=100 + 16 * seed + i) for i in range(16))
         house.add(an_entry(large.list_id, templates=templates))
     assert found(house.search(SearchQuery((probe,)))) == [(near_in_small.entry_id, MatchKind.FACE)]
+
+
+def test_of_more_candidates_than_an_answer_holds_the_best_are_shown_and_the_others_counted(house: House):
+    watchlist = house.new_list()
+    # All at once: one by one would take a while.
+    contents = [an_entry(watchlist.list_id, templates=(a_template(1),)) for _ in range(MOST_CANDIDATES + 5)]
+    with house.keeper.change() as change:
+        change.add_entries([NewEntry(content, ANNA) for content in contents])
+        state = change.bump(watchlist.list_id, NOW)
+        change.approve([content.entry_id for content in contents], Approval(BEN, state.version))
+    (result,) = house.search(SearchQuery((a_template(1),))).results
+    assert (len(result.candidates), result.left_out) == (MOST_CANDIDATES, 5)
+    assert [each.entry_id for each in result.candidates] == sorted(each.entry_id for each in contents)[:-5]
 
 
 def test_an_authority_has_each_name_once(house: House):

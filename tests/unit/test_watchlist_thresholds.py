@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from borderpost.runtime.calibration import MAX_FMR_TARGET, MIN_FALSE_MATCHES, Calibration, Row
+from borderpost.runtime.calibration import MAX_FMR_TARGET, MIN_FALSE_MATCHES, Calibration, Row, target_fmr
 from borderpost.watchlist.thresholds import (
     MAX_ALIKE,
     AlikePair,
@@ -18,7 +18,6 @@ from borderpost.watchlist.thresholds import (
     OwnScores,
     alert_odds,
     face_threshold,
-    fmr_for,
     fpir_of,
     measure,
     sample_size,
@@ -67,8 +66,8 @@ OWN = OwnScores(
 
 @pytest.mark.parametrize(("fpir", "comparisons"), [(0.1, 1), (0.01, 1000), (0.001, 10**6), (0.01, 2.5)])
 def test_the_rate_per_comparison_adds_up_to_the_rate_per_traveler(fpir, comparisons):
-    assert 1 - (1 - fmr_for(fpir, comparisons)) ** comparisons == pytest.approx(fpir, rel=1e-6)
-    assert fpir_of(fmr_for(fpir, comparisons), comparisons) == pytest.approx(fpir)
+    assert 1 - (1 - target_fmr(fpir, comparisons)) ** comparisons == pytest.approx(fpir, rel=1e-6)
+    assert fpir_of(target_fmr(fpir, comparisons), comparisons) == pytest.approx(fpir)
 
 
 def test_a_score_that_everybody_reaches_alarms_for_everybody():
@@ -88,13 +87,13 @@ def test_a_threshold_grows_with_the_list_and_with_the_search():
 def test_a_list_that_was_not_measured_counts_each_template_as_another_person():
     threshold = face_threshold(CALIBRATION, 0.01, 60, 20, 1, None)
     assert (threshold.comparisons, threshold.factor) == (60.0, None)
-    assert threshold.score == CALIBRATION.mean_threshold_at(fmr_for(0.01, 60)).score
+    assert threshold.score == CALIBRATION.mean_threshold_at(target_fmr(0.01, 60)).score
 
 
 def test_a_measured_list_counts_its_entries_times_its_factor():
     threshold = face_threshold(CALIBRATION, 0.01, 200, 100, 1, OWN)
     assert (threshold.comparisons, threshold.factor) == (300.0, 3.0)
-    assert threshold.score == CALIBRATION.mean_threshold_at(fmr_for(0.01, 300)).score
+    assert threshold.score == CALIBRATION.mean_threshold_at(target_fmr(0.01, 300)).score
 
 
 def test_entries_that_got_more_templates_since_count_for_more_and_fewer_do_not_count_for_less():

@@ -21,8 +21,8 @@ from borderpost.faces.evaluation.metrics import (
     genuine_scores,
 )
 from borderpost.faces.evaluation.protocols import Groups, Sample, first_of_each
-from borderpost.runtime.calibration import Calibration
-from borderpost.watchlist.thresholds import OwnScores, face_threshold, fmr_for, measure
+from borderpost.runtime.calibration import Calibration, target_fmr
+from borderpost.watchlist.thresholds import OwnScores, face_threshold, measure
 
 SIZES: Final = (100, 300, 1_000)
 TARGETS: Final = (0.1, 0.01)
@@ -344,7 +344,7 @@ def predicted(calibration: Calibration, genuine: Genuine) -> list[Predicted]:
                 Predicted(
                     entries=entries,
                     target=target,
-                    fmr=fmr_for(target, entries),
+                    fmr=target_fmr(target, entries),
                     score=score,
                     supported=threshold.supported,
                     fpir=expected,

@@ -180,7 +180,7 @@ def _rate_at(score: float, points: Sequence[tuple[float, float]]) -> float:
     return float(low_rate * (high_rate / low_rate) ** ((score - low) / (high - low)))
 
 
-def target_fmr(fpir: float, comparisons: int) -> float:
+def target_fmr(fpir: float, comparisons: float) -> float:
     """The false-match rate per comparison at which a traveler alarms falsely with probability `fpir`.
 
     1 − (1 − FPIR)^(1/n), for n independent comparisons (ISO/IEC 19795-1: FPIR = 1 − (1 − FMR)^n).

@@ -751,8 +751,9 @@ class FaceThreshold(_message.Message):
     `factor` where the list was measured, templates otherwise.
     """
     factor: _builtins.float
-    """How much more often two entries of the list falsely match than the calibration says of two pictures; at least 1.
-    Not set while the list was not measured, or is too small to tell (fewer than 30 pairs that alike).
+    """How much more often a picture falsely matches an entry of the list than the calibration says of two pictures, as far
+    as chance doesn't explain it; at least 1. Not set while the list was not measured, or where fewer than 30 pairs of
+    entries reach the calibration's scores: few entries, or less alike than the calibration's people.
     """
     expected_fpir: _builtins.float
     """Where the target is not supported: the rate of false alarms to expect at this score, at most."""
@@ -817,10 +818,12 @@ class OwnScores(_message.Message):
     reaching: _builtins.int
     """How many of them reached `score`."""
     score: _builtins.float
-    """The score at which the rate was taken: the strictest that at least 30 reach."""
+    """The score at which the rate was taken: that of the calibration's strictest row that at least 30 pairs of entries
+    reach.
+    """
     factor: _builtins.float
-    """Their rate there over the calibration's, at least 1. Not set where fewer than 30 comparisons reach any score that
-    the calibration has.
+    """Their rate there over the calibration's, as far as chance doesn't explain it; at least 1. Not set where fewer than
+    30 pairs of entries reach it.
     """
     version: _builtins.int
     """The list's version that was measured."""
@@ -1880,10 +1883,13 @@ class ListResult(_message.Message):
     ENTRIES_SEARCHED_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
     NAME_THRESHOLD_FIELD_NUMBER: _builtins.int
+    CANDIDATES_LEFT_OUT_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version that was searched."""
     entries_searched: _builtins.int
     """Active entries that were searched."""
+    candidates_left_out: _builtins.int
+    """How many more candidates there are."""
     @_builtins.property
     def watchlist(self) -> Global___Watchlist:
         """The list."""
@@ -1898,7 +1904,9 @@ class ListResult(_message.Message):
 
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
-        """Candidates: faces by falling score, then documents, then names by falling score. Empty means nobody."""
+        """Candidates: faces by falling score, then documents, then names by falling score; the best 100 of each kind. Empty
+        means nobody.
+        """
 
     @_builtins.property
     def name_threshold(self) -> Global___NameThreshold:
@@ -1914,10 +1922,11 @@ class ListResult(_message.Message):
         entries_searched: _builtins.int = ...,
         candidates: _abc.Iterable[Global___Candidate] | None = ...,
         name_threshold: Global___NameThreshold | None = ...,
+        candidates_left_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at", "name_threshold", b"name_threshold", "threshold", b"threshold", "watchlist", b"watchlist"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "changed_at", b"changed_at", "entries_searched", b"entries_searched", "name_threshold", b"name_threshold", "threshold", b"threshold", "version", b"version", "watchlist", b"watchlist"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "candidates_left_out", b"candidates_left_out", "changed_at", b"changed_at", "entries_searched", b"entries_searched", "name_threshold", b"name_threshold", "threshold", b"threshold", "version", b"version", "watchlist", b"watchlist"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

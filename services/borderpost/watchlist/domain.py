@@ -392,13 +392,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ListResult:
-    """The answer of one list: faces by falling score, then documents, then names; empty means nobody."""
+    """The answer of one list: faces by falling score, then documents, then names; empty means nobody.
+
+    `left_out` is how many more candidates there are than an answer holds.
+    """
 
     state: ListState
     threshold: FaceThreshold | None
     name_threshold: NameThreshold | None
     entries_searched: int
     candidates: tuple[Candidate, ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from borderpost.watchlist.domain import (
     microseconds,
 )
 from borderpost.watchlist.names import NameCalibration, NameMatch
+from borderpost.watchlist.numbers import NumberMatch
 from borderpost.watchlist.templates import Model, Vectors, digest, to_vectors
 from borderpost.watchlist.thresholds import FaceThreshold, alert_odds, face_threshold, fpir_of, odds_at
 from borderpost.watchlist.view import BlockView, Faces, ListView, View
@@ -39,6 +40,11 @@ LIST_SCOPE: Final = "list:"
 SAME_HOLDER_FMR: Final = 1e-3
 """False-match rate at which the traveler must be the holder that a suppression is about: that of the 1:1 check of live
 face and document (Frontex, Best Practice Technical Guidelines for ABC Systems: at most one in a thousand)."""
+
+
+MOST_CANDIDATES: Final = 100
+"""Of one kind on one list in an answer. More are counted: whoever lists one person a thousand times must not make
+answers that nobody can take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +172,25 @@ def _list_result(
     asked: _Asked, threshold: FaceThreshold | None, faces: Sequence[_Face], searched: int
 ) -> ListResult:
     names = _name_threshold(asked)
-    candidates = (
-        *(_face_candidate(asked, threshold, face) for face in faces if threshold is not None),
-        *_document_candidates(asked),
-        *_name_candidates(asked, names),
+    documents, named = _documents_found(asked), _names_found(asked, names)
+    shown = (
+        *(
+            _face_candidate(asked, threshold, face)
+            for face in faces[:MOST_CANDIDATES]
+            if threshold is not None
+        ),
+        *(
+            Candidate(entry_id, MatchKind.DOCUMENT, number=match)
+            for entry_id, match in documents[:MOST_CANDIDATES]
+        ),
+        *(
+            _name_candidate(asked, entry_id, match, names)
+            for entry_id, match in named[:MOST_CANDIDATES]
+            if names is not None
+        ),
     )
-    return ListResult(asked.each.state, threshold, names, searched, candidates)
+    left_out = len(faces) + len(documents) + len(named) - len(shown)
+    return ListResult(asked.each.state, threshold, names, searched, shown, left_out)
 
 
 def _face_threshold(each: ListView, query: SearchQuery, at: int, meaning: Meaning) -> FaceThreshold | None:
@@ -250,17 +269,18 @@ def _face_candidate(asked: _Asked, threshold: FaceThreshold, face: _Face) -> Can
     )
 
 
-def _document_candidates(asked: _Asked) -> list[Candidate]:
+def _documents_found(asked: _Asked) -> list[tuple[str, NumberMatch]]:
+    """Entries with the document, first those with the very number."""
     if asked.query.document is None:
         return []
-    found: dict[str, Candidate] = {}
+    found: dict[str, NumberMatch] = {}
     for block in asked.each.blocks:
         for place, match in block.block.numbers.find(asked.query.document):
             if block.is_searched(place, asked.at):
                 entry_id = block.block.entries.entry_ids[place]
                 if match.exact or entry_id not in found:
-                    found[entry_id] = Candidate(entry_id, MatchKind.DOCUMENT, number=match)
-    return sorted(found.values(), key=lambda each: (not (each.number and each.number.exact), each.entry_id))
+                    found[entry_id] = match
+    return sorted(found.items(), key=lambda item: (not item[1].exact, item[0]))
 
 
 def _name_threshold(asked: _Asked) -> NameThreshold | None:
@@ -276,7 +296,8 @@ def name_threshold(each: ListView, at: int, calibration: NameCalibration) -> Nam
     return NameThreshold(threshold.score, threshold.supported, names, calibration.id)
 
 
-def _name_candidates(asked: _Asked, threshold: NameThreshold | None) -> list[Candidate]:
+def _names_found(asked: _Asked, threshold: NameThreshold | None) -> list[tuple[str, NameMatch]]:
+    """Entries with a name that reaches the threshold, each with its best, the best first."""
     if asked.query.name is None or threshold is None or not threshold.names:
         return []
     best: dict[str, NameMatch] = {}
@@ -288,8 +309,7 @@ def _name_candidates(asked: _Asked, threshold: NameThreshold | None) -> list[Can
                 entry_id not in best or match.score > best[entry_id].score
             ):
                 best[entry_id] = match
-    ordered = sorted(best.items(), key=lambda item: (-item[1].score, item[0]))
-    return [_name_candidate(asked, entry_id, match, threshold) for entry_id, match in ordered]
+    return sorted(best.items(), key=lambda item: (-item[1].score, item[0]))
 
 
 def _name_candidate(asked: _Asked, entry_id: str, match: NameMatch, threshold: NameThreshold) -> Candidate:

@@ -23,6 +23,7 @@ from borderpost.runtime.calibration import (
     MIN_FALSE_MATCHES,
     Calibration,
     Row,
+    target_fmr,
 )
 from borderpost.watchlist.templates import Vectors
 
@@ -129,7 +130,7 @@ def face_threshold(
         return FaceThreshold(calibration.model_id, 0, 0, None, True, calibration.id, 0.0, None, None)
     factor = _factor(calibration, templates / entries, own)
     comparisons = float(templates) if factor is None else entries * factor
-    asked = min(fmr_for(fpir, comparisons * probes), MAX_FMR_TARGET)
+    asked = min(target_fmr(fpir, comparisons * probes), MAX_FMR_TARGET)
     threshold = calibration.mean_threshold_at(asked)
     strictest = calibration.rows[-1].fmr
     return FaceThreshold(
@@ -164,11 +165,6 @@ def odds_at(fpir: float, base_rate: float, *, is_bound: bool) -> AlertOdds:
 def fpir_of(fmr: float, comparisons: float) -> float:
     """The probability that any of so many independent comparisons matches falsely: 1 − (1 − FMR)^n."""
     return 1.0 if fmr >= 1.0 else -math.expm1(comparisons * math.log1p(-fmr))
-
-
-def fmr_for(fpir: float, comparisons: float) -> float:
-    """The FMR at which so many independent comparisons make this FPIR: 1 − (1 − FPIR)^(1/n), `fpir_of` turned round."""
-    return -math.expm1(math.log1p(-fpir) / comparisons)
 
 
 def sample_size(templates: int) -> int:

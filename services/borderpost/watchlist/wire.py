@@ -358,6 +358,7 @@ def _to_result(result: domain.ListResult, names: NameCalibration) -> watchlist_p
         changed_at=to_timestamp(result.state.changed_at),
         threshold=None if result.threshold is None else _to_threshold(result.threshold),
         entries_searched=result.entries_searched,
+        candidates_left_out=result.left_out,
         candidates=[_to_candidate(candidate, names) for candidate in result.candidates],
         name_threshold=None if result.name_threshold is None else _to_name_threshold(result.name_threshold),
     )
