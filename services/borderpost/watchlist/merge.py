@@ -45,7 +45,7 @@ def replaced(now: ListView, group: Sequence[BlockView], new: BlockView) -> tuple
     struck = [
         old.block.entries.entry_ids[place]
         for old in group
-        for place in np.flatnonzero(old.alive & ~current[id(old.block)].alive)
+        for place in np.flatnonzero(old.alive & ~current[id(old.block)].alive).tolist()
     ]
     merged_away = {id(old.block) for old in group}
     rest = [block for block in now.blocks if id(block.block) not in merged_away]
