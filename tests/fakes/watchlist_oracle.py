@@ -18,6 +18,7 @@ from borderpost.watchlist.domain import EntryContent, ListResult, MatchKind, Sea
 from borderpost.watchlist.names import load_name_calibration, match_names
 from borderpost.watchlist.numbers import match_numbers
 from borderpost.watchlist.persons import DocumentKey, PartialDate, PersonName
+from borderpost.watchlist.search import MOST_CANDIDATES
 from borderpost.watchlist.thresholds import FaceThreshold, face_threshold
 from fakes.watchlist import CALIBRATIONS, MODEL, NOW, OTHER_MODEL, a_name, a_template, an_entry, near
 
@@ -131,7 +132,10 @@ def assert_right(result: ListResult, listed: Listed, query: SearchQuery, now: da
             got.append((each.entry_id, each.kind, each.name.score))
         else:
             got.append((each.entry_id, each.kind, float(each.number is not None and each.number.exact)))
-    wanted = listed.answer(query, now)
+    everybody = listed.answer(query, now)
+    kinds = (MatchKind.FACE, MatchKind.DOCUMENT, MatchKind.NAME)
+    wanted = [each for kind in kinds for each in [e for e in everybody if e[1] is kind][:MOST_CANDIDATES]]
+    assert result.left_out == len(everybody) - len(wanted)
     assert [each[:2] for each in got] == [each[:2] for each in wanted]
     assert [score for _, _, score in got] == pytest.approx([score for _, _, score in wanted], abs=1e-12)
 

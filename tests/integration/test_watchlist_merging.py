@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from borderpost.runtime.clock import new_id
 from borderpost.watchlist import merge, view
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
-from borderpost.watchlist.domain import EntryContent, Import, Watchlist
+from borderpost.watchlist.domain import EntryContent, Import, MatchKind, Watchlist
 from borderpost.watchlist.merge import MOST_TOMBSTONES, SIZE_STEP
+from borderpost.watchlist.search import MOST_CANDIDATES
 from borderpost.watchlist.templates import Vectors
 from borderpost.watchlist.view import BlockView
 from fakes.watchlist import (
@@ -240,6 +242,18 @@ def test_a_merge_whose_blocks_were_merged_meanwhile_is_dropped():
         late.result(60)
         assert sizes(house, watchlist.list_id) == [len(active)]
         assert_all_right(house, watchlist, active)
+
+
+def test_of_very_many_candidates_the_best_of_each_kind_are_answered_and_the_others_counted(house: House):
+    watchlist = house.new_list(target_fpir=0.1)
+    picks = random.Random(3)  # noqa: S311  # repeatable
+    people = [a_person(1, watchlist.list_id, picks) for _ in range(3 * MOST_CANDIDATES)]
+    active = imported(house, [replace(each, valid_from=None) for each in people])
+    (result,) = house.search(a_query(1, 2)).results
+    counted = Counter(each.kind for each in result.candidates)
+    assert counted == dict.fromkeys(MatchKind, MOST_CANDIDATES)
+    assert result.left_out > MOST_CANDIDATES
+    assert_all_right(house, watchlist, active)
 
 
 def test_a_search_that_has_begun_ends_on_the_view_that_it_began_with(house: House):
