@@ -10,8 +10,8 @@ import pytest
 
 from borderpost.watchlist.adapters.bounded import BoundedIndex
 from borderpost.watchlist.adapters.faiss_index import FaissIndex, faiss_builder
-from borderpost.watchlist.domain import Vectors
 from borderpost.watchlist.ports import BuildIndex, Pairs, TemplateIndex
+from borderpost.watchlist.templates import Vectors
 from fakes.watchlist import BruteForceIndex, unit_vectors
 
 

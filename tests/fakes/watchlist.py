@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import tempfile
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace

@@ -11,7 +11,7 @@ from borderpost.watchlist.adapters import bounded
 from borderpost.watchlist.adapters.bounded import BoundedIndex, learn_basis, shortened
 from borderpost.watchlist.adapters.faiss_index import FaissIndex, faiss_builder
 from borderpost.watchlist.adapters.scan import margin
-from borderpost.watchlist.domain import Vectors
+from borderpost.watchlist.templates import Vectors
 from fakes.watchlist import unit_vectors
 
 FILLED = 12

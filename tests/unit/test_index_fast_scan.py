@@ -8,8 +8,8 @@ import pytest
 from borderpost.watchlist.adapters import fast_scan
 from borderpost.watchlist.adapters.faiss_index import FaissIndex, faiss_builder
 from borderpost.watchlist.adapters.fast_scan import FastScanIndex
-from borderpost.watchlist.domain import Vectors
 from borderpost.watchlist.ports import Pairs
+from borderpost.watchlist.templates import Vectors
 from fakes.watchlist import unit_vectors
 
 DIMENSION = 32

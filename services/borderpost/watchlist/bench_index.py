@@ -36,8 +36,8 @@ from borderpost.watchlist.adapters.bounded import BoundedIndex, learn_basis, sho
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
 from borderpost.watchlist.adapters.fast_scan import FastScanIndex
 from borderpost.watchlist.adapters.scan import parts_of, together
-from borderpost.watchlist.domain import Vectors
 from borderpost.watchlist.ports import Pairs, TemplateIndex
+from borderpost.watchlist.templates import Vectors
 
 T = TypeVar("T")
 Run = Callable[[int], object]

@@ -25,8 +25,8 @@ from borderpost.watchlist.adapters.scan import (
     reaching,
     straight,
 )
-from borderpost.watchlist.domain import Vectors
 from borderpost.watchlist.ports import Pairs
+from borderpost.watchlist.templates import Vectors
 
 Basis = npt.NDArray[np.float64]
 """Coordinates × dimension: orthonormal rows, in double precision."""

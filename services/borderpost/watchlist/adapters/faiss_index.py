@@ -7,8 +7,8 @@ from typing import Final
 from borderpost.watchlist.adapters.bounded import BoundedIndex, learn_basis
 from borderpost.watchlist.adapters.fast_scan import FastScanIndex
 from borderpost.watchlist.adapters.scan import Scores, own, straight
-from borderpost.watchlist.domain import Vectors
 from borderpost.watchlist.ports import BuildIndex, Pairs, TemplateIndex
+from borderpost.watchlist.templates import Vectors
 
 BOUNDED_FROM: Final = 10_000
 """Templates of a block from which learning a basis for it pays: a straight scan of fewer takes under a millisecond."""

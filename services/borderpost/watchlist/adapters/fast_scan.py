@@ -29,8 +29,8 @@ from borderpost.watchlist.adapters.scan import (
     projected,
     together,
 )
-from borderpost.watchlist.domain import Vectors
 from borderpost.watchlist.ports import Pairs, TemplateIndex
+from borderpost.watchlist.templates import Vectors
 
 COORDINATES: Final = 128
 """Leading ones that are coded, or all if there are fewer: of 512 they hold 95 % and more, as models go."""

@@ -17,8 +17,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from borderpost.watchlist.domain import Vectors
 from borderpost.watchlist.ports import Pairs
+from borderpost.watchlist.templates import Vectors
 
 S = TypeVar("S")
 T = TypeVar("T")
