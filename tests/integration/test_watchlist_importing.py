@@ -38,17 +38,19 @@ from borderpost.watchlist.errors import (
 from borderpost.watchlist.events import MOST_IDS
 from borderpost.watchlist.importing import DUPLICATE_RECORD
 from borderpost.watchlist.persons import DocumentKey, PartialDate, PersonName
-from borderpost.watchlist.templates import Template
+from borderpost.watchlist.templates import Model, Template
 from fakes.watchlist import (
     ANNA,
     BEN,
     MODEL,
     NOW,
+    OTHER_MODEL,
     House,
     a_house,
     a_list,
     a_name,
     a_quick_house,
+    a_template,
     an_entry,
     by,
     found,
@@ -308,6 +310,19 @@ def test_rows_in_error_are_told_and_stop_nothing_but_the_whole(house: House):
     assert diff(finished) == (2, 0, 0, 0, 3)
     house.importing.approve(begun.import_id, by(BEN))
     assert [bool(hits(house, number)) for number in range(1, 6)] == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_model_has_one_dimension_also_among_rows_that_come_together(house: House, at_once: bool):
+    begun = begin(house, house.new_list().list_id, 3)
+    short = a_template(1, Model(OTHER_MODEL.model_id, 4))
+    given = rows_of([a_record(1, templates=(each,)) for each in (a_template(1, OTHER_MODEL), short, face(3))])
+    calls = [given] if at_once else [[row] for row in given]
+    errors = [each for call in calls for each in house.importing.stage(begun.import_id, call, by(ANNA))[1]]
+    assert [(each.row, each.reason, each.field) for each in errors] == [
+        (2, "TEMPLATE_INVALID", "entry.templates[0]")
+    ]
+    assert "got 4, want 8" in errors[0].message
 
 
 def test_an_error_never_repeats_what_is_said_of_a_person(house: House):

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from borderpost.runtime.clock import new_id
-from borderpost.runtime.errors import BorderpostError, InvalidRequestError, NotPermittedError
+from borderpost.runtime.errors import (
+    BorderpostError,
+    InvalidRequestError,
+    NotPermittedError,
+    TemplateInvalidError,
+)
 from borderpost.runtime.identity import is_same_person
 from borderpost.watchlist import events, wire
 from borderpost.watchlist.app import Watchlists, check_second_person, the_list
@@ -37,12 +42,38 @@ from borderpost.watchlist.errors import (
 )
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.ports import Change, KnownRecord, NewEntry, Reading, StagedRow
+from borderpost.watchlist.templates import Template
 
 AHEAD: Final = 100
 """Rows that are looked for at a time behind the last one in order; most imports send all in order."""
 
 DUPLICATE_RECORD: Final = "DUPLICATE_RECORD"
 """Reason of a row whose record an earlier row of the same import has."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the earlier rows of an import have: all their records; and dimensions by model, as far as nothing tells them
+    that is kept yet."""
+
+    records: set[str]
+    dimensions: dict[str, int] = field(default_factory=dict)
+
+    def add(self, record_id: str, templates: Sequence[Template]) -> None:
+        """Add a row."""
+        self.records.add(record_id)
+        self.dimensions |= {template.model.model_id: template.model.dimension for template in templates}
+
+    def check_dimensions(self, templates: Sequence[Template]) -> None:
+        """Raise TemplateInvalidError for a template whose model has another dimension in an earlier row."""
+        for place, template in enumerate(templates):
+            got = template.model.dimension
+            want = self.dimensions.get(template.model.model_id, got)
+            if got != want:
+                name = f"entry.templates[{place}]"
+                raise TemplateInvalidError(
+                    f"{name}.dimension: got {got}, want {want} as the model's others", field=name
+                )
 
 
 class Importing:
@@ -84,7 +115,8 @@ class Importing:
             _check_base(change, kept)
             _check_numbers(kept, [row for row, _, _ in rows])
             numbers, records = [row for row, _, _ in rows], [record_id for _, record_id, _ in rows]
-            taken, seen = change.staged_rows(import_id, numbers, records)
+            taken, earlier = change.staged_rows(import_id, numbers, records)
+            seen = _Seen(earlier)
             known = change.known_records(kept.list_id, kept.source, records)
             staged: list[StagedRow] = []
             for row, record_id, content in rows:
@@ -191,20 +223,21 @@ class Importing:
         record_id: str,
         content: EntryContent | RowError,
         known: dict[str, KnownRecord],
-        seen: set[str],
+        seen: _Seen,
         by: Caller,
     ) -> StagedRow:
         if isinstance(content, RowError):
             return StagedRow(row, record_id, error=content)
-        if record_id in seen:
+        if record_id in seen.records:
             message = "record_id: got one that an earlier row has, want one row a record"
             return StagedRow(row, record_id, error=RowError(row, DUPLICATE_RECORD, "record_id", message))
         try:
             self._watchlists.check_content(content, change, "entry")
+            seen.check_dimensions(content.templates)
         except BorderpostError as error:
-            field = error.details.get("field", "")
-            return StagedRow(row, record_id, error=RowError(row, error.reason, field, error.message))
-        seen.add(record_id)
+            where = error.details.get("field", "")
+            return StagedRow(row, record_id, error=RowError(row, error.reason, where, error.message))
+        seen.add(record_id, content.templates)
         there, said = known.get(record_id), content_digest(self._digest_key, content)
         if there is not None and there.content_digest == said:
             return StagedRow(row, record_id, said, same=there.entry_id)
