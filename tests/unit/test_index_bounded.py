@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderpost.watchlist.adapters import bounded
-from borderpost.watchlist.adapters.bounded import BoundedIndex, learn_basis, shortened
+from borderpost.watchlist.adapters import bounded, faiss_index
+from borderpost.watchlist.adapters.bounded import BoundedIndex, fits, learn_basis, shortened
 from borderpost.watchlist.adapters.faiss_index import FaissIndex, faiss_builder
 from borderpost.watchlist.adapters.scan import margin
 from borderpost.watchlist.templates import Vectors
@@ -58,6 +58,23 @@ def test_a_basis_of_one_half_bounds_the_other_half_as_well():
     short = shortened(other, basis)
     added = short @ short.T - other @ other.T
     assert 0 < added.mean() < bounded.MOST_ADDED * np.std(other[:500] @ other[500:].T)
+
+
+def test_a_basis_fits_blocks_like_the_one_it_was_learned_from_and_no_others():
+    basis = learn_basis(flat(3_000, seed=1))
+    assert basis is not None
+    assert fits(basis, flat(3_000, seed=2))
+    assert not fits(basis, unit_vectors(3_000, DIMENSION, seed=3))
+
+
+def test_the_builder_learns_one_basis_for_blocks_that_are_alike(monkeypatch):
+    learned = []
+    monkeypatch.setattr(faiss_index, "learn_basis", lambda vectors: learned.append(1) or learn_basis(vectors))
+    build = faiss_builder(bounded_from=2_000)
+    assert all(isinstance(build(flat(3_000, seed)), BoundedIndex) for seed in (1, 2, 3))
+    assert len(learned) == 1
+    assert isinstance(build(unit_vectors(3_000, DIMENSION, seed=4)), FaissIndex)
+    assert len(learned) == 2
 
 
 def test_the_builder_bounds_large_blocks_where_it_pays_and_scans_the_others_straight():

@@ -41,6 +41,12 @@ MOST_ADDED: Final = 0.5
 """What the bound may add to a cosine on average, in standard deviations of strangers' cosines: few strangers then
 get over a score that they are under."""
 
+FITTED_ON: Final = 2_000
+"""Rows that tell whether a basis that was learned from another block will do."""
+
+MOST_MORE: Final = 1.25
+"""What such a basis may leave out, by what one's own may: learning takes as long as scanning a block a hundred times."""
+
 STEP: Final = 8
 """Floats of a vector register (AVX2): a row's length is a multiple of it."""
 
@@ -112,6 +118,14 @@ def learn_basis(vectors: Vectors) -> Basis | None:
     if length > LARGEST_SHARE * dimension:
         return None
     return np.ascontiguousarray(directions[:, ::-1][:, : length - 1].T)
+
+
+def fits(basis: Basis, vectors: Vectors) -> bool:
+    """Tell whether a basis that was learned from other vectors bounds these nearly as well as one of their own."""
+    sample = vectors[:: max(1, len(vectors) // FITTED_ON)].astype(np.float64)
+    coordinates = projected(sample, basis)
+    left_out = np.einsum("ij,ij->i", sample, sample) - np.einsum("ij,ij->i", coordinates, coordinates)
+    return float(left_out.mean()) <= MOST_MORE * MOST_ADDED * _spread(sample)
 
 
 def shortened(vectors: Vectors, basis: Basis) -> Vectors:

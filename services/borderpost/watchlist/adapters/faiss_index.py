@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from borderpost.watchlist.adapters.bounded import BoundedIndex, learn_basis
+from borderpost.watchlist.adapters.bounded import Basis, BoundedIndex, fits, learn_basis
 from borderpost.watchlist.adapters.fast_scan import FastScanIndex
 from borderpost.watchlist.adapters.scan import Scores, own, straight
 from borderpost.watchlist.ports import BuildIndex, Pairs, TemplateIndex
@@ -37,18 +37,22 @@ class FaissIndex:
 def faiss_builder(*, bounded_from: int = BOUNDED_FROM, fast_scan_from: int | None = None) -> BuildIndex:
     """What makes the fastest index of a block: exact, unless fast scan is asked for from a number of templates on.
 
-    Making an index takes seconds for a million templates, and with fast scan longer: not on a search's thread.
+    Making an index takes seconds for a million templates, and with fast scan longer: not on a search's thread. The
+    basis of a block is kept for later ones, as long as it does for them: any basis is right, a good one is fast.
     """
+    kept: dict[int, Basis] = {}
 
     def build(vectors: Vectors) -> TemplateIndex:
-        exact = _exact(vectors, bounded_from)
         count, dimension = vectors.shape
+        if count < bounded_from:
+            return FaissIndex(vectors)
+        basis = kept.get(dimension)
+        if basis is None or not fits(basis, vectors):
+            basis = learn_basis(vectors)
+        if basis is not None:
+            kept[dimension] = basis
+        exact = FaissIndex(vectors) if basis is None else BoundedIndex(vectors, basis)
         fast = fast_scan_from is not None and count >= fast_scan_from and dimension >= CODED_FROM
         return FastScanIndex(exact) if fast else exact
 
     return build
-
-
-def _exact(vectors: Vectors, bounded_from: int) -> TemplateIndex:
-    basis = learn_basis(vectors) if len(vectors) >= bounded_from else None
-    return FaissIndex(vectors) if basis is None else BoundedIndex(vectors, basis)
