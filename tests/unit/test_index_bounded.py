@@ -73,8 +73,11 @@ def test_the_builder_learns_one_basis_for_blocks_that_are_alike(monkeypatch):
     build = faiss_builder(bounded_from=2_000)
     assert all(isinstance(build(flat(3_000, seed)), BoundedIndex) for seed in (1, 2, 3))
     assert len(learned) == 1
-    assert isinstance(build(unit_vectors(3_000, DIMENSION, seed=4)), FaissIndex)
+    for seed in (4, 5):
+        assert isinstance(build(unit_vectors(3_000, DIMENSION, seed)), FaissIndex)
     assert len(learned) == 2
+    assert isinstance(build(unit_vectors(6_000, DIMENSION, seed=6)), FaissIndex)
+    assert len(learned) == 3
 
 
 def test_the_builder_bounds_large_blocks_where_it_pays_and_scans_the_others_straight():

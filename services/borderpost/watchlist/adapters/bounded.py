@@ -45,7 +45,7 @@ FITTED_ON: Final = 2_000
 """Rows that tell whether a basis that was learned from another block will do."""
 
 MOST_MORE: Final = 1.25
-"""What such a basis may leave out, by what one's own may: learning takes as long as scanning a block a hundred times."""
+"""What such a basis may leave out, by what one's own may: learning takes as long as a hundred scans of a block."""
 
 STEP: Final = 8
 """Floats of a vector register (AVX2): a row's length is a multiple of it."""
