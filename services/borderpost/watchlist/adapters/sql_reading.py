@@ -96,7 +96,7 @@ class SqlReading:
             " UNION ALL SELECT entry_id FROM removed WHERE version > ? AND searched_from <= ?",
             (version,) * 4,
         )
-        rows = self._all(_ENTRIES + "e.stamp > ? AND " + SEARCHED + " ORDER BY e.place", (version,))
+        rows = self._all(_ENTRIES + "e.stamp > ? AND " + SEARCHED + " ORDER BY e.stamp, e.place", (version,))
         entries = self._entries(rows, templates=True)
         lists = self._all("SELECT * FROM lists WHERE stamp > ? ORDER BY name, list_id", (version,))
         changed = [row["list"] for row in lists]
