@@ -231,7 +231,7 @@ class House:
         known = {each.name: each.as_partner() for each in partners}
         made, received = folder / "bundles/made", folder / "bundles/received"
         self.exporting = Exporting(self.keeper, made, self.agency.signing_key, self.agency.name, known)
-        self.receiving = Receiving(received, self.agency.identity, known.values())
+        self.receiving = Receiving(received, self.agency.identity, known.values(), self.clock)
         self.taking = BundleTaking(self.importing, self.receiving, row_of)
 
     @property
@@ -291,21 +291,6 @@ def a_house(
         yield house
     finally:
         house.store.close()
-
-
-@contextmanager
-def a_quick_house(
-    build_index: BuildIndex = FaissIndex,
-    agency: Agency | None = None,
-    partners: tuple[Agency, ...] = (),
-) -> Iterator[House]:
-    """A house whose files are in memory, where the system has room there: most tests prove nothing of disks."""
-    memory = Path("/dev/shm")  # noqa: S108  # a folder of its own in it
-    with (
-        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
-        a_house(Path(folder), build_index, agency, partners) as house,
-    ):
-        yield house
 
 
 @contextmanager

@@ -496,6 +496,23 @@ def test_bundles_that_wait_have_a_limit(house: House, partner: House):
     assert written(partner, content)
 
 
+def test_a_bundle_that_nobody_took_up_in_an_hour_makes_room_for_another(house: House, partner: House):
+    list_id, _ = filled(house, 1)
+    content = read(house, made(house, list_id))
+    first = written(partner, content)
+    partner.clock.move(timedelta(minutes=30))
+    others = [written(partner, content) for _ in range(MOST_BUNDLES - 1)]
+    partner.clock.move(timedelta(minutes=30))
+    with pytest.raises(BundleTooLargeError):
+        written(partner, content)
+    partner.clock.move(timedelta(microseconds=1))
+    last = written(partner, content)
+    with pytest.raises(BundleNotFoundError):
+        partner.receiving.get(first, by(ANNA))
+    for bundle_id in (*others, last):
+        assert partner.receiving.get(bundle_id, by(ANNA)).opened.rows == 1
+
+
 def test_a_bundle_that_has_nothing_to_take_makes_room_at_once(house: House, partner: House):
     theirs = partner.new_list().list_id
     empty = read(house, made(house, house.new_list().list_id))

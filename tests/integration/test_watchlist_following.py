@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from borderpost.watchlist.errors import BundleNotFoundError, NotReadyError
 from borderpost.watchlist.exporting import KEPT
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.persons import DocumentKey
+from borderpost.watchlist.templates import Vectors
 from fakes.watchlist import (
     ANNA,
     BEN,
@@ -201,6 +203,24 @@ async def test_the_view_is_loaded_and_then_left_alone(house: House):
     async with running(tasks_of(house, keeper).load()):
         await until(lambda: keeper.is_loaded)
         assert keeper.view.lists[content.list_id].entries_searched(0) == 1
+
+
+async def test_while_the_view_is_loaded_changes_are_refused_and_wait_for_nothing(house: House):
+    listed(house, house.new_list().list_id)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(vectors: Vectors) -> FaissIndex:
+        begun.set()
+        assert go_on.wait(60)
+        return FaissIndex(vectors)
+
+    keeper = Keeper(house.store, slow, CALIBRATIONS, house.clock)
+    async with running(tasks_of(house, keeper).load()):
+        assert await asyncio.to_thread(begun.wait, 60)
+        with pytest.raises(NotReadyError), keeper.change():
+            pass
+        go_on.set()
+        await until(lambda: keeper.is_loaded)
 
 
 @pytest.mark.usefixtures("at_once")

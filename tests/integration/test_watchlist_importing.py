@@ -587,6 +587,21 @@ def test_who_approves_an_import_has_brought_none_of_its_rows(house: House):
     house.importing.approve(begun.import_id, by(BEN))
 
 
+def test_an_entry_that_was_withdrawn_or_has_ended_while_it_waited_is_not_searched(house: House):
+    list_id = house.new_list().list_id
+    given = rows_of([a_record(1), a_record(2, valid_until=NOW + timedelta(hours=1)), a_record(3)])
+    begun = staged(house, list_id, given)
+    finish(house, begun.import_id)
+    (first, *_) = listed(house, list_id)
+    house.app.withdraw_entry(first, by(ANNA))
+    house.clock.move(timedelta(hours=1))
+    house.importing.approve(begun.import_id, by(BEN))
+    assert [bool(hits(house, number)) for number in (1, 2, 3)] == [False, False, True]
+    with a_house(house.folder) as again:
+        again.clock.move(timedelta(hours=1))
+        assert [bool(hits(again, number)) for number in (1, 2, 3)] == [False, False, True]
+
+
 def test_what_is_not_there_is_not_found(house: House):
     with pytest.raises(WatchlistNotFoundError):
         begin(house, a_list().list_id, 1)

@@ -92,7 +92,7 @@ def _use_cases(settings: Settings, store: SqlStore, shared: bool) -> tuple[UseCa
     exporting = Exporting(
         keeper, folder / "made", bundles.signing_key, settings.trust_domain, bundles.partners
     )
-    receiving = Receiving(folder / "received", bundles.identity, bundles.partners.values())
+    receiving = Receiving(folder / "received", bundles.identity, bundles.partners.values(), clock)
     taking = BundleTaking(importing, receiving, row_of)
     use = UseCases(
         keeper,

@@ -106,6 +106,9 @@ class Keeper:
     @contextmanager
     def change(self) -> Iterator[Change]:
         """One change, searched from the end of the block on. Raises NotReadyError while there is no view."""
+        _ = (
+            self.view
+        )  # while it is being made, whoever waited for the lock would keep a thread from answering that
         with self._writing:
             base = self.view
             with self.store.change() as change:

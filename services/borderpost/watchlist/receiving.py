@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import pyrage
 
+from borderpost.runtime.clock import Clock
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.v1 import watchlist_pb2
 from borderpost.watchlist.bundles import BundleInvalidError, Opened, Partner, check_bundle, read_rows
@@ -22,6 +24,18 @@ MOST_BYTES: Final = 8 * 1024**3
 
 MOST_BUNDLES: Final = 4
 """Bundles that are here at once: their space on the disk has an end."""
+
+KEPT: Final = timedelta(hours=1)
+"""How long a bundle may lie after its last part was written, if another one needs its place: as long as one is kept
+that was made (`exporting.py`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Who writes a bundle, and when they last did."""
+
+    writer: Caller
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +50,15 @@ class Received:
 class Receiving:
     """The bundles that are written here, until they are imported. Safe to call from several threads at a time."""
 
-    def __init__(self, folder: Path, identity: pyrage.x25519.Identity, partners: Iterable[Partner]) -> None:
+    def __init__(
+        self, folder: Path, identity: pyrage.x25519.Identity, partners: Iterable[Partner], clock: Clock
+    ) -> None:
         """`folder` is this service's alone: what an earlier process left there is deleted."""
         self._folder = folder
         self._identity = identity
         self._partners = tuple(partners)
-        self._writers: dict[str, Caller] = {}
+        self._clock = clock
+        self._written: dict[str, _Written] = {}
         self._received: dict[str, Received] = {}
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -55,12 +72,11 @@ class Receiving:
         BundleNotFoundError (another person's).
         """
         with self._lock:
-            if bundle_id not in self._writers and len(self._writers) >= MOST_BUNDLES:
-                raise BundleTooLargeError(
-                    f"bundle: got one more than the {MOST_BUNDLES} that wait here to be imported: import those first"
-                )
-            if self._writers.setdefault(bundle_id, by).actor != by.actor:
+            if bundle_id not in self._written:
+                self._make_room()
+            elif self._written[bundle_id].writer.actor != by.actor:
                 raise no_bundle()
+            self._written[bundle_id] = _Written(by, self._clock.now())
             path = self._path(bundle_id)
             size = path.stat().st_size if path.exists() else 0
             if offset < size or bundle_id in self._received:
@@ -79,7 +95,7 @@ class Receiving:
         """Open a bundle that was written to its end. Raises BundleInvalidError, BundleNotFoundError."""
         with self._lock:
             known = self._received.get(bundle_id)
-            if bundle_id not in self._writers or self._writers[bundle_id].actor != by.actor:
+            if bundle_id not in self._written or self._written[bundle_id].writer.actor != by.actor:
                 raise no_bundle()
         if known is not None:
             return known
@@ -111,9 +127,24 @@ class Receiving:
     def drop(self, bundle_id: str) -> None:
         """Delete a bundle."""
         with self._lock:
-            self._writers.pop(bundle_id, None)
-            self._received.pop(bundle_id, None)
-            self._path(bundle_id).unlink(missing_ok=True)
+            self._forget(bundle_id)
+
+    def _make_room(self) -> None:
+        """Forget bundles that nobody took up in time. Raises BundleTooLargeError if there is no place all the same."""
+        if len(self._written) < MOST_BUNDLES:
+            return
+        oldest = self._clock.now() - KEPT
+        for bundle_id in [each for each, written in self._written.items() if written.at < oldest]:
+            self._forget(bundle_id)
+        if len(self._written) >= MOST_BUNDLES:
+            raise BundleTooLargeError(
+                f"bundle: got one more than the {MOST_BUNDLES} that wait here to be imported: import those first"
+            )
+
+    def _forget(self, bundle_id: str) -> None:
+        self._written.pop(bundle_id, None)
+        self._received.pop(bundle_id, None)
+        self._path(bundle_id).unlink(missing_ok=True)
 
     def _path(self, bundle_id: str) -> Path:
         return self._folder / f"{bundle_id}.age"
