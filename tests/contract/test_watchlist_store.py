@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 from borderpost.runtime.errors import UnavailableError
 from borderpost.v1.decisions_pb2 import Event
 from borderpost.watchlist.adapters import sql_change, sql_loading
-from borderpost.watchlist.adapters.sql_keys import EntryKeyMissingError, KeysDontFitError
+from borderpost.watchlist.adapters.sql_keys import OWN_KEY, EntryKeyMissingError, KeysDontFitError
 from borderpost.watchlist.adapters.sql_store import SqlStore, open_store
 from borderpost.watchlist.domain import (
     Alike,
@@ -734,9 +734,8 @@ def test_loading_goes_on_while_entries_are_removed(store: SqlStore, monkeypatch:
 def test_an_entry_whose_key_is_lost_is_not_passed_over(store: SqlStore) -> None:
     content = an_entry(new_list(store).list_id)
     add(store, content)
-    with store._keys.all() as keys:
-        ids = [key_id for key_id, _ in keys]
-    store._keys.destroy_many(ids[1:])
+    with store._keys._database.transaction() as connection:
+        connection.execute("DELETE FROM keys WHERE id > ?", (OWN_KEY,))
     with pytest.raises(EntryKeyMissingError, match="restore the keys"):
         load(store)
     with pytest.raises(EntryKeyMissingError), store.read() as reading:
@@ -1203,6 +1202,36 @@ def test_keys_that_a_killed_process_left_over_go_at_the_next_start(site: Site) -
     again.scrub()
     assert key_count(again) == 2
     assert len(searched(again)) == 1
+    again.close()
+
+
+def test_an_erased_entry_that_comes_back_with_a_backup_stays_erased_and_hinders_nothing(
+    tmp_path: Path,
+) -> None:
+    site = Site(tmp_path)
+    store = site.open()
+    watchlist = new_list(store)
+    erased, kept = a_full_entry(watchlist.list_id), an_entry(watchlist.list_id)
+    add(store, erased, kept)
+    store.scrub()
+    backup = (tmp_path / "watchlist.sqlite").read_bytes()
+    with a_bumped_change(store, watchlist) as change:
+        change.remove((erased.entry_id,))
+    store.scrub()
+    store.close()
+    (tmp_path / "watchlist.sqlite").write_bytes(backup)
+    again = site.open()
+    assert set(searched(again)) == {kept.entry_id}
+    with again.read() as reading:
+        assert reading.entry(erased.entry_id) is None
+        assert len(reading.entries(watchlist.list_id, 0, 9)) == 1
+        assert reading.summaries(NOW)[0].active_entries == 2  # its row is there
+    again.scrub()
+    with again.read() as reading:
+        assert reading.summaries(NOW)[0].active_entries == 1
+    late = an_entry(watchlist.list_id)
+    add(again, late)
+    assert set(searched(again)) == {kept.entry_id, late.entry_id}
     again.close()
 
 

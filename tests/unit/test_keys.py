@@ -61,6 +61,15 @@ def test_a_destroyed_key_is_in_no_file(keys: SqlKeyStore, tmp_path: Path) -> Non
     assert not any(key in file.read_bytes() for file in files)
 
 
+def test_a_destroyed_key_is_told_from_a_lost_one_and_can_be_put_anew(keys: SqlKeyStore) -> None:
+    keys.put_many(KEYS)
+    keys.destroy_many(["003", "none"])
+    assert keys.destroyed(["001", "003", "none"]) == {"003"}
+    keys.put("003", b"n" * 32)
+    assert keys.destroyed(["003"]) == set()
+    assert keys.get("003") == b"n" * 32
+
+
 def test_destruction_that_a_reader_keeps_from_its_end_says_so_and_ends_the_next_time(
     keys: SqlKeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

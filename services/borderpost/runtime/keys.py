@@ -3,6 +3,7 @@
 Keys are stored as they are: who reads this database and the other one reads everything. Wrapping them by a
 key-encryption key belongs here, where they are put and got, and nowhere else.
 
+Of a destroyed key its id is kept, so that what was encrypted and comes back with a backup is known to be erased.
 In SQLite a destroyed key is overwritten. PostgreSQL keeps what was deleted in its pages and its write-ahead log until
 they are used again: there the key database has to lie on storage that is itself erased or encrypted, without archived
 logs and with backups that are kept for less time than a destroyed key may live on.
@@ -48,6 +49,10 @@ class KeyStore(Protocol):
         """Destroy keys for good; nothing happens for those that there are not. UnavailableError: call again."""
         ...
 
+    def destroyed(self, key_ids: Sequence[str]) -> set[str]:
+        """Which of these keys were destroyed, and not lost."""
+        ...
+
 
 class SqlKeyStore:
     """A `KeyStore` in a database that was opened with `KEY_MIGRATIONS`."""
@@ -76,7 +81,7 @@ class SqlKeyStore:
         found: dict[str, bytes] = {}
         with explained("key store"), self._database.read() as connection:
             for some in chunks(key_ids):
-                query = f"SELECT id, key FROM keys WHERE id IN ({placeholders(some)})"  # noqa: S608
+                query = f"SELECT id, key FROM keys WHERE length(key) > 0 AND id IN ({placeholders(some)})"  # noqa: S608
                 found.update((row["id"], bytes(row["key"])) for row in connection.execute(query, some))
         return found
 
@@ -86,30 +91,40 @@ class SqlKeyStore:
         with explained("key store"), self._database.snapshot() as snapshot:
             # A snapshot begins with its first statement.
             snapshot.execute("SELECT 1 FROM keys LIMIT 1").fetchone()
-            yield ((key_id, key) for key_id, key in snapshot.stream("SELECT id, key FROM keys ORDER BY id"))
+            rows = snapshot.stream("SELECT id, key FROM keys ORDER BY id")
+            yield ((key_id, key) for key_id, key in rows if key)
 
     def destroy(self, key_id: str) -> None:
         """Destroy a key for good; nothing happens if there is none. UnavailableError: call again."""
         self.destroy_many((key_id,))
 
     def destroy_many(self, key_ids: Sequence[str]) -> None:
-        """Destroy keys for good; nothing happens for those that there are not.
+        """Destroy keys for good; nothing happens for those that there are not. That they were destroyed is kept.
 
-        UnavailableError: they are deleted, and copies may be left in the write-ahead log: call again.
+        UnavailableError: they are gone, and copies may be left in the write-ahead log: call again.
         """
         with explained("key store"):
             with self._database.transaction() as connection:
                 for some in chunks(key_ids):
                     connection.execute(
-                        f"DELETE FROM keys WHERE id IN ({placeholders(some)})",  # noqa: S608
-                        some,
+                        f"UPDATE keys SET key = ? WHERE id IN ({placeholders(some)})",  # noqa: S608
+                        (b"", *some),
                     )
-            # SQLite overwrites what it deletes (secure_delete); the write-ahead log has to be emptied.
+            # SQLite overwrites what it replaces (secure_delete); the write-ahead log has to be emptied.
             emptied = self._database.truncate_wal()
         if not emptied:
             raise UnavailableError(
                 "key store: readers keep its write-ahead log from being emptied: try again"
             )
+
+    def destroyed(self, key_ids: Sequence[str]) -> set[str]:
+        """Which of these keys were destroyed, and not lost."""
+        found: set[str] = set()
+        with explained("key store"), self._database.read() as connection:
+            for some in chunks(key_ids):
+                query = f"SELECT id FROM keys WHERE length(key) = 0 AND id IN ({placeholders(some)})"  # noqa: S608
+                found.update(row["id"] for row in connection.execute(query, some))
+        return found
 
     def close(self) -> None:
         """Close the database."""

@@ -153,7 +153,7 @@ class SqlChange(SqlReading):
 
     def remove(self, entry_ids: Sequence[str]) -> None:
         """Delete entries with all that belongs to them; their keys are destroyed once the change is committed."""
-        self._remove([row["place"] for row in self._within(_PLACES, entry_ids)])
+        self.remove_places([row["place"] for row in self._within(_PLACES, entry_ids)])
 
     def put_measured(self, measured: Measured) -> None:
         """Keep what was measured of a list and model in the place of what was before."""
@@ -240,7 +240,7 @@ class SqlChange(SqlReading):
         """Delete the rows of an import; entries that it brought and that were approved stay, others go."""
         number = self._numbers.of_import(import_id)
         self._connection.execute("DELETE FROM staged_rows WHERE import = ?", (number,))
-        self._remove(
+        self.remove_places(
             [row["place"] for row in self._all("SELECT place FROM entries WHERE pending = ?", (number,))]
         )
 
@@ -324,7 +324,8 @@ class SqlChange(SqlReading):
             digest,
         )
 
-    def _remove(self, places: Sequence[int]) -> None:
+    def remove_places(self, places: Sequence[int]) -> None:
+        """As `remove`, of the entries at these places."""
         for some in chunks(places):
             inside = placeholders(some)
             self._changed_sources("pending IS NULL AND place", some)

@@ -122,14 +122,23 @@ def open_store_key(connection: Connection, keys: KeyStore) -> StoreKey:
     return StoreKey(secret)
 
 
-def stray_keys(places: Iterator[int], keys: Iterator[tuple[str, bytes]]) -> Iterator[str]:
-    """The ids of keys of no place; both in rising order."""
+def unpaired(places: Iterator[int], keys: Iterator[tuple[str, bytes]]) -> tuple[list[str], list[int]]:
+    """The ids of keys of no place, and the places without a key; both come in rising order."""
+    stray: list[str] = []
+    keyless: list[int] = []
     place = next(places, None)
     for each, _ in keys:
         while place is not None and place < int(each):
+            keyless.append(place)
             place = next(places, None)
-        if each != OWN_KEY and place != int(each):
-            yield each
+        if place == int(each):
+            place = next(places, None)
+        elif each != OWN_KEY:
+            stray.append(each)
+    if place is not None:
+        keyless.append(place)
+    keyless.extend(places)
+    return stray, keyless
 
 
 def _first_secret(keys: KeyStore) -> bytes:

@@ -21,7 +21,7 @@ from borderpost.watchlist.adapters.sql_keys import (
     KeysDontFitError,
     key_id,
     open_store_key,
-    stray_keys,
+    unpaired,
 )
 from borderpost.watchlist.adapters.sql_loading import Loading
 from borderpost.watchlist.adapters.sql_reading import SqlReading
@@ -56,8 +56,7 @@ class SqlStore:
         """
         try:
             with explained(WHAT), self.database.transaction() as connection:
-                entry_keys = EntryKeys(self._keys, _raise_missing)
-                change = SqlChange(connection, entry_keys, self._own, self.database.announce)
+                change = self._change(connection)
                 yield change
                 change.finish()
         except BaseException:
@@ -117,6 +116,10 @@ class SqlStore:
         self.database.close()
         self._keys.close()
 
+    def _change(self, connection: Connection) -> SqlChange:
+        entry_keys = EntryKeys(self._keys, self._check_gone)
+        return SqlChange(connection, entry_keys, self._own, self.database.announce)
+
     def _blocks(self, loading: Loading, opened: ExitStack) -> Iterator[EntryBlock]:
         with opened, self._keys.all() as keys:
             yield from loading.blocks(keys)
@@ -135,23 +138,37 @@ class SqlStore:
             _log.warning("keys_of_removed_entries_still_there", reason=error.reason, message=error.message)
 
     def _destroy_left_over(self) -> None:
-        """Destroy the keys of changes that never were committed: while there is no change, or they would be its."""
+        """Destroy the keys of changes that never were committed, and entries that came back with a backup.
+
+        While there is no change, or they would be its.
+        """
         with explained(WHAT), self.database.transaction() as connection:
-            _lock(connection)
+            change = self._change(connection)
             places = connection.execute("SELECT place FROM entries ORDER BY place")
             with self._keys.all() as keys:
-                stray = list(stray_keys((row["place"] for row in places), keys))
+                stray, keyless = unpaired((row["place"] for row in places), keys)
             if stray:
                 self._keys.destroy_many(stray)
+            change.remove_places(self._erased(keyless))
+            change.finish()
         self._left_over = False
 
+    def _erased(self, places: Sequence[int]) -> list[int]:
+        """Which of these places' keys were destroyed."""
+        destroyed = self._keys.destroyed([key_id(place) for place in places])
+        return [place for place in places if key_id(place) in destroyed]
+
     def _check_gone(self, places: Sequence[int]) -> None:
-        """Raise EntryKeyMissingError if one of these entries is still there, in the newest state."""
+        """Raise EntryKeyMissingError if one of these entries is there in the newest state, and was not erased."""
+        lost = set(places) - set(self._erased(places))
         with self.database.snapshot() as snapshot:
-            for some in chunks(places):
+            for some in chunks(sorted(lost)):
                 query = f"SELECT place FROM entries WHERE place IN ({placeholders(some)}) LIMIT 1"  # noqa: S608
                 if snapshot.execute(query, some).fetchone() is not None:
-                    _raise_missing(some)
+                    raise EntryKeyMissingError(
+                        f"key store: got no key for {len(lost)} entries or more of the database, want one for each: "
+                        "restore the keys"
+                    )
 
 
 def open_store(state_dir: Path, database: str, key_dir: Path | None, key_database: str) -> SqlStore:
@@ -200,12 +217,6 @@ def _open_postgres(conninfo: str, migrations: Sequence[str], name: str) -> SqlDa
             "watchlist.key_database: got the database that the keys open, want another: backups would hold both"
         )
     return database
-
-
-def _raise_missing(places: Sequence[int]) -> None:
-    raise EntryKeyMissingError(
-        f"key store: got no key for {len(places)} entries or more of the database, want one for each: restore the keys"
-    )
 
 
 def _lock(connection: Connection) -> None:
