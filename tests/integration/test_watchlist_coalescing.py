@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from borderpost.runtime.errors import OverloadedError
 from borderpost.runtime.pool import WorkPool
-from borderpost.watchlist.coalescing import MOST, Coalescer
+from borderpost.watchlist.coalescing import MOST, MOST_WAITING, Coalescer
 from borderpost.watchlist.domain import SearchQuery
 from borderpost.watchlist.persons import DocumentKey, PersonName
 from fakes.watchlist import OTHER_MODEL, House, a_quick_house, a_template, an_entry, near
@@ -105,6 +106,20 @@ async def test_a_caller_that_goes_away_while_it_is_answered_does_not_stop_the_ne
     first.cancel()
     answering.open.set()
     assert await second == 2
+
+
+async def test_more_than_may_wait_are_refused_at_once_and_those_who_wait_are_answered(pool: WorkPool):
+    answering = Answering()
+    coalescer = Coalescer(answering, pool)
+    first = await answering.held_up(coalescer, 0)
+    waiting = [asyncio.ensure_future(coalescer.ask(question)) for question in range(MOST_WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(OverloadedError) as refused:
+        await coalescer.ask(1)
+    assert int(refused.value.details["retry_after_ms"]) > 0
+    answering.open.set()
+    assert await asyncio.gather(first, *waiting) == [0, *(2 * question for question in range(MOST_WAITING))]
+    assert await coalescer.ask(1) == 2
 
 
 def queries() -> list[SearchQuery]:

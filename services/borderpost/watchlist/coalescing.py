@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
+from borderpost.runtime.errors import OverloadedError
 from borderpost.runtime.pool import WorkPool
 
 Question = TypeVar("Question")
@@ -18,6 +19,11 @@ Answer = TypeVar("Answer")
 
 MOST: Final = 32
 """Questions of one group: more gain little, and wait for one another."""
+
+
+MOST_WAITING: Final = 8 * MOST
+"""Questions that may wait: at most so many groups are answered before the last of them. More are refused at once, as
+`WorkPool` does with other calls."""
 
 
 class Coalescer(Generic[Question, Answer]):
@@ -30,7 +36,14 @@ class Coalescer(Generic[Question, Answer]):
         self._draining: asyncio.Task[None] | None = None
 
     async def ask(self, question: Question) -> Answer:
-        """The answer. Raises what the function raises; of a group that failed every question is then asked alone."""
+        """The answer. Raises OverloadedError if too many wait.
+
+        Raises what the function raises, too; of a group that failed every question is then asked alone.
+        """
+        if len(self._waiting) >= MOST_WAITING:
+            raise OverloadedError(
+                "too many searches at once: try again later", retry_after_ms=str(self._pool.retry_after_ms())
+            )
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
         if self._draining is None:
