@@ -205,7 +205,10 @@ class Agency:
 
 
 class House:
-    """The watchlist service without its wire, over database files. `partners` are other houses' agencies."""
+    """The watchlist service without its wire, over database files. `partners` are other houses' agencies.
+
+    `database`: that of a PostgreSQL server (`fakes.postgres`), in the place of a file.
+    """
 
     def __init__(
         self,
@@ -213,11 +216,12 @@ class House:
         build_index: BuildIndex = FaissIndex,
         agency: Agency | None = None,
         partners: tuple[Agency, ...] = (),
+        database: str = "",
     ) -> None:
         self.folder = folder
         self.clock = StillClock()
         self.agency = agency or Agency()
-        self.store = open_store(folder, "", None, "")
+        self.store = open_store(folder, database, None, "")
         self.database = self.store.database
         self.keeper = Keeper(self.store, build_index, CALIBRATIONS, self.clock)
         self.keeper.check_models()
@@ -285,8 +289,9 @@ def a_house(
     build_index: BuildIndex = FaissIndex,
     agency: Agency | None = None,
     partners: tuple[Agency, ...] = (),
+    database: str = "",
 ) -> Iterator[House]:
-    house = House(folder, build_index, agency, partners)
+    house = House(folder, build_index, agency, partners, database)
     try:
         yield house
     finally:
@@ -298,12 +303,13 @@ def a_quick_house(
     build_index: BuildIndex = FaissIndex,
     agency: Agency | None = None,
     partners: tuple[Agency, ...] = (),
+    database: str = "",
 ) -> Iterator[House]:
     """A house whose files are in memory, where the system has room there: most tests prove nothing of disks."""
     memory = Path("/dev/shm")  # noqa: S108  # a folder of its own in it
     with (
         tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
-        a_house(Path(folder), build_index, agency, partners) as house,
+        a_house(Path(folder), build_index, agency, partners, database) as house,
     ):
         yield house
 

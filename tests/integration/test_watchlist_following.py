@@ -23,6 +23,7 @@ from borderpost.watchlist.exporting import KEPT
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.persons import DocumentKey
 from borderpost.watchlist.templates import Vectors
+from fakes.postgres import shared_postgres
 from fakes.watchlist import (
     ANNA,
     BEN,
@@ -46,16 +47,22 @@ DOCUMENT = DocumentKey("P", "UTO", "L898902C3")
 ASK = SearchQuery((a_template(1),), DOCUMENT)
 
 
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def database(request: pytest.FixtureRequest) -> str:
+    """Where lists and entries are kept: empty for a file."""
+    return "" if request.param == "SQLite" else shared_postgres().new_database()
+
+
 @pytest.fixture
-def house() -> Iterator[House]:
-    with a_quick_house(partners=(PARTNER,)) as house:
+def house(database: str) -> Iterator[House]:
+    with a_quick_house(partners=(PARTNER,), database=database) as house:
         yield house
 
 
 @pytest.fixture
-def other(house: House) -> Iterator[House]:
+def other(house: House, database: str) -> Iterator[House]:
     """Stands for another process on the same database."""
-    with a_house(house.folder) as other:
+    with a_house(house.folder, database=database) as other:
         yield other
 
 
