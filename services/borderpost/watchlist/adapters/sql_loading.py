@@ -54,7 +54,7 @@ class _Faces:
     def __init__(self, model: Model) -> None:
         self._row_bytes = model.dimension * FLOAT_BYTES
         self._values = np.empty(BLOCK_ENTRIES * self._row_bytes, dtype=np.uint8)
-        self._view = memoryview(self._values)
+        self._view = self._values.data
         self._end = 0
         self._entry_of: list[int] = []
         self._counts: list[int] = []
@@ -64,7 +64,7 @@ class _Faces:
         end = self._end + len(values)
         if end > len(self._view):
             self._values = np.concatenate([self._values, np.empty_like(self._values)])
-            self._view = memoryview(self._values)
+            self._view = self._values.data
         self._view[self._end : end] = values
         self._end = end
         self._entry_of.append(entry)

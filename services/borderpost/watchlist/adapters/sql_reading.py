@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -363,7 +363,7 @@ class SqlReading:
     def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         return self._connection.execute(sql, parameters).fetchall()
 
-    def _within(self, sql: str, values: Sequence[object]) -> Iterable[Any]:
+    def _within(self, sql: str, values: Sequence[object]) -> list[Any]:
         """The rows of a query with an `IN ({})`, for any number of values."""
         return [row for some in chunks(values) for row in self._all(sql.format(placeholders(some)), some)]
 
