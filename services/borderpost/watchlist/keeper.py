@@ -89,14 +89,8 @@ class Keeper:
     @property
     def view(self) -> View:
         """The newest view. Raises NotReadyError while there is none."""
-        view = self._view
-        if view is NO_VIEW:
-            done, of = self._loaded_share
-            raise NotReadyError(
-                f"watchlist: the index is being built, {done} of {of} entries are loaded: try again in some seconds",
-                retry_after_ms="2000",
-            )
-        return view
+        self._check_loaded()
+        return self._view
 
     @property
     def as_of(self) -> datetime:
@@ -106,9 +100,7 @@ class Keeper:
     @contextmanager
     def change(self) -> Iterator[Change]:
         """One change, searched from the end of the block on. Raises NotReadyError while there is no view."""
-        _ = (
-            self.view
-        )  # while it is being made, whoever waited for the lock would keep a thread from answering that
+        self._check_loaded()  # before the lock: who makes the view holds it for as long as that takes
         with self._writing:
             base = self.view
             with self.store.change() as change:
@@ -157,6 +149,14 @@ class Keeper:
                         self._view = self._view.with_list(replace(now, blocks=blocks))
                 return True
         return False
+
+    def _check_loaded(self) -> None:
+        if not self.is_loaded:
+            done, of = self._loaded_share
+            raise NotReadyError(
+                f"watchlist: the index is being built, {done} of {of} entries are loaded: try again in some seconds",
+                retry_after_ms="2000",
+            )
 
     def _load(self) -> View:
         def progress(done: int, of: int) -> None:
