@@ -339,8 +339,11 @@ def test_nothing_that_is_said_of_a_person_is_ever_in_clear_and_a_removed_entry_l
     for content in gone:
         place, body = sealed[content.entry_id]
         assert body[:64] in files(house)
-        assert key_of(house, place) is not None
+        key = key_of(house, place)
+        assert key is not None
+        assert key in files(house)
         house.app.remove_entry(content.entry_id, by(ANNA))
+        assert key not in files(house)
         assert not is_kept(house, content)
         assert body[:64] not in files(house)
         assert body[-64:] not in files(house)
@@ -405,11 +408,11 @@ def is_kept(house: House, content: EntryContent) -> bool:
 
 
 def key_of(house: House, place: int) -> bytes | None:
-    """The key of the entry at a place, as the file of keys has it."""
+    """The key of the entry at a place, as the file of keys has it; of a destroyed one only its id is kept."""
     with sqlite3.connect(house.folder / "keys/watchlist/keys.sqlite") as keys:
         row = keys.execute("SELECT key FROM keys WHERE id = ?", (key_id(place),)).fetchone()
     keys.close()
-    return None if row is None else bytes(row[0])
+    return None if row is None or not row[0] else bytes(row[0])
 
 
 def kill_between_commit_and_end(house: House, entry_id: str) -> None:
