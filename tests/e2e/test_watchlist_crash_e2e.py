@@ -349,5 +349,10 @@ def test_after_a_kill_the_index_equals_the_database_and_nothing_acknowledged_is_
         assert keys == places
     assert sum(client.changes for client in clients) > moments
     assert doubts > 0  # the kills were felt
+    log = stack.log_file("watchlist").read_text()
+    assert log.count("loaded") >= moments
+    assert not [
+        line for line in log.splitlines() if "unforeseen_error" in line or "background_failed" in line
+    ]
     for client in clients:
         client.desk.close()
