@@ -226,6 +226,7 @@ class House:
         self.keeper = Keeper(self.store, build_index, CALIBRATIONS, self.clock)
         self.keeper.check_models()
         self.keeper.load()
+        self.keeper.clean()
         self.meaning = Meaning(CALIBRATIONS, load_name_calibration())
         self.pairs = PairSeal(self.store.secret("pairs"))
         self.app = Watchlists(self.keeper, self.meaning, self.pairs.seal)

@@ -50,6 +50,7 @@ class Background:
         if not self._keeper.is_loaded:
             await asyncio.to_thread(self._keeper.load)
             _log.info("loaded", version=self._keeper.view.version)
+        await asyncio.to_thread(self._keeper.clean)
         await asyncio.Event().wait()
 
     async def follow(self) -> None:

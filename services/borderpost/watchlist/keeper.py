@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -20,13 +22,16 @@ import structlog
 
 from borderpost.runtime.calibration import Calibration, CalibrationError
 from borderpost.runtime.clock import Clock
-from borderpost.watchlist.domain import ListState
+from borderpost.watchlist.domain import EntryBlock, ListState
 from borderpost.watchlist.errors import NotReadyError, VersionNotReachedError
 from borderpost.watchlist.merge import merge, replaced, to_merge
 from borderpost.watchlist.ports import BuildIndex, Change, Reading, Store
-from borderpost.watchlist.view import BlockView, View, advance, list_view, make_block, whole
+from borderpost.watchlist.view import Block, BlockView, View, advance, list_view, make_block, whole
 
 NO_VIEW: Final = View(-1, {})
+
+MOST_WAITING: Final = 2
+"""Blocks that are loaded and wait for their indexes: some hundred MB each."""
 
 _log = structlog.get_logger(__name__)
 
@@ -76,10 +81,12 @@ class Keeper:
 
     def load(self) -> None:
         """Make the view from the store. Raises UnavailableError."""
-        with self._writing:
-            self.store.scrub()  # an earlier process may have been killed between a removal and its end
-            with _uncollected():
-                self._view = self._load()
+        with self._writing, _uncollected():
+            self._view = self._load()
+
+    def clean(self) -> None:
+        """Finish what an earlier process was killed in: removals whose keys or rows are still there."""
+        self.store.scrub()
 
     @property
     def is_loaded(self) -> bool:
@@ -165,13 +172,24 @@ class Keeper:
 
         stored = self.store.load(progress)
         blocks: dict[str, list[BlockView]] = {state.watchlist.list_id: [] for state in stored.lists}
-        for entries in stored.blocks:
-            blocks[entries.list_id].append(whole(make_block(entries, self._build)))
+        for block in self._made(stored.blocks):
+            blocks[block.entries.list_id].append(whole(block))
         lists: dict[str, ListState] = {state.watchlist.list_id: state for state in stored.lists}
         return View(
             stored.version,
             {list_id: list_view(state, tuple(blocks[list_id]), stored) for list_id, state in lists.items()},
         )
+
+    def _made(self, blocks: Iterator[EntryBlock]) -> Iterator[Block]:
+        """Blocks with their indexes: one is made while the next is read and decrypted."""
+        with ThreadPoolExecutor(1, thread_name_prefix="index") as thread:
+            making: deque[Future[Block]] = deque()
+            for entries in blocks:
+                making.append(thread.submit(make_block, entries, self._build))
+                while len(making) > MOST_WAITING:
+                    yield making.popleft().result()
+            while making:
+                yield making.popleft().result()
 
     def _advanced(self, base: View, reading: Reading) -> tuple[View | None, frozenset[str]]:
         """The view of what is read, and the lists from which entries went since `base`.
