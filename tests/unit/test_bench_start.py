@@ -14,7 +14,7 @@ def test_it_tells_what_it_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*arguments, "--json"]) == 0
     measured = json.loads(capsys.readouterr().out)
     assert (measured["entries"], measured["dimension"], measured["named"]) == (7, 4, True)
-    assert measured["ratio"] == measured["loading"] / measured["faiss_reading"]
+    assert measured["ratio"] == measured["ready"] / measured["faiss_reading"]
     assert main(arguments) == 0
     assert capsys.readouterr().out.splitlines()[2].startswith("| 7 | 4 | yes | SQLite |")
 

@@ -168,21 +168,37 @@ def _measured(options: argparse.Namespace) -> Iterator[tuple[str, Row]]:
 def make_block(spread: Spread, count: int) -> Block:
     """Templates and probes that are spread so, always the same."""
     rng = np.random.default_rng(SEED)
-    directions = np.linalg.qr(rng.standard_normal((spread.dimension, len(spread.variances) + 1)))[0].T
-    scaled = np.sqrt(spread.variances * (1 - spread.mean_length**2) / spread.variances.sum())
-    wide = (scaled[:, np.newaxis] * directions[1:]).astype(np.float32)
-    mean = (spread.mean_length * directions[0]).astype(np.float32)
+    wide, mean = _shape(spread, rng)
     vectors = np.empty((count, spread.dimension), dtype=np.float32)
     for start in range(0, count, MADE_AT_ONCE):
         piece = vectors[start : start + MADE_AT_ONCE]
-        piece[:] = rng.standard_normal((len(piece), len(wide)), dtype=np.float32) @ wide + mean
-        piece /= np.linalg.norm(piece, axis=1, keepdims=True)
+        piece[:] = _some(len(piece), wide, mean, rng)
     strangers = min(STRANGERS, count // 2)
     score = float((vectors[:strangers] @ vectors[-strangers:].T).max())
     made_of = rng.choice(count, min(RECALL_PROBES, count), replace=False)
     return Block(
         vectors, _turned(vectors[made_of], score + WAY_TO_ONE * (1 - score), mean), made_of, mean, score
     )
+
+
+def spread_vectors(spread: Spread, count: int, at_once: int) -> Iterator[Vectors]:
+    """Templates that are spread so, some at a time, the same at every call."""
+    rng = np.random.default_rng(SEED)
+    wide, mean = _shape(spread, rng)
+    for start in range(0, count, at_once):
+        yield _some(min(at_once, count - start), wide, mean, rng)
+
+
+def _shape(spread: Spread, rng: np.random.Generator) -> tuple[Vectors, Vectors]:
+    directions = np.linalg.qr(rng.standard_normal((spread.dimension, len(spread.variances) + 1)))[0].T
+    scaled = np.sqrt(spread.variances * (1 - spread.mean_length**2) / spread.variances.sum())
+    wide = (scaled[:, np.newaxis] * directions[1:]).astype(np.float32)
+    return wide, (spread.mean_length * directions[0]).astype(np.float32)
+
+
+def _some(count: int, wide: Vectors, mean: Vectors, rng: np.random.Generator) -> Vectors:
+    some = rng.standard_normal((count, len(wide)), dtype=np.float32) @ wide + mean
+    return np.asarray(some / np.linalg.norm(some, axis=1, keepdims=True), dtype=np.float32)
 
 
 def _turned(rows: Vectors, cosine: float, mean: Vectors) -> Vectors:
