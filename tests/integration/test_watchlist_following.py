@@ -183,7 +183,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def tasks_of(house: House, keeper: Keeper | None = None) -> Background:
     own = keeper or house.keeper
-    return Background(own, house.app, house.measuring, house.exporting, by(ANNA))
+    return Background(own, house.app, house.measuring, house.suppressing, house.exporting, by(ANNA))
 
 
 @asynccontextmanager

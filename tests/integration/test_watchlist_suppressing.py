@@ -13,6 +13,7 @@ from borderpost.runtime.clock import new_id
 from borderpost.watchlist.domain import (
     Candidate,
     EntryContent,
+    Import,
     MatchKind,
     SearchQuery,
     Suppression,
@@ -348,3 +349,45 @@ def test_scopes_limit_suppressing_to_the_lists_that_they_name(house: House):
         with pytest.raises(ListNotPermittedError):
             act()
     assert len(house.bodies("watchlist_suppression_changed")) == 1
+
+
+def imported(house: House, list_id: str, content: EntryContent) -> str:
+    """The id of the entry that an import of one record made."""
+    asked = Import(new_id(), list_id, "Interpol", b"s" * 32, False, 1, ANNA)
+    begun = house.importing.begin(asked, by(ANNA))
+    house.importing.stage(begun.import_id, [(1, "record 1", content)], by(ANNA))
+    house.importing.finish(begun.import_id, by(ANNA), skip_errors=False, dry_run=False)
+    house.importing.approve(begun.import_id, by(DORA))
+    return house.app.list_entries(list_id, 0, 1, by(ANNA)).entries[0].content.entry_id
+
+
+def test_an_import_that_changes_an_entry_but_not_its_face_leaves_its_suppression_in_force(house: House):
+    list_id = house.new_list().list_id
+    record = an_entry("", entry_id="", templates=(a_template(1),), names=(NAME,), birth_date=BORN)
+    first = imported(house, list_id, record)
+    kept = suppressed(house)
+    second = imported(house, list_id, replace(record, source_reference="case 4712"))
+    assert second != first
+    assert marks(search(house)) == {MatchKind.FACE: True, MatchKind.NAME: True}
+    ((listed_now,), _) = house.suppressing.listed(list_id, second, None, 10, by(CARL))
+    assert listed_now == replace(kept, entry_id=second)
+    assert house.bodies("watchlist_suppression_changed")[-1].what == "MOVED"
+    imported(house, list_id, replace(record, templates=(near(a_template(1), 0.99, seed=9),)))
+    assert marks(search(house)) == {MatchKind.FACE: False, MatchKind.NAME: False}
+
+
+def test_the_holders_face_is_kept_no_longer_than_the_suppression_is_in_force(house: House):
+    listed(house)
+    revoked = suppressed(house)
+    house.suppressing.revoke(revoked.suppression_id, by(CARL))
+    expired = suppressed(house)
+    assert house.suppressing.end_expired(by(ANNA)) == 0
+    house.clock.move(timedelta(days=30))
+    assert house.suppressing.end_expired(by(ANNA)) == 1
+    assert house.suppressing.end_expired(by(ANNA)) == 0
+    with house.store.read() as reading:
+        for suppression_id in (revoked.suppression_id, expired.suppression_id):
+            kept = reading.suppression(suppression_id)
+            assert kept is not None
+            assert kept.holder == ()
+    assert [body.what for body in house.bodies("watchlist_suppression_changed")][-1] == "ENDED"

@@ -830,7 +830,7 @@ Global___WatchlistSearched: _TypeAlias = WatchlistSearched  # noqa: Y015
 
 @_typing.final
 class WatchlistSuppressionChanged(_message.Message):
-    """A suppression was proposed, confirmed or revoked."""
+    """A suppression was changed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -848,7 +848,9 @@ class WatchlistSuppressionChanged(_message.Message):
     version: _builtins.int
     """The list's version after it."""
     what: _builtins.str
-    """What: "PROPOSED", "CONFIRMED" or "REVOKED"."""
+    """What: "PROPOSED", "CONFIRMED", "REVOKED", "ENDED" (its time is over, and the holder's face is deleted) or "MOVED" (an
+    import put this entry, with the same templates, in the place of the one that it was about).
+    """
     def __init__(
         self,
         *,

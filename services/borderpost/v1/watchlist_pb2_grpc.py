@@ -382,7 +382,7 @@ class WatchlistServiceServicer:
         """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
 
         INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
-        IMPORT_EXISTS (same id, other content).
+        IMPORT_EXISTS (same id, other content or another person).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -392,7 +392,8 @@ class WatchlistServiceServicer:
         """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
         taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
 
-        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
+        INVALID_ARGUMENT: INVALID_REQUEST (a row number above the import's `rows`, too). PERMISSION_DENIED: NOT_PERMITTED
+        (another person's import). NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -471,7 +472,7 @@ class WatchlistServiceServicer:
 
     def WriteBundle(self, request, context):
         """Writes the next part of a bundle that is to be imported. An offset that is behind what is there is answered with
-        what is there, so that a broken upload goes on.
+        what is there, so that a broken upload goes on; one that nobody goes on with for an hour makes room for others.
 
         INVALID_ARGUMENT: INVALID_REQUEST, BUNDLE_INVALID (with `last`: not encrypted to this installation, not signed by
         a partner that the settings name, damaged or cut short). RESOURCE_EXHAUSTED: BUNDLE_TOO_LARGE.

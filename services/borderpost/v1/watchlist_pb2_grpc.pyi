@@ -150,13 +150,14 @@ class WatchlistServiceStub:
     """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
 
     INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
-    IMPORT_EXISTS (same id, other content).
+    IMPORT_EXISTS (same id, other content or another person).
     """
     StageRows: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.StageRowsRequest, _watchlist_pb2.StageRowsResponse]
     """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
     taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
 
-    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
+    INVALID_ARGUMENT: INVALID_REQUEST (a row number above the import's `rows`, too). PERMISSION_DENIED: NOT_PERMITTED
+    (another person's import). NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
     """
     FinishImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.FinishImportRequest, _watchlist_pb2.FinishImportResponse]
     """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
@@ -203,7 +204,7 @@ class WatchlistServiceStub:
     """
     WriteBundle: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.WriteBundleRequest, _watchlist_pb2.WriteBundleResponse]
     """Writes the next part of a bundle that is to be imported. An offset that is behind what is there is answered with
-    what is there, so that a broken upload goes on.
+    what is there, so that a broken upload goes on; one that nobody goes on with for an hour makes room for others.
 
     INVALID_ARGUMENT: INVALID_REQUEST, BUNDLE_INVALID (with `last`: not encrypted to this installation, not signed by
     a partner that the settings name, damaged or cut short). RESOURCE_EXHAUSTED: BUNDLE_TOO_LARGE.
@@ -331,13 +332,14 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
 
     INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
-    IMPORT_EXISTS (same id, other content).
+    IMPORT_EXISTS (same id, other content or another person).
     """
     StageRows: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.StageRowsRequest, _watchlist_pb2.StageRowsResponse]  # type: ignore[assignment]
     """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
     taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
 
-    INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
+    INVALID_ARGUMENT: INVALID_REQUEST (a row number above the import's `rows`, too). PERMISSION_DENIED: NOT_PERMITTED
+    (another person's import). NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
     """
     FinishImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.FinishImportRequest, _watchlist_pb2.FinishImportResponse]  # type: ignore[assignment]
     """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
@@ -384,7 +386,7 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """
     WriteBundle: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.WriteBundleRequest, _watchlist_pb2.WriteBundleResponse]  # type: ignore[assignment]
     """Writes the next part of a bundle that is to be imported. An offset that is behind what is there is answered with
-    what is there, so that a broken upload goes on.
+    what is there, so that a broken upload goes on; one that nobody goes on with for an hour makes room for others.
 
     INVALID_ARGUMENT: INVALID_REQUEST, BUNDLE_INVALID (with `last`: not encrypted to this installation, not signed by
     a partner that the settings name, damaged or cut short). RESOURCE_EXHAUSTED: BUNDLE_TOO_LARGE.
@@ -629,7 +631,7 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
 
         INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
-        IMPORT_EXISTS (same id, other content).
+        IMPORT_EXISTS (same id, other content or another person).
         """
 
     @_abc_1.abstractmethod
@@ -641,7 +643,8 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes rows of an import. A row that can't be used is reported and doesn't stop the others; a row number that was
         taken before is not taken again, so a call can be repeated. Nothing of it is searched, nor seen in the list.
 
-        INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
+        INVALID_ARGUMENT: INVALID_REQUEST (a row number above the import's `rows`, too). PERMISSION_DENIED: NOT_PERMITTED
+        (another person's import). NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_CLOSED, IMPORT_STALE.
         """
 
     @_abc_1.abstractmethod
@@ -736,7 +739,7 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.WriteBundleResponse, _abc.Awaitable[_watchlist_pb2.WriteBundleResponse]]:
         """Writes the next part of a bundle that is to be imported. An offset that is behind what is there is answered with
-        what is there, so that a broken upload goes on.
+        what is there, so that a broken upload goes on; one that nobody goes on with for an hour makes room for others.
 
         INVALID_ARGUMENT: INVALID_REQUEST, BUNDLE_INVALID (with `last`: not encrypted to this installation, not signed by
         a partner that the settings name, damaged or cut short). RESOURCE_EXHAUSTED: BUNDLE_TOO_LARGE.

@@ -13,6 +13,7 @@ from borderpost.watchlist.domain import Caller
 from borderpost.watchlist.exporting import Exporting
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.measuring import Measuring
+from borderpost.watchlist.suppressing import Suppressing
 
 FOLLOW_SECONDS: Final = 1.0
 """How long a replica waits for word of a change before it looks by itself: the greatest age of "nobody"."""
@@ -36,12 +37,14 @@ class Background:
         keeper: Keeper,
         watchlists: Watchlists,
         measuring: Measuring,
+        suppressing: Suppressing,
         exporting: Exporting,
         itself: Caller,
     ) -> None:
         self._keeper = keeper
         self._watchlists = watchlists
         self._measuring = measuring
+        self._suppressing = suppressing
         self._exporting = exporting
         self._itself = itself
 
@@ -79,12 +82,13 @@ class Background:
                 await asyncio.to_thread(self._measuring.measure_due, self._itself)
 
     async def sweep(self) -> None:
-        """Remove what has ended, and bundles that nobody may fetch any more."""
+        """Remove what has ended: entries, holders of suppressions that are over, bundles that nobody fetches."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             if self._keeper.is_loaded:
                 while await asyncio.to_thread(self._watchlists.remove_ended, self._itself) == SWEEP:
                     pass
+                await asyncio.to_thread(self._suppressing.end_expired, self._itself)
                 await asyncio.to_thread(self._exporting.drop_old)
 
     def _follow_once(self) -> None:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -216,14 +217,16 @@ def _bare_rows(path: Path, messages: Sequence[watchlist_pb2.ImportRow]) -> float
 def _load(store: Any) -> float:
     keeper = _keeper(store, load=False)
     started = time.perf_counter()
-    keeper.load()
+    with redirect_stdout(sys.stderr):  # it logs how far it is
+        keeper.load()
     return time.perf_counter() - started
 
 
 def _keeper(store: Any, *, load: bool = True) -> Keeper:
     keeper = Keeper(store, faiss_builder(), load_calibrations(), SystemClock())
     if load:
-        keeper.load()
+        with redirect_stdout(sys.stderr):
+            keeper.load()
     return keeper
 
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,17 +108,8 @@ def measure(
 
 def as_markdown(started: Started) -> str:
     """A table of one row."""
-    head = (
-        "Entries",
-        "Dimension",
-        "Names",
-        "Database",
-        "Filling, s",
-        "Loading, s",
-        "Ready, s",
-        "FAISS file, s",
-        "Ratio",
-    )
+    times = ("Filling, s", "Loading, s", "Ready, s", "FAISS file, s", "Ratio")
+    head = ("Entries", "Dimension", "Names", "Database", *times)
     row = (
         f"{started.entries:,}",
         str(started.dimension),

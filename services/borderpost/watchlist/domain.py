@@ -222,8 +222,8 @@ class Suppression:
     """Officers found that the holder of a document is not the person of an entry.
 
     It holds for this document, this holder's face and these templates of the entry: `holder` are the templates of the
-    search that found the pair, `entry_sha256` is the `digest` of the entry's templates then. `needed` is how many
-    people it takes.
+    search that found the pair, until it is over; `entry_sha256` is the `digest` of the entry's templates then. `needed`
+    is how many people it takes.
     """
 
     suppression_id: str

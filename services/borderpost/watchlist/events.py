@@ -31,6 +31,13 @@ MOST_IDS: Final = 1000
 SERVICE: Final = "watchlist"
 """The service's own name: who acts where nobody asked for it."""
 
+PROPOSED: Final = "PROPOSED"
+CONFIRMED: Final = "CONFIRMED"
+REVOKED: Final = "REVOKED"
+ENDED: Final = "ENDED"
+MOVED: Final = "MOVED"
+"""What became of a suppression, as in decisions.proto."""
+
 REQUEST: Final = "REQUEST"
 RETENTION: Final = "RETENTION"
 """Why an entry was removed, as in decisions.proto."""
@@ -148,7 +155,7 @@ def searched(by: Caller, now: datetime, answer: SearchAnswer) -> Event:
 
 
 def suppression_changed(by: Caller, state: ListState, suppression: Suppression, what: str) -> Event:
-    """A suppression was PROPOSED, CONFIRMED or REVOKED."""
+    """A suppression was changed: `what` is one of the words above."""
     event = _event(by, state.changed_at)
     body = event.watchlist_suppression_changed
     body.suppression_id, body.entry_id = suppression.suppression_id, suppression.entry_id

@@ -30,6 +30,7 @@ from borderpost.watchlist.domain import (
     ImportState,
     Provenance,
     RowError,
+    Suppression,
 )
 from borderpost.watchlist.errors import (
     ImportClosedError,
@@ -42,7 +43,8 @@ from borderpost.watchlist.errors import (
 )
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.ports import Change, KnownRecord, NewEntry, Reading, StagedRow
-from borderpost.watchlist.templates import Template
+from borderpost.watchlist.suppressing import every_suppression
+from borderpost.watchlist.templates import Template, digest
 
 AHEAD: Final = 100
 """Rows that are looked for at a time behind the last one in order; most imports send all in order."""
@@ -174,6 +176,9 @@ class Importing:
             added, replaced = change.staged(kept)
             removed = (*replaced, *(change.missing_records(kept) if kept.complete else ()))
             state = change.bump(kept.list_id, self._keeper.clock.now())
+            for moved in _suppressions_moved(change, kept):
+                change.put_suppression(moved)
+                change.record(events.suppression_changed(by, state, moved, events.MOVED))
             change.remove(removed)
             change.approve(added, Approval(by.actor, state.version))
             change.forget_rows(import_id)
@@ -289,6 +294,17 @@ def _check_numbers(kept: Import, numbers: Sequence[int]) -> None:
         raise InvalidRequestError(
             f"rows: got one of number {last}, want at most {kept.rows}, as the import was begun", field="rows"
         )
+
+
+def _suppressions_moved(change: Change, kept: Import) -> list[Suppression]:
+    """The suppressions of entries that are replaced by ones with the same templates, as those of the new ones."""
+    replaced = change.replaced(kept)
+    moved = []
+    for each in every_suppression(change, kept.list_id) if replaced else ():
+        new = change.entry(replaced[each.entry_id], whole=True) if each.entry_id in replaced else None
+        if new is not None and digest(new.content.templates) == each.entry_sha256:
+            moved.append(replace(each, entry_id=new.content.entry_id))
+    return moved
 
 
 def _counted(kept: Import, staged: Sequence[StagedRow]) -> Import:

@@ -236,6 +236,10 @@ class Reading(Protocol):
         """The ids of entries that its rows bring, and of those that they replace."""
         ...
 
+    def replaced(self, an_import: Import) -> dict[str, str]:
+        """The ids of entries that its rows replace, each with that of the entry that comes in its place."""
+        ...
+
     def staged_rows(
         self, import_id: str, rows: Sequence[int], record_ids: Sequence[str]
     ) -> tuple[set[int], set[str]]:

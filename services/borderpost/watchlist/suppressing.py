@@ -7,7 +7,7 @@ A suppression is about what a search has found, and about nothing else: the pair
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -39,6 +39,9 @@ from borderpost.watchlist.templates import Template, digest
 
 PAIR_SCHEMA: Final = 1
 """`SealedPair.schema_version` made and taken here."""
+
+AT_ONCE: Final = 500
+"""Suppressions that are read at a time."""
 
 NONCE_BYTES: Final = 12
 """96 bits (NIST SP 800-38D, 8.2.2). Random ones may seal 2^32 pairs under one key."""
@@ -132,7 +135,7 @@ class Suppressing:
                 raise EntryChangedError(
                     "pair: the entry's templates are no longer those that were found, want a pair of a newer search"
                 )
-            self._keep(change, asked, "PROPOSED", by)
+            self._keep(change, asked, events.PROPOSED, by)
         return asked
 
     def confirm(self, suppression_id: str, by: Caller) -> Suppression:
@@ -145,7 +148,7 @@ class Suppressing:
                 return kept
             check_second_person(kept.proposed_by, by)
             confirmed = replace(kept, confirmed_by=by.actor)
-            self._keep(change, confirmed, "CONFIRMED", by)
+            self._keep(change, confirmed, events.CONFIRMED, by)
         return confirmed
 
     def revoke(self, suppression_id: str, by: Caller) -> Suppression:
@@ -154,9 +157,26 @@ class Suppressing:
             kept = _the_suppression(change, suppression_id, by)
             if kept.revoked_by is not None:
                 return kept
-            revoked = replace(kept, revoked_by=by.actor)
-            self._keep(change, revoked, "REVOKED", by)
+            revoked = replace(kept, revoked_by=by.actor, holder=())
+            self._keep(change, revoked, events.REVOKED, by)
         return revoked
+
+    def end_expired(self, by: Caller) -> int:
+        """Forget the holders' faces of suppressions whose time is over; return how many there were."""
+        now = self._keeper.clock.now()
+        over = [
+            each.suppression_id
+            for view in self._keeper.view.lists.values()
+            for group in view.suppressions.values()
+            for each in group
+            if each.holder and now >= each.expires_at
+        ]
+        for suppression_id in over:
+            with self._keeper.change() as change:
+                kept = change.suppression(suppression_id)
+                if kept is not None and kept.holder:
+                    self._keep(change, replace(kept, holder=()), events.ENDED, by)
+        return len(over)
 
     def listed(
         self, list_id: str, entry_id: str | None, before: int | None, page_size: int, by: Caller
@@ -181,6 +201,14 @@ class Suppressing:
         change.put_suppression(suppression)
         state = change.bump(suppression.list_id, self._keeper.clock.now())
         change.record(events.suppression_changed(by, state, suppression, what))
+
+
+def every_suppression(reading: Reading, list_id: str) -> Iterator[Suppression]:
+    """All suppressions of a list, newest first."""
+    before = None
+    while rows := reading.suppressions(list_id, None, before, AT_ONCE):
+        yield from (each for _, each in rows)
+        before = rows[-1][0]
 
 
 def _the_suppression(reading: Reading, suppression_id: str, by: Caller) -> Suppression:

@@ -56,7 +56,7 @@ _ADD_SUPPRESSION: Final = """
     INSERT INTO suppressions (number, suppression_id, list, place, found, needed, proposed_by, proposed_at,
         expires_at, confirmed_by, revoked_by)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (suppression_id) DO UPDATE SET found = excluded.found, needed = excluded.needed,
+    ON CONFLICT (suppression_id) DO UPDATE SET place = excluded.place, found = excluded.found, needed = excluded.needed,
         proposed_by = excluded.proposed_by, proposed_at = excluded.proposed_at,
         expires_at = excluded.expires_at, confirmed_by = excluded.confirmed_by, revoked_by = excluded.revoked_by"""
 _ADD_STAGED: Final = """

@@ -286,6 +286,15 @@ class SqlReading:
         )
         return tuple(row["entry_id"] for row in brought), tuple(row["entry_id"] for row in replaced)
 
+    def replaced(self, an_import: Import) -> dict[str, str]:
+        """The ids of entries that its rows replace, each with that of the entry that comes in its place."""
+        rows = self._all(
+            "SELECT o.entry_id AS old, n.entry_id AS new FROM staged_rows r JOIN imports i ON i.import = r.import"
+            " JOIN entries o ON o.place = r.replaces JOIN entries n ON n.place = r.place WHERE i.import_id = ?",
+            (an_import.import_id,),
+        )
+        return {row["old"]: row["new"] for row in rows}
+
     def staged_rows(
         self, import_id: str, rows: Sequence[int], record_ids: Sequence[str]
     ) -> tuple[set[int], set[str]]:
