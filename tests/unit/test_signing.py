@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from borderpost.runtime.signing import SigningKeyError, load_signing_key
+from borderpost.runtime.signing import SigningKeyError, load_signing_key, write_secret_once
 
 
 def test_a_key_is_made_once_and_nobody_else_can_read_it(tmp_path):
@@ -54,3 +54,12 @@ def test_a_folder_that_cant_be_written_is_a_plain_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(SigningKeyError):
         load_signing_key(tmp_path / "file" / "a.key", make=True)
+
+
+def test_a_secret_that_is_there_is_never_written_over(tmp_path):
+    path = tmp_path / "keys" / "secret"
+    write_secret_once(path, b"first")
+    write_secret_once(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]

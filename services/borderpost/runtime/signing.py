@@ -25,7 +25,7 @@ def load_signing_key(path: Path, make: bool) -> Ed25519PrivateKey:
     """
     try:
         if make and not path.exists():
-            _make(path)
+            write_secret_once(path, _new_key())
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError:
         raise SigningKeyError(
@@ -42,17 +42,25 @@ def load_signing_key(path: Path, make: bool) -> Ed25519PrivateKey:
     return key
 
 
-def _make(path: Path) -> None:
+def write_secret_once(path: Path, secret: bytes) -> None:
+    """Write a secret file that nobody else can read, all of it or nothing, and never over one that is there.
+
+    Folders that are missing are made. Of several processes at once the first one's secret stays: read the file to
+    know which it is. Raises OSError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pem = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     part = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
-        path.hardlink_to(part)  # all of it or nothing, and never over a key that is there
+            file.write(secret)
+        path.hardlink_to(part)
     except FileExistsError:
-        pass  # another process was first: its key is the one
+        pass  # another process was first
     finally:
         part.unlink(missing_ok=True)
+
+
+def _new_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

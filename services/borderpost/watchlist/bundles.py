@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import queue
-import secrets
 import threading
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,6 +33,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.signing import write_secret_once
 from borderpost.v1 import watchlist_pb2
 
 MAGIC: Final = b"borderpost bundle 1\n"
@@ -235,7 +234,7 @@ def load_identity(path: Path, make: bool) -> pyrage.x25519.Identity:
     """
     try:
         if make and not path.exists():
-            _make_identity(path)
+            write_secret_once(path, _new_identity())
         with path.open("rb") as file:
             text = file.read(MAX_IDENTITY_BYTES).decode("ascii")
     except FileNotFoundError:
@@ -586,18 +585,9 @@ def _partner(place: str, table: Any) -> Partner:
     return Partner(name, str(to), key)
 
 
-def _make_identity(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _new_identity() -> bytes:
     identity = pyrage.x25519.Identity.generate()
-    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"# public key: {identity.to_public()}\n{identity}\n")
-        path.hardlink_to(part)  # all of it or nothing, and never over an identity that is there
-    except FileExistsError:
-        pass  # another process was first: its identity is the one
-    finally:
-        part.unlink(missing_ok=True)
+    return f"# public key: {identity.to_public()}\n{identity}\n".encode("ascii")
 
 
 def _bad_header() -> BundleInvalidError:
