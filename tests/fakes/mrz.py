@@ -8,7 +8,7 @@ import string
 from hypothesis import strategies as st
 
 from borderpost.documents import mrz
-from borderpost.documents.states import STATE_CODES
+from borderpost.runtime.states import STATE_CODES
 
 TODAY = datetime.date(2026, 11, 24)
 

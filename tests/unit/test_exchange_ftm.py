@@ -11,10 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from borderpost.documents import states
 from borderpost.exchange import ftm
 from borderpost.exchange.choices import Choices
-from borderpost.exchange.countries import STATES
 from borderpost.exchange.fields import Defaults
 from borderpost.exchange.problems import ROW_REASONS, FileUnusableError
 from borderpost.v1 import types_pb2
@@ -246,11 +244,3 @@ JSON = st.recursive(
 def test_no_entity_breaks_the_reader(entity):
     for got in people(entity):
         assert got.HasField("entry") or reason_of(got) in ROW_REASONS
-
-
-def test_the_countries_are_those_of_travel_documents():
-    assert set(STATES.values()) <= states.STATE_CODES
-    same = {two.upper(): three for two, three in STATES.items() if three != "RKS"}
-    assert {states.alpha2_of(three): three for three in same.values()} == same
-    countries = {pair.partition(":")[0] for pair in states._COUNTRIES.split()}
-    assert countries <= set(STATES.values())

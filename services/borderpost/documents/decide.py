@@ -16,7 +16,7 @@ from typing import Final
 from borderpost.documents import mrz
 from borderpost.documents.domain import Line, Odds
 from borderpost.documents.mrz.formats import kinds_of, replaced, text_at
-from borderpost.documents.states import is_state
+from borderpost.runtime.states import is_state
 
 CLEAR: Final = math.log(20)
 """Another reading counts as possible unless it is less likely than the best by this factor."""

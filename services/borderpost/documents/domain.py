@@ -10,8 +10,8 @@ from typing import Final
 
 from borderpost.documents.chip.domain import ChipReading
 from borderpost.documents.mrz import DigitState, Mrz, MrzFields, Repair, code_fits, refuted
-from borderpost.documents.states import SPECIMEN_STATE, is_state
 from borderpost.documents.verdict import Check, CheckName, Result, Verdict, verdict
+from borderpost.runtime.states import SPECIMEN_STATE, is_state
 
 Point = tuple[float, float]
 """x to the right and y down, in pixels of the page picture."""

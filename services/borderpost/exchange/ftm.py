@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from borderpost.exchange.choices import Choices
-from borderpost.exchange.countries import state_of
 from borderpost.exchange.fields import (
     MAX_NATIONALITIES,
     MAX_PARTS,
@@ -24,6 +23,7 @@ from borderpost.exchange.fields import (
 from borderpost.exchange.lines import Lines
 from borderpost.exchange.problems import FileUnusableError, RowProblemError, bad_row, invalid, missing
 from borderpost.runtime.names import split_name, to_mrz_letters
+from borderpost.runtime.states import state_of
 from borderpost.v1 import types_pb2, watchlist_pb2
 
 MAX_LINE_BYTES: Final = 8 * 1024 * 1024

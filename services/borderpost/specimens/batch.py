@@ -20,7 +20,7 @@ from typing import Final
 from PIL import Image, ImageFilter
 
 from borderpost.documents import mrz
-from borderpost.documents.states import SPECIMEN_STATE, STATE_CODES
+from borderpost.runtime.states import SPECIMEN_STATE, STATE_CODES
 from borderpost.specimens import Sex, ocrb
 from borderpost.specimens.pages import FORMATS, Specimen, mrz_lines, picture
 from borderpost.specimens.samples import empty_scene

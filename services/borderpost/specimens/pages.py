@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, ImageOps
 
 from borderpost.documents import mrz
 from borderpost.documents.mrz import PartialDate
-from borderpost.documents.states import SPECIMEN_STATE, STATE_CODES
 from borderpost.runtime.names import to_mrz_letters
+from borderpost.runtime.states import SPECIMEN_STATE, STATE_CODES
 from borderpost.specimens import ocrb
 from borderpost.specimens.layouts import Box, Layout, Place, layout_of
 from borderpost.specimens.paper import PAPER, PIXELS_PER_MM, STATE_COLOUR, font, paper, px

@@ -24,9 +24,9 @@ from borderpost.documents.pki.crl import RevocationList
 from borderpost.documents.pki.errors import PkiError
 from borderpost.documents.pki.keys import EcKey, PublicKey
 from borderpost.documents.pki.signed_data import Fault, Verification, verify_signed_data
-from borderpost.documents.states import alpha2_of
 from borderpost.documents.trust.domain import TrustSnapshot
 from borderpost.documents.verdict import Check, CheckName, Result
+from borderpost.runtime.states import alpha2_of
 
 CLOCKS_DIFFER: Final = timedelta(days=1)
 """By how much a signing time may lie ahead of ours: signers write local time as UTC."""

@@ -2,7 +2,7 @@
 
 Part A is ISO 3166-1 with a few of ICAO's own; in a machine readable zone Germany is `D`, and `DEU` is left out on
 purpose. Parts B to G follow; part H (IAO) signs master lists and issues no documents. All were compared with the
-edition's text and with ISO's list.
+edition's text and with ISO's list. What people and other lists write instead is turned into these codes here, too.
 """
 
 from __future__ import annotations
@@ -70,6 +70,20 @@ _ALPHA_2: Final[dict[str, str | None]] = {
 STATE_CODES: Final = frozenset(_ALPHA_2)
 """Every code that an issuing state or a nationality may be, without fillers."""
 
+_OF_ISO: Final[dict[str, str]] = {
+    **{two: three for three, _, two in (pair.partition(":") for pair in _COUNTRIES.split())},
+    "EU": "EUE",
+    "XK": "RKS",  # Kosovo, which ISO hasn't; lists write the code that ISO leaves to its users
+}
+"""From ISO 3166-1's two letters, and what lists have beside them. States that are gone and regions have none."""
+
+_IN_ZONE: Final = {"DEU": "D"}
+"""ISO's three letters where the zone has another code. Germany is the one: every other code of ISO is ICAO's, too.
+
+Codes for one state's other kinds of nationals or issuers (GBD, GBN, GBO, GBP, GBS beside GBR; UNA beside UNO; UNK
+beside RKS) stand for what they say, and are no other spelling of it.
+"""
+
 SPECIMEN_STATE: Final = "UTO"
 """Utopia: the state of all specimens (ICAO Doc 9303-3, section 5, part G)."""
 
@@ -86,3 +100,13 @@ def alpha2_of(code: str) -> str | None:
     in use also write them small.
     """
     return _ALPHA_2.get(code)
+
+
+def state_of(alpha2: str) -> str:
+    """Return the code of a travel document for two letters of ISO 3166-1, in either case; empty for none."""
+    return _OF_ISO.get(alpha2.upper(), "")
+
+
+def as_in_zone(code: str) -> str:
+    """Return the code that the zone has where `code`, in capitals, is ISO's three letters; any other as it is."""
+    return _IN_ZONE.get(code, code)
