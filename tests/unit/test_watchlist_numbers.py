@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from borderpost.runtime.errors import InvalidRequestError
+from borderpost.v1 import types_pb2, watchlist_pb2
+from borderpost.watchlist import validate
 from borderpost.watchlist.numbers import CONFUSABLE, NumberIndex, NumberMatch, match_numbers
 from borderpost.watchlist.persons import DocumentKey
 
@@ -13,8 +16,8 @@ EXACT = NumberMatch(True, None, "", "")
 
 documents = st.builds(
     DocumentKey,
-    st.sampled_from(["P", "PD", "I"]),
-    st.sampled_from(["UTO", "utO", "XXX"]),
+    st.sampled_from(["P", "PD", "I", "AC"]),
+    st.sampled_from(["UTO", "utO", "D<<", "DEU"]),
     st.text("0ODQ1I7A<", min_size=1, max_size=6),
 )
 
@@ -58,6 +61,46 @@ def test_anything_else_is_another_document(given, listed):
 def test_another_kind_of_document_or_state_is_another_document(other):
     assert match_numbers(passport("AB0345"), other) is None
     assert match_numbers(passport("ABO345"), other) is None
+
+
+def test_germany_is_one_state_in_the_zones_letters_and_in_isos():
+    one, other = passport("AB0345", state="D<<"), passport("AB0345", state="deu")
+    assert match_numbers(one, other) == EXACT == match_numbers(other, one)
+    assert NumberIndex([(1, passport("ABO345", state="DEU"))]).find(one) == [
+        (1, NumberMatch(False, 2, "0", "O"))
+    ]
+
+
+def test_a_code_of_some_of_a_states_nationals_is_a_state_of_its_own():
+    assert match_numbers(passport("AB0345", state="GBR"), passport("AB0345", state="GBN")) is None
+
+
+@pytest.mark.parametrize("listed", ["ID", "I", "A", "C", "AC", "I<"])
+@pytest.mark.parametrize("read", ["ID", "I", "A", "C", "AC", "I<"])
+def test_a_card_is_found_whichever_letter_its_state_writes(read, listed):
+    assert NumberIndex([(1, passport("D23145890", code=listed))]).find(passport("D23145890", code=read)) == [
+        (1, EXACT)
+    ]
+    assert match_numbers(passport("D23145890", code=read), passport("D2314589O", code=listed)) is not None
+
+
+@pytest.mark.parametrize("code", ["P", "V"])
+def test_a_passport_or_visa_of_the_number_is_no_card(code):
+    assert match_numbers(passport("D23145890", code=code), passport("D23145890", code="ID")) is None
+
+
+@pytest.mark.parametrize("state", ["UT0", "D1", "1", "ÜTO", "UTOX", "<<<", ""])
+def test_a_state_has_one_to_three_letters(state):
+    document = types_pb2.DocumentKey(document_code="P", issuing_state=state, number="AB0345")
+    with pytest.raises(InvalidRequestError) as raised:
+        validate.check_search(watchlist_pb2.SearchRequest(document=document))
+    assert raised.value.details["field"] == "document.issuing_state"
+
+
+@pytest.mark.parametrize("state", ["D", "D<<", "DEU", "uto"])
+def test_a_state_is_taken_as_the_zone_and_as_people_write_it(state):
+    document = types_pb2.DocumentKey(document_code="P", issuing_state=state, number="AB0345")
+    validate.check_search(watchlist_pb2.SearchRequest(document=document))
 
 
 def test_an_exact_document_of_a_row_counts_before_a_confused_one():

@@ -71,7 +71,7 @@ class NumberIndex:
 
 
 def match_numbers(given: DocumentKey, listed: DocumentKey) -> NumberMatch | None:
-    """The match of two documents; None if they are different ones. Code letter and issuing state must be the same."""
+    """The match of two documents; None if they are different ones. Their kind and issuing state must be the same."""
     return _match(given.key, listed.key)
 
 

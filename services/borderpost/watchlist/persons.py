@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from borderpost.runtime.names import to_mrz_letters
+from borderpost.runtime.states import as_in_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,15 @@ class PartialDate:
 UNKNOWN_DATE: Final = PartialDate()
 
 
+CARD: Final = "I"
+CARD_LETTERS: Final = frozenset("ACI")
+"""A, C or I begins the code of a card, at its state's discretion (ICAO Doc 9303-5, 4.2.2.1; 9303-6, 4.2.2).
+
+Lists say `ID` of any of them. A state numbers its cards in one series, and where it hasn't the number alone would
+still be a reason to look.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentKey:
     """What identifies a travel document."""
@@ -51,9 +61,15 @@ class DocumentKey:
     def key(self) -> tuple[str, str, str]:
         """What two keys of the same document have in common.
 
-        Of the code only the first letter counts: a state may choose the second (ICAO Doc 9303-4, 4.2.2).
+        Of the code only the first letter counts: a state may choose the second (ICAO Doc 9303-4, 4.2.2). Of a card
+        it may choose the first, too: A, C and I are one kind. The state is as the zone has it: D for DEU.
         """
-        return fold_code(self.document_code)[:1], fold_code(self.issuing_state), fold_code(self.number)
+        kind = fold_code(self.document_code)[:1]
+        return (
+            CARD if kind in CARD_LETTERS else kind,
+            as_in_zone(fold_code(self.issuing_state)),
+            fold_code(self.number),
+        )
 
 
 def fold_code(text: str) -> str:
