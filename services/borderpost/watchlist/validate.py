@@ -150,7 +150,7 @@ def _check_entry(entry: watchlist_pb2.Entry) -> None:
         raise _wrong("entry.sex", f"{len(entry.sex)} characters", "F, M, X or nothing")
     _check_count("entry.nationalities", len(entry.nationalities), MAX_NATIONALITIES)
     for place, code in enumerate(entry.nationalities):
-        _check_code(f"entry.nationalities[{place}]", code, MAX_ISSUING_STATE)
+        _check_state(f"entry.nationalities[{place}]", code)
     _check_pictures(entry.pictures)
     _check_validity(entry)
     if not (entry.templates or entry.documents or (entry.names and entry.birth_date.HasField("year"))):
@@ -407,7 +407,7 @@ def _check_name(field: str, name: watchlist_pb2.PersonName) -> None:
 
 def _check_document(field: str, document: types_pb2.DocumentKey) -> None:
     _check_code(f"{field}.document_code", document.document_code, MAX_DOCUMENT_CODE)
-    _check_code(f"{field}.issuing_state", document.issuing_state, MAX_ISSUING_STATE)
+    _check_state(f"{field}.issuing_state", document.issuing_state)
     _check_code(f"{field}.number", document.number, MAX_DOCUMENT_NUMBER)
 
 
@@ -415,6 +415,12 @@ def _check_code(field: str, text: str, longest: int) -> None:
     folded = fold_code(text)
     if not (1 <= len(folded) <= longest and folded.isascii() and folded.isalnum()):
         raise _wrong(field, f"{len(folded)} characters", f"1 to {longest}, letters A to Z and digits")
+
+
+def _check_state(field: str, text: str) -> None:
+    folded = fold_code(text)
+    if not (1 <= len(folded) <= MAX_ISSUING_STATE and folded.isascii() and folded.isalpha()):
+        raise _wrong(field, f"{len(folded)} characters", f"1 to {MAX_ISSUING_STATE} letters A to Z")
 
 
 def _check_date(field: str, partial: types_pb2.PartialDate) -> None:
