@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import BinaryIO, Final
@@ -62,9 +63,15 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 SEPARATOR: Final = ";"
 ESCAPE: Final = "\\"
 GUARD: Final = "'"
-"""Stands before a cell that a spreadsheet would take for a formula; it is taken off when read."""
+"""Stands before what a spreadsheet would take for a formula; it is taken off when read."""
 
 FORMULA_STARTS: Final = "=+-@\t\r"
+
+CELL_STARTS: Final = r"(\A|[;\t\r\n])"
+"""Where a spreadsheet may begin a cell: in much of Europe it parts them at each ";", quotes or not."""
+
+_TO_GUARD: Final = re.compile(f"{CELL_STARTS}(?={GUARD}?[{re.escape(FORMULA_STARTS)}]|{GUARD}{GUARD})")
+_GUARDED: Final = re.compile(f"{CELL_STARTS}{GUARD}(?=[{re.escape(FORMULA_STARTS)}{GUARD}])")
 
 Cells = dict[str, str]
 
@@ -269,12 +276,8 @@ def _cells(entry: watchlist_pb2.Entry) -> Cells:
 
 
 def _guarded(cell: str) -> str:
-    return f"{GUARD}{cell}" if (cell[:1] in FORMULA_STARTS and cell) or _is_guarded(cell) else cell
+    return _TO_GUARD.sub(rf"\1{GUARD}", cell)
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if _is_guarded(cell) else cell
-
-
-def _is_guarded(cell: str) -> bool:
-    return len(cell) > 1 and cell[0] == GUARD and cell[1] in FORMULA_STARTS + GUARD
+    return _GUARDED.sub(r"\1", cell)
