@@ -220,6 +220,20 @@ def test_there_is_no_entry_of_an_unknown_id(store: SqlStore) -> None:
         assert reading.entry("none", whole=True) is None
 
 
+def test_an_id_that_was_ever_added_stays_used_and_those_of_imports_are_not_noted(store: SqlStore) -> None:
+    watchlist = new_list(store)
+    kept, removed, never = (an_entry(watchlist.list_id) for _ in range(3))
+    add(store, kept)
+    add(store, removed, approved=False)
+    _, (imported,) = stage(store, watchlist, "r1")
+    with a_bumped_change(store, watchlist) as change:
+        change.remove((removed.entry_id,))
+        assert change.was_used(removed.entry_id)
+    with store.read() as reading:
+        used = [reading.was_used(each.entry_id) for each in (kept, removed, never, imported)]
+    assert used == [True, True, False, False]
+
+
 def test_approval_and_withdrawal_are_kept(store: SqlStore) -> None:
     watchlist = new_list(store)
     content = an_entry(watchlist.list_id)

@@ -310,14 +310,26 @@ def test_every_change_is_one_event_with_actor_purpose_and_version(house: House):
     assert [body.entry_id for body in bodies[1:]] == [content.entry_id] * 3
 
 
-def test_a_removed_entry_is_gone_and_its_id_is_free(house: House):
+def test_a_removed_entry_is_gone_and_its_id_is_never_taken_again(house: House):
     content = house.add(an_entry(house.new_list().list_id, templates=(a_template(1),)))
     assert house.app.remove_entry(content.entry_id, by(ANNA)) == 4
     assert found(house.search(SearchQuery((a_template(1),)))) == []
     for act in (house.app.get_entry, house.app.remove_entry, house.app.approve_entry):
         with pytest.raises(EntryNotFoundError):
             act(content.entry_id, by(BEN))
-    assert house.app.propose_entry(content, by(ANNA)).template_count == 1
+    with pytest.raises(EntryExistsError, match="want a new id"):
+        house.app.propose_entry(content, by(ANNA))
+
+
+def test_nobody_can_swap_what_an_approver_has_seen_under_an_id(house: House):
+    seen = an_entry(house.new_list().list_id, templates=(a_template(1),))
+    house.app.propose_entry(seen, by(ANNA))
+    assert house.app.get_entry(seen.entry_id, by(BEN)).template_count == 1
+    house.app.remove_entry(seen.entry_id, by(ANNA))
+    with pytest.raises(EntryExistsError):
+        house.app.propose_entry(replace(seen, templates=(a_template(2),)), by(ANNA))
+    with pytest.raises(EntryNotFoundError):
+        house.app.approve_entry(seen.entry_id, by(BEN))
 
 
 def test_nothing_that_is_said_of_a_person_is_ever_in_clear_and_a_removed_entry_leaves_nothing(house: House):

@@ -34,7 +34,7 @@ _LIST_WORK: Final = {
     "WATCHLIST_NOT_FOUND": "There is no list with this id.",
     "WATCHLIST_EXISTS": "Another list has this id or, with this authority, this name.",
     "ENTRY_NOT_FOUND": "There is no entry with this id; it may have been removed.",
-    "ENTRY_EXISTS": "Another entry has this id.",
+    "ENTRY_EXISTS": "Another entry has this id, or had it before it was removed.",
     "ENTRY_EXPIRED": "The entry's validity ended before it was approved.",
     "ENTRY_WITHDRAWN": "The entry was withdrawn before it was approved.",
     "ENTRY_CHANGED": "The entry's templates are no longer those that were found: search again.",

@@ -136,6 +136,8 @@ class Watchlists:
     def propose_entry(self, content: EntryContent, by: Caller) -> Entry:
         """Keep an entry that waits for approval, or return the one that it is the same as.
 
+        An id is never taken twice: what a second person has seen under it is what they approve.
+
         Raises WatchlistNotFoundError, EntryExistsError, TemplateInvalidError (a model without calibration, or
         of another dimension than before), InvalidRequestError (no longer valid).
         """
@@ -144,6 +146,8 @@ class Watchlists:
             kept = change.entry(content.entry_id, whole=True)
             if kept is not None:
                 return _same_entry(kept, content)
+            if change.was_used(content.entry_id):
+                raise EntryExistsError("entry: got the id of an entry that was removed, want a new id")
             self.check_content(content, change, "entry")
             change.add_entries([NewEntry(content, by.actor)])
             state = change.bump(content.list_id, self._now())

@@ -22,7 +22,7 @@ class WatchlistNotFoundError(BorderpostError):
 
 
 class EntryExistsError(BorderpostError):
-    """An entry with this id exists and has other content."""
+    """An entry with this id exists and has other content, or was removed."""
 
     code = grpc.StatusCode.ALREADY_EXISTS
     reason = "ENTRY_EXISTS"

@@ -168,6 +168,10 @@ class Reading(Protocol):
         """The entry, if there is one; with templates and pictures if `whole`."""
         ...
 
+    def was_used(self, entry_id: str) -> bool:
+        """Whether `add_entries` has ever added an entry of this id, removed or not; entries of imports don't count."""
+        ...
+
     def entries(self, list_id: str, after: int, limit: int) -> Sequence[tuple[int, Entry]]:
         """Up to `limit` entries of a list, oldest first, not whole, each with its place; only those behind `after`.
 

@@ -119,6 +119,10 @@ class SqlChange(SqlReading):
 
     def add_entries(self, entries: Sequence[NewEntry]) -> None:
         """Add proposed entries whose ids are new to lists that exist."""
+        self._connection.executemany(
+            "INSERT INTO used_ids (entry_id) VALUES (?) ON CONFLICT (entry_id) DO NOTHING",
+            [(entry.content.entry_id,) for entry in entries],
+        )
         records = [self._record(entry, b"") for entry in entries]
         self._changed_sources("pending IS NULL AND place", self._add(entries, records, None))
 

@@ -123,6 +123,10 @@ class SqlReading:
         rows = self._all(_ENTRIES + "e.entry_id = ?", (entry_id,))
         return next((entry for _, entry in self._entries(rows, templates=whole, pictures=whole)), None)
 
+    def was_used(self, entry_id: str) -> bool:
+        """Whether `add_entries` has ever added an entry of this id, removed or not."""
+        return self._one("SELECT 1 FROM used_ids WHERE entry_id = ?", (entry_id,)) is not None
+
     def entries(self, list_id: str, after: int, limit: int) -> Sequence[tuple[int, Entry]]:
         """Up to `limit` entries of a list behind a place, oldest first, not whole; those of unfinished imports not."""
         rows = self._all(

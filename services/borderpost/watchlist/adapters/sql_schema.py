@@ -140,8 +140,17 @@ _SEALED: Final = """
 `named` counts names and documents. `removed` tells of entries that were searched; what is older than `forgotten` isn't
 in it. `doomed` are the places of entries whose keys are to be destroyed."""
 
-SQLITE_MIGRATIONS: Final = (OUTBOX_SCHEMA, _FORMER, _PUT_ASIDE, _SEALED)
-POSTGRES_MIGRATIONS: Final = (OUTBOX_SCHEMA, _SEALED)
+_USED_IDS: Final = """
+    CREATE TABLE used_ids (entry_id TEXT PRIMARY KEY);
+    INSERT INTO used_ids SELECT entry_id FROM entries WHERE source IS NULL UNION SELECT entry_id FROM removed
+"""
+"""The ids that callers gave entries, of removed ones too: an id means one content for ever, or what a second person has
+seen could be swapped before they approve it. Ids of imported entries are random ones of the service's own."""
+
+_SINCE_SEALED: Final = (_USED_IDS,)
+
+SQLITE_MIGRATIONS: Final = (OUTBOX_SCHEMA, _FORMER, _PUT_ASIDE, _SEALED, *_SINCE_SEALED)
+POSTGRES_MIGRATIONS: Final = (OUTBOX_SCHEMA, _SEALED, *_SINCE_SEALED)
 
 LIST_SCHEMA: Final = 1
 """`lists.schema`: which `Watchlist` message the content is."""
