@@ -30,6 +30,9 @@ NOBODY = b"nobody"
 LOOK = {"en": "Look into the camera.", "de": "Schauen Sie in die Kamera."}
 UNREADABLE = b"unreadable"
 
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+"""When these services are asked, unless they are told otherwise."""
+
 KIOSK_CALL = Call(
     "/borderpost.v1.GatewayService/ScreenTraveler",
     Actor("borderpost.test", "kiosk/north/1"),
@@ -186,13 +189,15 @@ class FakeWatchlists:
     """One list, of the faces, documents and surnames in `wanted`; those in `suppressed` too, as suppressed ones.
 
     `pair` is what a candidate carries for ProposeSuppression. `similar` makes documents that agree but for
-    a character. `entries` are its entries by id, oldest first: their pictures, and the models of their templates.
+    a character. `as_of` is when the lists were last known to be the database's. `entries` are its entries by
+    id, oldest first: their pictures, and the models of their templates.
     """
 
     wanted: set[bytes] = field(default_factory=set)
     suppressed: set[bytes] = field(default_factory=set)
     similar: bool = False
     pair: bytes = b""
+    as_of: datetime | None = NOON
     mood: Mood = field(default_factory=Mood)
     proposed: list[watchlist_pb2.Entry] = field(default_factory=list)
     staged: list[watchlist_pb2.ImportRow] = field(default_factory=list)
@@ -208,7 +213,8 @@ class FakeWatchlists:
             watchlist_pb2.MATCH_KIND_DOCUMENT: [request.document.number.encode()],
             watchlist_pb2.MATCH_KIND_NAME: [request.name.primary_identifier.encode()],
         }
-        answer = watchlist_pb2.SearchResponse(version=7)
+        as_of = None if self.as_of is None else to_timestamp(self.as_of)
+        answer = watchlist_pb2.SearchResponse(version=7, as_of=as_of)
         answer.searched_by.extend(kind for kind, values in looked_for.items() if any(values))
         result = answer.results.add()
         for kind, values in looked_for.items():

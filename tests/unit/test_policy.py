@@ -184,6 +184,12 @@ def test_the_policy_that_comes_with_borderpost_clears_in_spite_of_suppressed_can
     assert POLICY.refer_suppressed is False
 
 
+def test_lists_may_be_five_minutes_old_where_a_policy_does_not_say():
+    of_before = POLICY.model_dump(exclude={"max_watchlist_age_seconds"})
+    assert POLICY.max_watchlist_age_seconds == 300
+    assert Policy.model_validate(of_before).max_watchlist_age_seconds == 300
+
+
 @pytest.mark.parametrize("code", ["V", "VA", "XX", "<"])
 def test_what_is_no_travel_document_refers_even_if_everything_passed(code):
     decision = decide(POLICY, Traveler("north", "ENTRY", code, 1), checks())
@@ -195,6 +201,8 @@ def test_what_is_no_travel_document_refers_even_if_everything_passed(code):
     [
         (("max_attempts = 3", "max_attempts = 0"), "max_attempts"),
         (("face_match_fmr = 0.001", "face_match_fmr = 0.5"), "face_match_fmr"),
+        (("age_seconds = 300", "age_seconds = 0"), "max_watchlist_age_seconds"),
+        (("age_seconds = 300", "age_seconds = inf"), "max_watchlist_age_seconds"),
         (('    "FACE_MATCH",', '    "FACE_MACH",'), "required"),
         (("[[rules]]", '[[rules]]\ncrossings = ["north"]'), "last rule"),
         (("[[rules]]", "[[rules]]\nnationalities = ['UTO']"), "nationalities"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from structlog.testing import capture_logs
 
 from borderpost.gateway.app import Gateway, Services
@@ -25,6 +26,7 @@ from fakes.services import (
     DOWN,
     KIOSK_CALL,
     NOBODY,
+    NOON,
     UNREADABLE,
     FakeDecisions,
     FakeDocuments,
@@ -56,7 +58,6 @@ class Border:
 
 
 def request(page=b"DOC1", frame=b"anna", **changes):
-    now = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
     made = ScreenRequest(
         request_id=new_id(),
         visit_id=new_id(),
@@ -64,8 +65,8 @@ def request(page=b"DOC1", frame=b"anna", **changes):
         kiosk_id="kiosk/north/1",
         crossing="north",
         direction=types_pb2.DIRECTION_ENTRY,
-        kiosk_time=now,
-        received_at=now,
+        kiosk_time=NOON,
+        received_at=NOON,
         page=page,
         frames=(frame,),
     )
@@ -178,7 +179,7 @@ async def test_the_pair_of_a_candidate_is_kept_for_officers_and_never_told_to_th
         visit_id=new_id(),
         attempt=1,
         direction=types_pb2.DIRECTION_ENTRY,
-        kiosk_time=to_timestamp(datetime(2026, 11, 24, tzinfo=UTC)),
+        kiosk_time=to_timestamp(NOON),
         document_page=b"DOC1",
         live_frames=[b"anna"],
     )
@@ -298,6 +299,107 @@ async def test_without_any_watchlist_nobody_is_clear(border):
     assert await border.outcome() == ("REFER", ("NO_WATCHLISTS",))
 
 
+AGES = pytest.mark.parametrize(
+    ("seconds", "outcome"),
+    [
+        (0, "CLEAR"),
+        (299.9, "CLEAR"),
+        (300.1, "REFER"),
+        (7 * 86_400, "REFER"),
+        (-80, "CLEAR"),  # made while the traveler was screened, by a clock that is a little ahead
+        (-3600, "REFER"),  # of an hour ahead: how old it is can't be told
+    ],
+)
+
+
+@AGES
+async def test_nobody_on_old_lists_is_no_pass(border, seconds, outcome):
+    border.watchlists.as_of = NOON - timedelta(seconds=seconds)
+    assert await border.outcome() == (outcome, ("WATCHLISTS_STALE",) if outcome == "REFER" else ())
+
+
+@pytest.mark.parametrize("as_of", [None, Timestamp(seconds=10**15), Timestamp(nanos=-1)])
+async def test_nobody_on_lists_of_an_unknown_age_is_no_pass(border, as_of):
+    search = border.watchlists.search
+    border.watchlists.as_of = None
+
+    async def of_some_time(*arguments):
+        answer = await search(*arguments)
+        if as_of is not None:
+            answer.as_of.CopyFrom(as_of)
+        return answer
+
+    border.watchlists.search = of_some_time
+    assert await border.outcome() == ("REFER", ("WATCHLISTS_STALE",))
+    statuses = {check.name: check.status for check in border.decisions.records[0].screening.checks}
+    for name in ("WATCHLIST_FACE", "WATCHLIST_DOCUMENT", "WATCHLIST_NAME"):
+        assert statuses[name] == types_pb2.CHECK_STATUS_NOT_PERFORMED
+
+
+async def test_a_candidate_on_old_lists_is_one_all_the_same(border):
+    border.watchlists.as_of = None
+    border.watchlists.wanted.add(b"SPECIMEN")
+    assert await border.outcome() == ("REFER", ("WATCHLIST_CANDIDATE_BY_NAME", "WATCHLISTS_STALE"))
+    [record] = border.decisions.records
+    statuses = {check.name: check.status for check in record.screening.checks}
+    assert statuses["WATCHLIST_NAME"] == types_pb2.CHECK_STATUS_FAILED
+    assert statuses["WATCHLIST_FACE"] == types_pb2.CHECK_STATUS_NOT_PERFORMED
+
+
+async def test_a_suppression_on_old_lists_is_no_pass(border):
+    border.watchlists.as_of = None
+    border.watchlists.suppressed.update((b"anna", b"SPECIMEN"))
+    assert await border.outcome() == ("REFER", ("WATCHLISTS_STALE",))
+
+
+async def test_a_policy_says_how_old_lists_may_be():
+    standard = load_policy(None)
+    border = Border(
+        replace(standard, policy=standard.policy.model_copy(update={"max_watchlist_age_seconds": 2.0}))
+    )
+    border.watchlists.as_of = NOON - timedelta(seconds=1)
+    assert (await border.outcome())[0] == "CLEAR"
+    border.watchlists.as_of = NOON - timedelta(seconds=3)
+    assert (await border.outcome())[0] == "REFER"
+
+
+def leave_out(border, **changes):
+    """Have the lists' answers say that they had no room for some candidates."""
+    search = border.watchlists.search
+
+    async def without_all(*arguments):
+        answer = await search(*arguments)
+        answer.results[0].candidates_left_out = 5
+        for kind in changes.get("not_searched_by", ()):
+            answer.searched_by.remove(kind)
+        return answer
+
+    border.watchlists.search = without_all
+
+
+@pytest.mark.parametrize("suppressed", [(), (b"anna", b"SPECIMEN")], ids=["none shown", "all suppressed"])
+async def test_candidates_that_an_answer_had_no_room_for_refer(border, suppressed):
+    border.watchlists.suppressed.update(suppressed)
+    leave_out(border)
+    assert await border.outcome() == ("REFER", ("WATCHLIST_CANDIDATES_LEFT_OUT",))
+    statuses = {check.name: check.status for check in border.decisions.records[0].screening.checks}
+    for name in ("WATCHLIST_FACE", "WATCHLIST_DOCUMENT", "WATCHLIST_NAME"):
+        assert statuses[name] == types_pb2.CHECK_STATUS_FAILED
+
+
+async def test_candidates_that_were_left_out_are_none_by_what_was_not_searched(border):
+    leave_out(border, not_searched_by=[watchlist_pb2.MATCH_KIND_FACE])
+    reasons = ("WATCHLISTS_HOLD_ANOTHER_MODEL", "WATCHLIST_CANDIDATES_LEFT_OUT")
+    assert sorted((await border.outcome())[1]) == sorted(reasons)
+
+
+async def test_candidates_that_were_left_out_are_named_after_those_that_were_not(border):
+    border.watchlists.wanted.add(b"anna")
+    leave_out(border)
+    reasons = ("WATCHLIST_CANDIDATE_BY_FACE", "WATCHLIST_CANDIDATES_LEFT_OUT")
+    assert await border.outcome() == ("REFER", reasons)
+
+
 @pytest.mark.parametrize("kind", [watchlist_pb2.MATCH_KIND_UNSPECIFIED, 9])
 async def test_a_candidate_by_an_unknown_kind_never_clears(border, kind):
     search = border.watchlists.search
@@ -337,7 +439,8 @@ async def test_a_search_by_a_name_that_was_not_read_never_clears(border):
             watchlist_pb2.MATCH_KIND_DOCUMENT,
             watchlist_pb2.MATCH_KIND_NAME,
         ]
-        return watchlist_pb2.SearchResponse(searched_by=kinds, results=[watchlist_pb2.ListResult()])
+        results = [watchlist_pb2.ListResult()]
+        return watchlist_pb2.SearchResponse(searched_by=kinds, results=results, as_of=to_timestamp(NOON))
 
     border.documents.read, border.watchlists.search = odd, boast
     assert await border.outcome() == ("REFER", ("NO_NAME",))

@@ -12,7 +12,7 @@ from typing import Final, NoReturn, TypeVar
 import grpc
 import structlog
 
-from borderpost.gateway.assess import assess
+from borderpost.gateway.assess import ListTerms, assess, is_stale
 from borderpost.gateway.deadline import left
 from borderpost.gateway.domain import CheckResult, Decision, Findings, ScreenRequest
 from borderpost.gateway.errors import (
@@ -77,8 +77,10 @@ class Gateway:
             return Screened(earlier, already_answered=True)
         # 2. Look, keeping the time that the commit needs.
         findings = await self._look(request, call, until - self._commit_seconds)
-        # 3. Decide: pure, from the findings and the policy alone.
-        checks = assess(findings, self._policy.policy.refer_suppressed)
+        # 3. Decide: pure, from the findings, the time of the request and the policy alone.
+        policy = self._policy.policy
+        stale = is_stale(findings.watchlists_as_of, request.received_at, policy.max_watchlist_age_seconds)
+        checks = assess(findings, ListTerms(stale, policy.refer_suppressed))
         traveler = Traveler(
             request.crossing,
             types_pb2.Direction.Name(request.direction).removeprefix("DIRECTION_"),
@@ -86,7 +88,7 @@ class Gateway:
             request.attempt,
             has_chip=request.chip is not None,
         )
-        decision = decide(self._policy.policy, traveler, checks)
+        decision = decide(policy, traveler, checks)
         # 4. Commit. No reply before it.
         return await self._commit(request, findings, checks, decision, call)
 

@@ -8,7 +8,9 @@ Nothing is passed by default: a check is PASSED only where a service said so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, TypeAlias
 
 from borderpost.gateway import combined
 from borderpost.gateway.domain import Advice, CheckKind, CheckResult, Findings, Status
@@ -23,27 +25,46 @@ _STATUS = {
 SUPPRESSED = ("WATCHLIST_CANDIDATE_SUPPRESSED",)
 """Of a check that passed: it did so in spite of a candidate. Of one that failed: the policy wants that referred."""
 
-_BY_DOCUMENT = watchlist_pb2.MATCH_KIND_DOCUMENT
+MOST_AHEAD: Final = 90.0
+"""Seconds by which the state of the lists may be of later than the request: a screening takes up to a minute, and
+clocks of hosts differ by up to half of one. What is further ahead tells no age."""
+
+Match: TypeAlias = watchlist_pb2.MatchKind.ValueType
+
 _KNOWN_MATCHES = frozenset(
     {watchlist_pb2.MATCH_KIND_FACE, watchlist_pb2.MATCH_KIND_DOCUMENT, watchlist_pb2.MATCH_KIND_NAME}
 )
 
 
-def assess(findings: Findings, refer_suppressed: bool = False) -> tuple[CheckResult, ...]:
-    """Return every check, in the order of `CheckKind`.
+@dataclass(frozen=True, slots=True)
+class ListTerms:
+    """What the watchlists' answer is worth.
 
-    `refer_suppressed`: whether a watchlist candidate refers even if officers have found that the holder of the
-    document isn't the person of the entry.
+    `stale`: it is of a state of the lists that is too old for "nobody"; a candidate is one all the same.
+    `refer_suppressed`: a candidate refers even if officers have found that the holder of the document isn't the person
+    of the entry.
     """
+
+    stale: bool
+    refer_suppressed: bool
+
+
+def is_stale(as_of: datetime | None, at: datetime, most_seconds: float) -> bool:
+    """Tell whether a state of the lists, last known to be the database's at `as_of`, was too old at a time."""
+    return as_of is None or not -MOST_AHEAD <= (at - as_of).total_seconds() <= most_seconds
+
+
+def assess(findings: Findings, terms: ListTerms) -> tuple[CheckResult, ...]:
+    """Return every check, in the order of `CheckKind`."""
     return (
         _document_optical(findings),
         _document_electronic(findings),
         _face_capture(findings),
         _face_match(findings),
         _liveness(findings),
-        _watchlist_face(findings, refer_suppressed),
-        _watchlist_document(findings),
-        _watchlist_name(findings, refer_suppressed),
+        _watchlist_face(findings, terms),
+        _watchlist_document(findings, terms),
+        _watchlist_name(findings, terms),
         _chip_data(findings),
         _of_chip(findings, _verdict(CheckKind.DOCUMENT_CONSISTENT, combined.consistency(findings))),
         _of_chip(findings, _document_combined(findings)),
@@ -131,28 +152,25 @@ def _liveness(findings: Findings) -> CheckResult:
     return CheckResult(kind, status, () if status is Status.PASSED else reasons)
 
 
-def _watchlist_face(findings: Findings, refer_suppressed: bool) -> CheckResult:
-    kind, searched = CheckKind.WATCHLIST_FACE, findings.watchlists
+def _watchlist_face(findings: Findings, terms: ListTerms) -> CheckResult:
+    kind, match = CheckKind.WATCHLIST_FACE, watchlist_pb2.MATCH_KIND_FACE
     live_problems = findings.live.problems if findings.live else ()
-    if searched is None:
-        return _no_search(kind, findings, live_problems)
-    if not searched.results:
-        return _no_lists(kind)
-    found, suppressed = _candidates(searched, watchlist_pb2.MATCH_KIND_FACE)
-    if found or (suppressed and refer_suppressed):
-        return CheckResult(kind, Status.FAILED, ("WATCHLIST_CANDIDATE_BY_FACE",) if found else SUPPRESSED)
+    reasons, note = _suppressible(findings, match, terms, "WATCHLIST_CANDIDATE_BY_FACE")
+    settled = _settled(findings, (kind, match), reasons, live_problems, terms)
+    if settled is not None:
+        return settled
     if findings.live is None:
         return _not_checked(kind)
     if not findings.live.HasField("template"):
         return _retake(kind, Status.NOT_PERFORMED, live_problems, "NO_LIVE_TEMPLATE")
-    if watchlist_pb2.MATCH_KIND_FACE not in searched.searched_by:
+    if not _was_searched_by(findings, match):
         return CheckResult(kind, Status.NOT_PERFORMED, ("WATCHLISTS_HOLD_ANOTHER_MODEL",))
-    return CheckResult(kind, Status.PASSED, SUPPRESSED if suppressed else ())
+    return CheckResult(kind, Status.PASSED, note)
 
 
-def _watchlist_document(findings: Findings) -> CheckResult:
-    kind, searched = CheckKind.WATCHLIST_DOCUMENT, findings.watchlists
-    found, suppressed = _candidates(searched, watchlist_pb2.MATCH_KIND_DOCUMENT) if searched else ([], [])
+def _watchlist_document(findings: Findings, terms: ListTerms) -> CheckResult:
+    match = watchlist_pb2.MATCH_KIND_DOCUMENT
+    found, suppressed = _candidates(findings, match)
     # A listed document is listed whoever holds it: it is never suppressed.
     listed = [*found, *suppressed]
     reasons = dict.fromkeys(
@@ -160,45 +178,81 @@ def _watchlist_document(findings: Findings) -> CheckResult:
         for candidate in sorted(listed, key=_is_similar)
     )
     asked = findings.document.mrz.document.number if findings.document else ""
-    return _watchlist_text(findings, kind, (tuple(reasons), ()), (_BY_DOCUMENT, asked, "NO_DOCUMENT_NUMBER"))
+    by = (CheckKind.WATCHLIST_DOCUMENT, match)
+    return _watchlist_text(findings, by, (tuple(reasons), ()), (asked, "NO_DOCUMENT_NUMBER"), terms)
 
 
-def _watchlist_name(findings: Findings, refer_suppressed: bool) -> CheckResult:
-    kind, searched = CheckKind.WATCHLIST_NAME, findings.watchlists
-    found, suppressed = _candidates(searched, watchlist_pb2.MATCH_KIND_NAME) if searched else ([], [])
-    reasons = ("WATCHLIST_CANDIDATE_BY_NAME",) if found else ()
-    note = SUPPRESSED if suppressed else ()
-    if refer_suppressed:
-        reasons, note = reasons or note, ()
+def _watchlist_name(findings: Findings, terms: ListTerms) -> CheckResult:
+    match = watchlist_pb2.MATCH_KIND_NAME
+    found = _suppressible(findings, match, terms, "WATCHLIST_CANDIDATE_BY_NAME")
     asked = findings.document.mrz.primary_identifier if findings.document else ""
-    return _watchlist_text(findings, kind, (reasons, note), (watchlist_pb2.MATCH_KIND_NAME, asked, "NO_NAME"))
+    return _watchlist_text(findings, (CheckKind.WATCHLIST_NAME, match), found, (asked, "NO_NAME"), terms)
+
+
+def _suppressible(
+    findings: Findings, match: Match, terms: ListTerms, reason: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the reasons of candidates by `match`, and what is to be noted of those that are none to refer."""
+    found, suppressed = _candidates(findings, match)
+    reasons, note = (reason,) if found else (), SUPPRESSED if suppressed else ()
+    return (reasons or note, ()) if terms.refer_suppressed else (reasons, note)
 
 
 def _watchlist_text(
     findings: Findings,
-    kind: CheckKind,
+    by: tuple[CheckKind, Match],
     found: tuple[tuple[str, ...], tuple[str, ...]],
-    asked: tuple[watchlist_pb2.MatchKind.ValueType, str, str],
+    asked: tuple[str, str],
+    terms: ListTerms,
 ) -> CheckResult:
     """Assess a search by what the page says.
 
-    `found`: the reasons of candidates, and what is to be noted of those that are none to refer. `asked`: how and by
-    what was searched, and the reason where there was nothing to search by.
+    `found`: the reasons of candidates, and what is to be noted of those that are none to refer. `asked`: by what was
+    searched, and the reason where there was nothing to search by.
     """
-    searched, problems = findings.watchlists, findings.document.problems if findings.document else ()
-    if searched is None:
-        return _no_search(kind, findings, problems)
-    if not searched.results:
-        return _no_lists(kind)
+    problems = findings.document.problems if findings.document else ()
     reasons, note = found
-    if reasons:
-        return CheckResult(kind, Status.FAILED, reasons)
+    settled = _settled(findings, by, reasons, problems, terms)
+    if settled is not None:
+        return settled
+    kind, match = by
     if findings.document is None:
         return _not_checked(kind)
-    match, text, nothing = asked
-    if match in searched.searched_by and text:
+    text, nothing = asked
+    if _was_searched_by(findings, match) and text:
         return CheckResult(kind, Status.PASSED, note)
     return _retake(kind, Status.NOT_PERFORMED, problems, nothing)
+
+
+def _settled(
+    findings: Findings,
+    by: tuple[CheckKind, Match],
+    reasons: tuple[str, ...],
+    problems: Sequence[types_pb2.CaptureProblem],
+    terms: ListTerms,
+) -> CheckResult | None:
+    """Assess a search as far as its answer alone says what it comes to: whenever that isn't "nobody"."""
+    kind, match = by
+    if findings.watchlists is None:
+        return _no_search(kind, findings, problems)
+    if not findings.watchlists.results:
+        return _no_lists(kind)
+    if _was_searched_by(findings, match) and _has_left_out(findings.watchlists):
+        reasons = (*reasons, "WATCHLIST_CANDIDATES_LEFT_OUT")
+    if reasons:
+        return CheckResult(kind, Status.FAILED, reasons)
+    if terms.stale:
+        return CheckResult(kind, Status.NOT_PERFORMED, ("WATCHLISTS_STALE",))
+    return None
+
+
+def _was_searched_by(findings: Findings, match: Match) -> bool:
+    return findings.watchlists is not None and match in findings.watchlists.searched_by
+
+
+def _has_left_out(searched: watchlist_pb2.SearchResponse) -> bool:
+    """Tell whether there are candidates that the answer had no room for: by what, and if suppressed, is unknown."""
+    return any(result.candidates_left_out for result in searched.results)
 
 
 def _no_search(
@@ -220,13 +274,14 @@ def _no_lists(kind: CheckKind) -> CheckResult:
 
 
 def _candidates(
-    searched: watchlist_pb2.SearchResponse, match: watchlist_pb2.MatchKind.ValueType
+    findings: Findings, match: Match
 ) -> tuple[list[watchlist_pb2.Candidate], list[watchlist_pb2.Candidate]]:
     """Return the candidates by `match`, or by a kind that this version doesn't know: those that count, and the
     suppressed ones, which officers have found to be somebody else."""
     found: list[watchlist_pb2.Candidate] = []
     suppressed: list[watchlist_pb2.Candidate] = []
-    for candidate in (candidate for result in searched.results for candidate in result.candidates):
+    results = findings.watchlists.results if findings.watchlists else ()
+    for candidate in (candidate for result in results for candidate in result.candidates):
         if candidate.kind == match and candidate.HasField("suppressed"):
             suppressed.append(candidate)
         elif candidate.kind == match or candidate.kind not in _KNOWN_MATCHES:

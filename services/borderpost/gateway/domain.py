@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from borderpost.runtime.clock import from_timestamp
 from borderpost.v1 import documents_pb2, faces_pb2, types_pb2, watchlist_pb2
 
 
@@ -154,3 +155,13 @@ class Findings:
     watchlists: watchlist_pb2.SearchResponse | None = None
     chip_sent: bool = False
     steps: list[types_pb2.Step] = field(default_factory=list)
+
+    @property
+    def watchlists_as_of(self) -> datetime | None:
+        """When what was searched was last known to be the database's. None without an answer that says it."""
+        if self.watchlists is None or not self.watchlists.HasField("as_of"):
+            return None
+        try:
+            return from_timestamp(self.watchlists.as_of)
+        except (ValueError, OverflowError):
+            return None

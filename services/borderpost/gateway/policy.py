@@ -88,6 +88,7 @@ class Policy(BaseModel):
     travel_documents: frozenset[str] = Field(min_length=1)
     tolerated: frozenset[Reason] = frozenset()
     refer_suppressed: bool = False
+    max_watchlist_age_seconds: float = Field(default=300.0, gt=0, allow_inf_nan=False)
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
