@@ -561,14 +561,20 @@ def test_events_name_every_entry_in_pieces_of_a_thousand_all_of_one_version(hous
     }
 
 
-def test_an_import_and_the_end_of_one_entry_of_it_by_hand_do_not_disturb_each_other(house: House):
+def test_an_import_of_which_an_entry_was_removed_while_it_waited_is_not_applied_in_part(house: House):
     list_id = house.new_list().list_id
-    begun = staged(house, list_id, rows(3))
+    imported(house, list_id, rows(1))
+    before = listed(house, list_id)
+    changed = rows_of([a_record(1, reason_code="another"), a_record(2)])
+    begun = staged(house, list_id, changed)
     finish(house, begun.import_id)
-    (first, *_) = listed(house, list_id)
-    house.app.remove_entry(first, by(ANNA))
-    house.importing.approve(begun.import_id, by(BEN))
-    assert [bool(hits(house, number)) for number in (1, 2, 3)] == [False, True, True]
+    for pending in set(listed(house, list_id)) - set(before):
+        house.app.remove_entry(pending, by(ANNA))
+        with pytest.raises(ImportStaleError, match="removed while it waited"):
+            house.importing.approve(begun.import_id, by(BEN))
+    assert hits(house, 1) == EVERY
+    house.importing.cancel(begun.import_id, by(ANNA))
+    assert diff(imported(house, list_id, changed)) == (1, 1, 0, 0, 0)
 
 
 def test_who_approves_an_import_has_brought_none_of_its_rows(house: House):

@@ -148,7 +148,7 @@ class ImportNotFinishedError(BorderpostError):
 
 
 class ImportStaleError(BorderpostError):
-    """The list's entries of the import's source changed since it was finished."""
+    """The list's entries of the import's source changed since it was begun, or entries that it brought were removed."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     reason = "IMPORT_STALE"

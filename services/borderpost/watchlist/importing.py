@@ -174,6 +174,7 @@ class Importing:
             check_second_person(kept.proposed_by, by)
             _check_base(change, kept)
             added, replaced = change.staged(kept)
+            _check_all_there(kept, added)
             removed = (*replaced, *(change.missing_records(kept) if kept.complete else ()))
             state = change.bump(kept.list_id, self._keeper.clock.now())
             for moved in _suppressions_moved(change, kept):
@@ -276,6 +277,14 @@ def _check_base(reading: Reading, kept: Import) -> None:
     if kept.base != reading.source_state(kept.list_id, kept.source):
         raise ImportStaleError(
             "import: the list's entries of this source changed since it was begun, want it dropped and begun anew"
+        )
+
+
+def _check_all_there(kept: Import, added: Sequence[str]) -> None:
+    """Raise ImportStaleError if an entry that a row brought was removed: what it replaces would go for nothing."""
+    if len(added) != kept.added + kept.changed:
+        raise ImportStaleError(
+            "import: entries that it brought were removed while it waited, want it dropped and begun anew"
         )
 
 
