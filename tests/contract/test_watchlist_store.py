@@ -599,6 +599,8 @@ def test_known_records_are_those_that_a_list_holds_of_a_source(store: SqlStore) 
     with a_bumped_change(store, watchlist) as change:
         change.remove((contents[0].entry_id,))
         assert set(change.known_records(watchlist.list_id, one.source, ["r1", "r2"])) == {"r2"}
+        change.withdraw(contents[1].entry_id, NOW)
+        assert change.known_records(watchlist.list_id, one.source, ["r1", "r2"]) == {}
 
 
 def test_a_sources_state_changes_with_what_is_known_of_it_and_not_otherwise(store: SqlStore) -> None:
@@ -623,7 +625,10 @@ def test_a_sources_state_changes_with_what_is_known_of_it_and_not_otherwise(stor
     with a_bumped_change(store, watchlist) as change:
         change.remove((contents[0].entry_id,))
     look()
-    assert len(set(states[2:])) == 3
+    with a_bumped_change(store, watchlist) as change:
+        change.withdraw(contents[1].entry_id, NOW)
+    look()
+    assert len(set(states[2:])) == 4
 
 
 def test_missing_records_are_those_that_no_row_is_about(store: SqlStore) -> None:

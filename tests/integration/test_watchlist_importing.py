@@ -454,6 +454,24 @@ def test_an_import_whose_diff_no_longer_holds_is_refused(house: House, when: str
     assert diff(imported(house, list_id, rows(2))) == (1, 0, 1, 0, 0)
 
 
+def test_a_record_that_was_withdrawn_comes_anew_if_its_source_still_names_it(house: House):
+    list_id = house.new_list(retention_days=3650).list_id
+    imported(house, list_id, rows(2))
+    (first, second) = listed(house, list_id)
+    waiting = staged(house, list_id, rows(2))
+    house.app.withdraw_entry(first, by(ANNA))
+    with pytest.raises(ImportStaleError):
+        finish(house, waiting.import_id)
+    house.importing.cancel(waiting.import_id, by(ANNA))
+    again = staged(house, list_id, rows(2), complete=True)
+    assert diff(finish(house, again.import_id)) == (1, 0, 1, 0, 0)
+    assert hits(house, 1) == []
+    house.importing.approve(again.import_id, by(BEN))
+    assert (hits(house, 1), hits(house, 2)) == (EVERY, EVERY)
+    assert {first, second} < set(listed(house, list_id))
+    assert diff(imported(house, list_id, rows(2))) == (0, 0, 2, 0, 0)
+
+
 def test_of_two_imports_of_one_source_the_second_is_stale(house: House):
     list_id = house.new_list().list_id
     one, two = staged(house, list_id, rows(2)), staged(house, list_id, rows(2))

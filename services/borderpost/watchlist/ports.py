@@ -225,7 +225,11 @@ class Reading(Protocol):
         ...
 
     def known_records(self, list_id: str, source: str, record_ids: Sequence[str]) -> dict[str, KnownRecord]:
-        """Which of a source's records a list holds, those that wait with an import left out."""
+        """Which of a source's records a list holds, those that wait with an import or are withdrawn left out.
+
+        So a source that still names a record which was withdrawn brings it anew, with a second person's approval:
+        nobody is told that it is there unchanged while it isn't searched.
+        """
         ...
 
     def source_state(self, list_id: str, source: str) -> str:

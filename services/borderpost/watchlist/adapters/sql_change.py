@@ -141,6 +141,7 @@ class SqlChange(SqlReading):
     def withdraw(self, entry_id: str, at: datetime) -> None:
         """Mark an entry as withdrawn."""
         time = microseconds(at)
+        self._changed_sources("pending IS NULL AND entry_id", (entry_id,))
         self._connection.execute(
             _WITHDRAW,
             (time, time, time, self._stamp, entry_id),

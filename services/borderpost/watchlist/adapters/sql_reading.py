@@ -234,7 +234,7 @@ class SqlReading:
         )
 
     def known_records(self, list_id: str, source: str, record_ids: Sequence[str]) -> dict[str, KnownRecord]:
-        """Which of a source's records a list holds, those that wait with an import left out.
+        """Which of a source's records a list holds, those that wait with an import or are withdrawn left out.
 
         Of several entries of one record it is the newest.
         """
@@ -245,7 +245,7 @@ class SqlReading:
             for row in self._all(
                 "SELECT e.place, e.entry_id, e.record_hash, e.digest FROM entries e"  # noqa: S608
                 " JOIN sources s ON s.source = e.source JOIN lists l ON l.list = s.list"
-                " WHERE l.list_id = ? AND s.hash = ? AND e.pending IS NULL"
+                " WHERE l.list_id = ? AND s.hash = ? AND e.pending IS NULL AND e.withdrawn_at IS NULL"
                 f" AND e.record_hash IN ({placeholders(some)}) ORDER BY e.place",
                 (list_id, self._own.source_hash(source), *some),
             )
