@@ -58,6 +58,7 @@ from fakes.watchlist_rows import (
     new_entry,
 )
 
+SECOND = timedelta(seconds=1)
 SERVICES = Path(__file__).parents[2] / "services"
 
 
@@ -522,6 +523,31 @@ def apply(store: SqlStore, one, contents: list[EntryContent]) -> None:
         change.approve([content.entry_id for content in contents], Approval(BEN, 1))
         change.bump(one.list_id, NOW)
         change.forget_rows(one.import_id)
+
+
+def test_open_imports_are_those_that_were_begun_before_a_time_and_are_not_at_their_end(
+    store: SqlStore,
+) -> None:
+    list_id = new_list(store).list_id
+    old, finished, applied, dropped, new = (
+        an_import(list_id, begun_at=NOW + second * SECOND, state=state)
+        for second, state in enumerate(
+            (
+                ImportState.STAGING,
+                ImportState.PROPOSED,
+                ImportState.APPLIED,
+                ImportState.CANCELLED,
+                ImportState.STAGING,
+            )
+        )
+    )
+    with store.change() as change:
+        for each in (new, dropped, applied, finished, old):
+            change.put_import(replace(each, state=ImportState.STAGING))
+            change.put_import(each)
+    with store.read() as reading:
+        assert list(reading.open_imports(new.begun_at)) == [old, finished]
+        assert reading.open_imports(old.begun_at) == []
 
 
 def test_staged_entries_are_out_of_sight_until_they_are_shown(store: SqlStore) -> None:

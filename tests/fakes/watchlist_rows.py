@@ -119,6 +119,7 @@ def an_import(list_id: str, **changes: Any) -> Import:
         complete=True,
         rows=3,
         proposed_by=ANNA,
+        begun_at=NOW,
     )
     return replace(one, **changes)
 

@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 
+from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import UnavailableError
 from borderpost.watchlist import background, merge, view
 from borderpost.watchlist.adapters import sql_change
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
 from borderpost.watchlist.background import Background
-from borderpost.watchlist.domain import EntryContent, MatchKind, SearchQuery
+from borderpost.watchlist.domain import EntryContent, Import, MatchKind, SearchQuery
 from borderpost.watchlist.errors import BundleNotFoundError, NotReadyError
 from borderpost.watchlist.exporting import KEPT
+from borderpost.watchlist.importing import ABANDONED
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.persons import DocumentKey
 from borderpost.watchlist.templates import Vectors
@@ -183,7 +185,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def tasks_of(house: House, keeper: Keeper | None = None) -> Background:
     own = keeper or house.keeper
-    return Background(own, house.app, house.measuring, house.suppressing, house.exporting, by(ANNA))
+    uses = (house.app, house.measuring, house.suppressing, house.importing, house.exporting)
+    return Background(own, *uses, by(ANNA))
 
 
 @asynccontextmanager
@@ -263,6 +266,11 @@ async def test_lists_are_measured_and_what_has_ended_goes(house: House):
         await until(lambda: not bundle.path.exists())
         house.clock.move(timedelta(days=1))
         await until(lambda: not house.app.list_entries(list_id, 0, 10, by(BEN)).entries)
+        begun = house.importing.begin(
+            Import(new_id(), list_id, "Interpol", bytes(32), False, 1, ANNA), by(ANNA)
+        )
+        house.clock.move(ABANDONED + timedelta(seconds=1))
+        await until(lambda: not house.importing.get(begun.import_id, 0, 1, by(ANNA))[0].is_open)
 
 
 @pytest.mark.usefixtures("at_once")

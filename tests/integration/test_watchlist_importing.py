@@ -36,12 +36,13 @@ from borderpost.watchlist.errors import (
     WatchlistNotFoundError,
 )
 from borderpost.watchlist.events import MOST_IDS
-from borderpost.watchlist.importing import DUPLICATE_RECORD
+from borderpost.watchlist.importing import ABANDONED, DUPLICATE_RECORD
 from borderpost.watchlist.persons import DocumentKey, PartialDate, PersonName
 from borderpost.watchlist.templates import Model, Template
 from fakes.watchlist import (
     ANNA,
     BEN,
+    CARL,
     MODEL,
     NOW,
     OTHER_MODEL,
@@ -58,6 +59,7 @@ from fakes.watchlist import (
 )
 
 SOURCE = "Interpol"
+FAR_AWAY = NOW + timedelta(days=365_000)
 BORN = PartialDate(1970, 1, 1)
 Row = tuple[int, str, EntryContent | RowError]
 
@@ -493,6 +495,28 @@ def test_changes_of_other_entries_do_not_make_an_import_stale(house: House):
     imported(house, list_id, rows_of([a_record(14)]), source="Europol")
     house.app.remove_entry(mine.entry_id, by(ANNA))
     assert house.importing.approve(begun.import_id, by(BEN)).state is ImportState.APPLIED
+
+
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_an_import_that_nobody_goes_on_with_is_dropped_in_the_end(house: House, is_finished: bool):
+    list_id = house.new_list().list_id
+    imported(house, list_id, rows(1))
+    forgotten = staged(house, list_id, rows_of([a_record(n, valid_until=FAR_AWAY) for n in (2, 3)]))
+    if is_finished:
+        finish(house, forgotten.import_id)
+    house.clock.move(ABANDONED)
+    fresh = staged(house, list_id, rows(2))
+    assert house.importing.drop_abandoned(by(CARL)) == 0
+    house.clock.move(timedelta(seconds=1))
+    assert house.importing.drop_abandoned(by(CARL)) == 1
+    kept = [house.importing.get(each.import_id, 0, 1, by(ANNA))[0] for each in (forgotten, fresh)]
+    assert [each.state for each in kept] == [ImportState.CANCELLED, ImportState.STAGING]
+    with house.database.read() as connection:
+        kept_entries = connection.execute("SELECT count(*) AS count FROM entries").fetchone()["count"]
+    assert kept_entries == 2  # what is listed, and the other import's
+    told = house.events()[-1]
+    assert (told.actor.subject, told.watchlist_imported.what) == (CARL.subject, "CANCELLED")
+    assert house.importing.drop_abandoned(by(CARL)) == 0
 
 
 @pytest.mark.parametrize("is_finished", [False, True])

@@ -106,7 +106,7 @@ def _use_cases(settings: Settings, store: SqlStore, shared: bool) -> tuple[UseCa
         taking,
     )
     itself = Caller(Actor(settings.trust_domain, NAME))
-    return use, Background(keeper, watchlists, measuring, use.suppressing, exporting, itself)
+    return use, Background(keeper, watchlists, measuring, use.suppressing, importing, exporting, itself)
 
 
 @dataclass(frozen=True, slots=True)

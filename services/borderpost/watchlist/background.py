@@ -11,6 +11,7 @@ from borderpost.runtime.errors import UnavailableError
 from borderpost.watchlist.app import SWEEP, Watchlists
 from borderpost.watchlist.domain import Caller
 from borderpost.watchlist.exporting import Exporting
+from borderpost.watchlist.importing import Importing
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.measuring import Measuring
 from borderpost.watchlist.suppressing import Suppressing
@@ -38,6 +39,7 @@ class Background:
         watchlists: Watchlists,
         measuring: Measuring,
         suppressing: Suppressing,
+        importing: Importing,
         exporting: Exporting,
         itself: Caller,
     ) -> None:
@@ -45,6 +47,7 @@ class Background:
         self._watchlists = watchlists
         self._measuring = measuring
         self._suppressing = suppressing
+        self._importing = importing
         self._exporting = exporting
         self._itself = itself
 
@@ -82,13 +85,16 @@ class Background:
                 await asyncio.to_thread(self._measuring.measure_due, self._itself)
 
     async def sweep(self) -> None:
-        """Remove what has ended: entries, holders of suppressions that are over, bundles that nobody fetches."""
+        """Remove what has ended: entries, holders of suppressions that are over, imports that nobody goes on with,
+        bundles that nobody fetches.
+        """
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             if self._keeper.is_loaded:
                 while await asyncio.to_thread(self._watchlists.remove_ended, self._itself) == SWEEP:
                     pass
                 await asyncio.to_thread(self._suppressing.end_expired, self._itself)
+                await asyncio.to_thread(self._importing.drop_abandoned, self._itself)
                 await asyncio.to_thread(self._exporting.drop_old)
 
     def _follow_once(self) -> None:

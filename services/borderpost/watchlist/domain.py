@@ -286,6 +286,12 @@ class Import:
     approved_by: Actor | None = None
     version: int = 0
     base: str = ""
+    begun_at: datetime = EPOCH
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was neither applied nor dropped."""
+        return self.state in (ImportState.STAGING, ImportState.PROPOSED)
 
 
 @dataclass(frozen=True, slots=True)

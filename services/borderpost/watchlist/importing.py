@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Final
 
 from borderpost.runtime.clock import new_id
@@ -48,6 +50,9 @@ from borderpost.watchlist.templates import Template, digest
 
 AHEAD: Final = 100
 """Rows that are looked for at a time behind the last one in order; most imports send all in order."""
+
+ABANDONED: Final = timedelta(days=30)
+"""How long an import may take from its begin until it is applied; time for a holiday of who began it or approves it."""
 
 DUPLICATE_RECORD: Final = "DUPLICATE_RECORD"
 """Reason of a row whose record an earlier row of the same import has."""
@@ -96,7 +101,8 @@ class Importing:
             kept = change.an_import(asked.import_id)
             if kept is not None:
                 return _same(kept, asked)
-            begun = replace(asked, base=change.source_state(asked.list_id, asked.source))
+            base = change.source_state(asked.list_id, asked.source)
+            begun = replace(asked, base=base, begun_at=self._keeper.clock.now())
             change.put_import(begun)
         return begun
 
@@ -207,6 +213,18 @@ class Importing:
             change.record(events.import_cancelled(by, self._keeper.clock.now(), dropped))
         self._keeper.store.scrub()
         return dropped
+
+    def drop_abandoned(self, by: Caller) -> int:
+        """Drop the imports that nobody has applied or dropped in time: what they say of people must not stay for ever.
+
+        Return how many there were.
+        """
+        with self._keeper.read() as reading:
+            abandoned = reading.open_imports(self._keeper.clock.now() - ABANDONED)
+        for each in abandoned:
+            with suppress(ImportClosedError):  # applied meanwhile
+                self.cancel(each.import_id, by)
+        return len(abandoned)
 
     def get(
         self, import_id: str, after: int, page_size: int, by: Caller

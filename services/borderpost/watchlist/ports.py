@@ -224,6 +224,10 @@ class Reading(Protocol):
         """The import, if there is one."""
         ...
 
+    def open_imports(self, before: datetime) -> Sequence[Import]:
+        """The imports that were begun before a time, and neither applied nor dropped."""
+        ...
+
     def known_records(self, list_id: str, source: str, record_ids: Sequence[str]) -> dict[str, KnownRecord]:
         """Which of a source's records a list holds, those that wait with an import or are withdrawn left out.
 

@@ -59,6 +59,9 @@ _ADD_SUPPRESSION: Final = """
     ON CONFLICT (suppression_id) DO UPDATE SET place = excluded.place, found = excluded.found, needed = excluded.needed,
         proposed_by = excluded.proposed_by, proposed_at = excluded.proposed_at,
         expires_at = excluded.expires_at, confirmed_by = excluded.confirmed_by, revoked_by = excluded.revoked_by"""
+_ADD_IMPORT: Final = """
+    INSERT INTO imports (import, import_id, list, sealed, begun_at, is_open) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (import_id) DO UPDATE SET sealed = excluded.sealed, is_open = excluded.is_open"""
 _ADD_STAGED: Final = """
     INSERT INTO staged_rows (import, line, record_hash, place, replaces, reason, field, message)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -203,9 +206,15 @@ class SqlChange(SqlReading):
         """Add an import, or replace the one of its id."""
         sealed = self._own.seal(import_content(an_import), import_name(an_import.import_id))
         self._connection.execute(
-            "INSERT INTO imports (import, import_id, list, sealed) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (import_id) DO UPDATE SET sealed = excluded.sealed",
-            (self._numbers.new(), an_import.import_id, self._numbers.of_list(an_import.list_id), sealed),
+            _ADD_IMPORT,
+            (
+                self._numbers.new(),
+                an_import.import_id,
+                self._numbers.of_list(an_import.list_id),
+                sealed,
+                microseconds(an_import.begun_at),
+                int(an_import.is_open),
+            ),
         )
 
     def stage(self, an_import: Import, rows: Sequence[StagedRow]) -> None:

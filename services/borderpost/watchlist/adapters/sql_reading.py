@@ -228,10 +228,16 @@ class SqlReading:
 
     def an_import(self, import_id: str) -> Import | None:
         """The import, if there is one."""
-        row = self._one("SELECT sealed FROM imports WHERE import_id = ?", (import_id,))
-        return (
-            None if row is None else to_import(self._own.unseal(bytes(row["sealed"]), import_name(import_id)))
+        row = self._one("SELECT * FROM imports WHERE import_id = ?", (import_id,))
+        return None if row is None else self._import(row)
+
+    def open_imports(self, before: datetime) -> Sequence[Import]:
+        """The imports that were begun before a time, and neither applied nor dropped."""
+        rows = self._all(
+            "SELECT * FROM imports WHERE is_open = 1 AND begun_at < ? ORDER BY begun_at, import",
+            (microseconds(before),),
         )
+        return [self._import(row) for row in rows]
 
     def known_records(self, list_id: str, source: str, record_ids: Sequence[str]) -> dict[str, KnownRecord]:
         """Which of a source's records a list holds, those that wait with an import or are withdrawn left out.
@@ -303,10 +309,10 @@ class SqlReading:
         self, import_id: str, rows: Sequence[int], record_ids: Sequence[str]
     ) -> tuple[set[int], set[str]]:
         """Which of these row numbers were taken, and which of these records are already among its rows."""
-        row = self._one("SELECT import, sealed FROM imports WHERE import_id = ?", (import_id,))
+        row = self._one("SELECT * FROM imports WHERE import_id = ?", (import_id,))
         if row is None:
             return set(), set()
-        an_import = to_import(self._own.unseal(bytes(row["sealed"]), import_name(import_id)))
+        an_import = self._import(row)
         record_of = {self._own.record_hash(an_import.source, each): each for each in record_ids}
         taken = self._staged_with(row["import"], "line", rows)
         known = self._staged_with(row["import"], "record_hash", list(record_of))
@@ -320,6 +326,11 @@ class SqlReading:
             (import_id, after, limit),
         )
         return [to_row_error(row) for row in rows]
+
+    def _import(self, row: Row) -> Import:
+        return to_import(
+            self._own.unseal(bytes(row["sealed"]), import_name(row["import_id"])), row["begun_at"]
+        )
 
     def _staged_with(self, an_import: int, column: str, values: Sequence[object]) -> list[Any]:
         return [

@@ -284,19 +284,20 @@ def to_suppression(row: Row, key: bytes) -> Suppression:
 def import_content(an_import: Import) -> bytes:
     """An import, to be sealed."""
     fields = asdict(an_import)
+    del fields["begun_at"]  # it lies beside it
     fields["content_sha256"] = an_import.content_sha256.hex()
     fields["state"] = an_import.state.value
     return json.dumps(fields).encode()
 
 
-def to_import(content: bytes) -> Import:
-    """An import that was sealed."""
+def to_import(content: bytes, begun_at: int) -> Import:
+    """An import that was sealed, and when it was begun."""
     fields = json.loads(content)
     fields["content_sha256"] = bytes.fromhex(fields["content_sha256"])
     fields["state"] = ImportState(fields["state"])
     fields["proposed_by"] = Actor(**fields["proposed_by"])
     fields["approved_by"] = None if fields["approved_by"] is None else Actor(**fields["approved_by"])
-    return Import(**fields)
+    return Import(**fields, begun_at=from_microseconds(begun_at))
 
 
 def to_row_error(row: Row) -> RowError:

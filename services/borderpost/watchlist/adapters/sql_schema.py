@@ -147,7 +147,17 @@ _USED_IDS: Final = """
 """The ids that callers gave entries, of removed ones too: an id means one content for ever, or what a second person has
 seen could be swapped before they approve it. Ids of imported entries are random ones of the service's own."""
 
-_SINCE_SEALED: Final = (_USED_IDS,)
+_OPEN_IMPORTS: Final = """
+    ALTER TABLE imports ADD COLUMN begun_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE imports ADD COLUMN is_open INTEGER NOT NULL DEFAULT 0;
+    UPDATE imports SET begun_at = (SELECT max(changed_at) FROM lists);
+    UPDATE imports SET is_open = 1 WHERE import IN (SELECT import FROM staged_rows);
+    CREATE INDEX imports_by_begin ON imports (is_open, begun_at)
+"""
+"""When imports were begun, and which can still be gone on with: one that nobody goes on with is dropped in the end. For
+those that were begun before this was kept, the time of the last change of any list stands in."""
+
+_SINCE_SEALED: Final = (_USED_IDS, _OPEN_IMPORTS)
 
 SQLITE_MIGRATIONS: Final = (OUTBOX_SCHEMA, _FORMER, _PUT_ASIDE, _SEALED, *_SINCE_SEALED)
 POSTGRES_MIGRATIONS: Final = (OUTBOX_SCHEMA, _SEALED, *_SINCE_SEALED)
