@@ -592,3 +592,12 @@ def test_a_check_that_passed_in_spite_of_a_suppressed_candidate_says_so_in_the_r
     with show.console.capture() as capture:
         show.console.print(record_view(record))
     assert "WATCHLIST_FACE passed (WATCHLIST_CANDIDATE_SUPPRESSED)" in " ".join(capture.get().split())
+
+
+def test_candidates_that_a_record_had_no_room_for_are_told_with_their_number():
+    record = a_record(a_candidate())
+    record.payload.watchlists[0].candidates_left_out = 1234
+    with show.console.capture() as capture:
+        show.console.print(record_view(record))
+    name = record.payload.watchlists[0].watchlist.name
+    assert f"not shown 1,234 candidates more of list “{name}”" in " ".join(capture.get().split())

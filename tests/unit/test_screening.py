@@ -11,16 +11,18 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from structlog.testing import capture_logs
 
+from borderpost.decisions import validate as log_limits
 from borderpost.gateway.app import Gateway, Services
 from borderpost.gateway.domain import CHIP_FILES, ScreenRequest
 from borderpost.gateway.errors import DecisionLogUnavailableError, RequestIdReusedError
 from borderpost.gateway.policy import load_policy
-from borderpost.gateway.record import MAX_PAIR_BYTES
+from borderpost.gateway.record import MAX_CANDIDATE_BYTES, MAX_PAIR_BYTES
 from borderpost.gateway.servicer import GatewayServicer
 from borderpost.runtime import calls
 from borderpost.runtime.clock import SystemClock, new_id, to_timestamp
 from borderpost.runtime.errors import PictureDamagedError
 from borderpost.v1 import documents_pb2, gateway_pb2, types_pb2, watchlist_pb2
+from borderpost.watchlist import validate as limits
 from fakes.services import (
     DAMAGED,
     DOWN,
@@ -209,6 +211,103 @@ async def test_a_record_keeps_every_candidate_and_the_pairs_that_the_log_has_roo
     assert len(kept) == 500
     assert list(kept[: len(with_pair)]) == with_pair
     assert len(with_pair) == MAX_PAIR_BYTES // len(pair)
+
+
+MOST_LISTS = 200
+"""As many as CreateWatchlist makes (watchlist.proto)."""
+
+LONGEST = "\U00010400"
+"""A letter that takes four bytes."""
+
+
+def a_long_list(number, candidates):
+    """A list whose every text is as long as it may be, with so many candidates of each kind."""
+    watchlist = watchlist_pb2.Watchlist(
+        list_id=new_id(),
+        name=f"{number:03}" + LONGEST * (limits.MAX_NAME - 3),
+        authority=LONGEST * limits.MAX_AUTHORITY,
+        legal_basis=LONGEST * limits.MAX_LEGAL_BASIS,
+        handling_instruction=LONGEST * limits.MAX_HANDLING_INSTRUCTION,
+        category=watchlist_pb2.WATCHLIST_CATEGORY_WANTED,
+        priority=1,
+        target_fpir=0.01,
+    )
+    limits.check_create_watchlist(watchlist_pb2.CreateWatchlistRequest(watchlist=watchlist))
+    result = watchlist_pb2.ListResult(watchlist=watchlist, version=number, entries_searched=7)
+    result.threshold.model_id = LONGEST * limits.MAX_MODEL_ID
+    result.threshold.calibration_id = result.name_threshold.calibration_id = "c" * 64
+    for kind in (
+        watchlist_pb2.MATCH_KIND_FACE,
+        watchlist_pb2.MATCH_KIND_DOCUMENT,
+        watchlist_pb2.MATCH_KIND_NAME,
+    ):
+        for _ in range(candidates):
+            found = result.candidates.add(entry_id=new_id(), kind=kind)
+            if kind == watchlist_pb2.MATCH_KIND_FACE:
+                found.score.calibration_id, found.pair = "c" * 64, b"p" * 6000
+            elif kind == watchlist_pb2.MATCH_KIND_NAME:
+                found.name.parts.add(given="A" * 39, listed="B" * limits.MAX_IDENTIFIER)
+                found.name.parts.add(given="A" * 39, listed="B" * limits.MAX_NATIVE)
+    return result
+
+
+def have_found(border, *results):
+    """Have the lists answer this."""
+
+    async def all_of_them(request, *_):
+        kinds = watchlist_pb2.MatchKind.values()[1:]
+        return watchlist_pb2.SearchResponse(
+            results=results, version=7, searched_by=kinds, as_of=to_timestamp(NOON)
+        )
+
+    border.watchlists.search = all_of_them
+
+
+@pytest.mark.parametrize("candidates", [0, 1, 20], ids=["nobody", "a candidate each", "more than has room"])
+async def test_a_record_of_as_many_lists_as_there_may_be_is_one_that_the_log_takes(border, candidates):
+    results = [a_long_list(number, candidates) for number in range(MOST_LISTS)]
+    have_found(border, *results)
+    assert (await border.outcome())[0] == ("REFER" if candidates else "CLEAR")
+    [record] = border.decisions.records
+    log_limits.append_screening(record)
+    for result, kept in zip(results, record.payload.watchlists, strict=True):
+        assert kept.watchlist.list_id == result.watchlist.list_id
+        assert kept.watchlist.name == result.watchlist.name
+        assert (kept.version, kept.entries_searched) == (result.version, result.entries_searched)
+        assert (kept.threshold, kept.name_threshold) == (result.threshold, result.name_threshold)
+        assert len(kept.candidates) + kept.candidates_left_out == len(result.candidates)
+        assert {found.kind for found in kept.candidates} == {found.kind for found in result.candidates}
+    assert (record.payload.ByteSize() < MAX_CANDIDATE_BYTES) == (candidates == 0)
+
+
+async def test_a_record_keeps_what_is_said_of_a_list_only_if_it_has_a_candidate(border):
+    have_found(border, a_long_list(1, candidates=0), a_long_list(2, candidates=1))
+    await border.screen()
+    nobody, somebody = border.decisions.records[0].payload.watchlists
+    assert not nobody.watchlist.handling_instruction
+    assert somebody.watchlist.handling_instruction
+    assert somebody.watchlist.legal_basis
+    assert (nobody.candidates_left_out, somebody.candidates_left_out) == (0, 0)
+
+
+async def test_many_candidates_do_not_take_the_place_of_those_of_another_list_or_kind_in_a_record(border):
+    many = a_long_list(1, candidates=0)
+    for _ in range(MAX_CANDIDATE_BYTES // 40):
+        many.candidates.add(entry_id=new_id(), kind=watchlist_pb2.MATCH_KIND_FACE)
+    many.candidates.add(entry_id="the number", kind=watchlist_pb2.MATCH_KIND_DOCUMENT)
+    have_found(border, many, a_long_list(2, candidates=1))
+    await border.screen()
+    first, second = border.decisions.records[0].payload.watchlists
+    assert first.candidates[-1].entry_id == "the number"
+    assert first.candidates_left_out == len(many.candidates) - len(first.candidates) > 0
+    assert (len(second.candidates), second.candidates_left_out) == (3, 0)
+
+
+async def test_candidates_that_an_answer_left_out_are_counted_in_the_record(border):
+    leave_out(border)
+    await border.screen()
+    [result] = border.decisions.records[0].payload.watchlists
+    assert result.candidates_left_out == 5
 
 
 class NoDeadline:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from borderpost.cli import show
 from borderpost.cli.show_matches import candidate_words
-from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2
+from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2, watchlist_pb2
 
 _VERDICT_WORDS: Final = {"PASSED": "passed", "FAILED": "failed", "UNDETERMINED": "undetermined"}
 
@@ -76,8 +76,15 @@ def _add_payload(rows: Table, payload: decisions_pb2.ScreeningPayload) -> None:
         if made:
             rows.add_row(name, show.comparison_words(comparison))
     for result in payload.watchlists:
-        for candidate in result.candidates:
-            rows.add_row("candidate", candidate_words(candidate, result))
+        _add_candidates(rows, result)
+
+
+def _add_candidates(rows: Table, result: watchlist_pb2.ListResult) -> None:
+    for candidate in result.candidates:
+        rows.add_row("candidate", candidate_words(candidate, result))
+    if result.candidates_left_out:
+        more = show.count(result.candidates_left_out, "candidate")
+        rows.add_row("not shown", f"{more} more of list “{result.watchlist.name}”")
 
 
 def _add_mrz(rows: Table, mrz: documents_pb2.Mrz) -> None:

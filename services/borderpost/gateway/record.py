@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,8 +14,11 @@ from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2, watchlist_pb2
 PAYLOAD_SCHEMA: Final = 1
 
 MAX_PAIR_BYTES: Final = 1024 * 1024
-"""Pairs that a record keeps, for an officer to suppress. One has about 6 KB: the templates of the request. The log
-takes records of 3 MiB, and a screening without a record is none."""
+MAX_CANDIDATE_BYTES: Final = 1024 * 1024
+MAX_TEXT_BYTES: Final = 512 * 1024
+"""What a record keeps of the watchlists' answer beside a few hundred bytes of every list: pairs, for an officer to
+suppress (one has about 6 KB: the templates of the request); candidates without them (150 bytes to 1 KB); and what is
+said of the lists that have candidates. The log takes payloads of 3 MiB, and a screening without a record is none."""
 
 
 def record_of(
@@ -58,14 +62,62 @@ def _payload(findings: Findings) -> decisions_pb2.ScreeningPayload:
     return payload
 
 
+class _Room:
+    """Bytes that are left. What comes after the first that has no room has none either."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Take some, and tell whether there were as many."""
+        self._left -= size
+        return self._left >= 0
+
+
 def _add_watchlists(payload: decisions_pb2.ScreeningPayload, searched: watchlist_pb2.SearchResponse) -> None:
-    """Keep every candidate, and the pairs of as many as there is room for, in the order of the answer."""
-    payload.watchlists.extend(searched.results)
-    room = MAX_PAIR_BYTES
-    for candidate in (candidate for result in payload.watchlists for candidate in result.candidates):
-        room -= len(candidate.pair)
-        if room < 0:
+    """Keep what was searched, whole, and of what was found as much as there is room for; the rest is counted."""
+    payload.watchlists.extend(map(_searched, searched.results))
+    texts, found, pairs = _Room(MAX_TEXT_BYTES), _Room(MAX_CANDIDATE_BYTES), _Room(MAX_PAIR_BYTES)
+    chosen: dict[tuple[int, int], bool] = {}
+    for place, number in _by_rank(searched.results):
+        candidate = searched.results[place].candidates[number]
+        if found.take(candidate.ByteSize() - len(candidate.pair)):
+            chosen[place, number] = pairs.take(len(candidate.pair))
+    for place, number in sorted(chosen):
+        candidate = payload.watchlists[place].candidates.add()
+        candidate.CopyFrom(searched.results[place].candidates[number])
+        if not chosen[place, number]:
             candidate.ClearField("pair")
+    for result, kept in zip(searched.results, payload.watchlists, strict=True):
+        kept.candidates_left_out = result.candidates_left_out + len(result.candidates) - len(kept.candidates)
+        if result.candidates and texts.take(result.watchlist.ByteSize()):
+            kept.watchlist.CopyFrom(result.watchlist)
+
+
+def _searched(result: watchlist_pb2.ListResult) -> watchlist_pb2.ListResult:
+    """Say of a list what was searched: which one, its version, thresholds and count. What else is said of a list is the
+    same in every record, and long."""
+    watchlist = result.watchlist
+    return watchlist_pb2.ListResult(
+        watchlist=watchlist_pb2.Watchlist(list_id=watchlist.list_id, name=watchlist.name),
+        version=result.version,
+        changed_at=result.changed_at if result.HasField("changed_at") else None,
+        threshold=result.threshold if result.HasField("threshold") else None,
+        entries_searched=result.entries_searched,
+        name_threshold=result.name_threshold if result.HasField("name_threshold") else None,
+    )
+
+
+def _by_rank(results: Sequence[watchlist_pb2.ListResult]) -> list[tuple[int, int]]:
+    """Return where the candidates are (list, number): of every list the first of each kind, then the second, and so on,
+    so that many of one list or kind don't take the place of all others."""
+    ranked: list[tuple[int, int, int]] = []
+    for place, result in enumerate(results):
+        ranks: Counter[int] = Counter()
+        for number, candidate in enumerate(result.candidates):
+            ranked.append((ranks[candidate.kind], place, number))
+            ranks[candidate.kind] += 1
+    return [(place, number) for _, place, number in sorted(ranked)]
 
 
 def _add_document(
