@@ -274,6 +274,26 @@ async def test_lists_are_measured_and_what_has_ended_goes(house: House):
 
 
 @pytest.mark.usefixtures("at_once")
+async def test_a_key_that_could_not_be_destroyed_is_destroyed_once_the_key_store_is_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    content = listed(house, house.new_list().list_id)
+    with house.store._keys.all() as keys:
+        before = dict(keys)
+
+    def refuse(key_ids: object) -> None:
+        raise UnavailableError("key store: told to fail")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.store._keys, "destroy_many", refuse)
+        house.app.remove_entry(content.entry_id, by(ANNA))
+    assert house.store._keys.get_many(list(before)) == before
+
+    async with running(tasks_of(house).sweep()):
+        await until(lambda: len(house.store._keys.get_many(list(before))) == len(before) - 1)
+
+
+@pytest.mark.usefixtures("at_once")
 async def test_a_replica_follows_also_after_its_database_was_away(
     house: House, other: House, monkeypatch: pytest.MonkeyPatch
 ):

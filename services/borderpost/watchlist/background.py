@@ -86,7 +86,7 @@ class Background:
 
     async def sweep(self) -> None:
         """Remove what has ended: entries, holders of suppressions that are over, imports that nobody goes on with,
-        bundles that nobody fetches.
+        bundles that nobody fetches. And keys of removed entries that could not be destroyed when those were removed.
         """
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
@@ -96,6 +96,7 @@ class Background:
                 await asyncio.to_thread(self._suppressing.end_expired, self._itself)
                 await asyncio.to_thread(self._importing.drop_abandoned, self._itself)
                 await asyncio.to_thread(self._exporting.drop_old)
+                await asyncio.to_thread(self._keeper.store.destroy_keys)
 
     def _follow_once(self) -> None:
         try:

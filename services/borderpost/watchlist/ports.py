@@ -349,6 +349,13 @@ class Store(Protocol):
         """Return when another process may have changed the store, at the latest after that time."""
         ...
 
+    def destroy_keys(self) -> None:
+        """Destroy the keys of removed entries that are still there because the key store was away; cheap if none are.
+
+        It raises nothing if the key store is away again: ask again later.
+        """
+        ...
+
     def scrub(self) -> None:
         """Leave nothing of what was removed in the store's files: rows, and keys that a killed process left over."""
         ...

@@ -63,7 +63,7 @@ class SqlStore:
             self._left_over = True  # its keys may be put; nothing says that it isn't committed
             raise
         if change.removes:
-            self._destroy_keys()
+            self.destroy_keys()
 
     @contextmanager
     def read(self) -> Iterator[SqlReading]:
@@ -105,11 +105,24 @@ class SqlStore:
 
     def scrub(self) -> None:
         """Leave nothing of what was removed in the store's files: rows, and keys that a killed process left over."""
-        self._destroy_keys()
+        self.destroy_keys()
         if self._left_over:
             self._destroy_left_over()
         if not self.database.truncate_wal():
             _log.warning("removed_rows_still_in_wal", advice="they go with the next removal or restart")
+
+    def destroy_keys(self) -> None:
+        """Destroy the keys of removed entries. What can't be destroyed now stays noted for the next time."""
+        try:
+            with explained(WHAT), self.database.read() as connection:
+                doomed = [row["place"] for row in connection.execute("SELECT place FROM doomed").fetchall()]
+            if not doomed:
+                return
+            self._keys.destroy_many([key_id(place) for place in doomed])
+            with explained(WHAT), self.database.transaction() as connection:
+                connection.executemany("DELETE FROM doomed WHERE place = ?", [(place,) for place in doomed])
+        except UnavailableError as error:
+            _log.warning("keys_of_removed_entries_still_there", reason=error.reason, message=error.message)
 
     def close(self) -> None:
         """Close the database and the key store."""
@@ -123,19 +136,6 @@ class SqlStore:
     def _blocks(self, loading: Loading, opened: ExitStack) -> Iterator[EntryBlock]:
         with opened, self._keys.all() as keys:
             yield from loading.blocks(keys)
-
-    def _destroy_keys(self) -> None:
-        """Destroy the keys of removed entries. What can't be destroyed now stays noted for the next time."""
-        try:
-            with explained(WHAT), self.database.read() as connection:
-                doomed = [row["place"] for row in connection.execute("SELECT place FROM doomed").fetchall()]
-            if not doomed:
-                return
-            self._keys.destroy_many([key_id(place) for place in doomed])
-            with explained(WHAT), self.database.transaction() as connection:
-                connection.executemany("DELETE FROM doomed WHERE place = ?", [(place,) for place in doomed])
-        except UnavailableError as error:
-            _log.warning("keys_of_removed_entries_still_there", reason=error.reason, message=error.message)
 
     def _destroy_left_over(self) -> None:
         """Destroy the keys of changes that never were committed, and entries that came back with a backup.
