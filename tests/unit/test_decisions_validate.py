@@ -16,6 +16,7 @@ from borderpost.decisions.messages import page_start, query_response
 from borderpost.decisions.verify import Fault, FaultCode, Verification
 from borderpost.runtime.calls import Role
 from borderpost.runtime.clock import new_id
+from borderpost.runtime.context import MAX_PURPOSE
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.v1.decisions_pb2 import (
     AppendScreeningRequest,
@@ -27,9 +28,15 @@ from borderpost.v1.decisions_pb2 import (
     RecordEventsRequest,
 )
 from borderpost.v1.types_pb2 import Outcome
+from borderpost.watchlist import events
+from borderpost.watchlist.domain import ListResult, ListState, MatchKind, SearchAnswer
 from fakes.decisions import NAME, a_list_event, a_payload, a_screening, a_trust_event, watchlist_events
+from fakes.watchlist import CARL, NOW, a_list, by
 
 Spoil = Callable[[Any], object]
+
+MOST_LISTS = 200
+"""As many as CreateWatchlist makes (watchlist.proto)."""
 
 
 def append_request() -> AppendScreeningRequest:
@@ -147,6 +154,14 @@ def test_a_wrong_change_of_the_trust_store_is_refused_by_the_name_of_its_field(
 
 @pytest.mark.parametrize("event", watchlist_events().values(), ids=watchlist_events())
 def test_every_event_of_the_watchlist_passes_even_the_longest(event: Event) -> None:
+    validate.record_events(RecordEventsRequest(events=[event]), Role.WATCHLIST)
+
+
+def test_an_officers_search_of_as_many_lists_as_there_may_be_makes_an_event_that_the_log_takes() -> None:
+    results = [ListResult(ListState(a_list(), 1, NOW), None, None, 0, ()) for _ in range(MOST_LISTS)]
+    answer = SearchAnswer(tuple(results), 1, tuple(MatchKind), NOW)
+    event = events.searched(by(CARL, purpose="\U00010400" * MAX_PURPOSE), NOW, answer)
+    assert len(event.watchlist_searched.list_ids) == MOST_LISTS
     validate.record_events(RecordEventsRequest(events=[event]), Role.WATCHLIST)
 
 
