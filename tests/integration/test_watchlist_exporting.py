@@ -13,8 +13,9 @@ import pytest
 
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import new_id
-from borderpost.runtime.errors import InvalidRequestError, PurposeMissingError
+from borderpost.runtime.errors import InvalidRequestError, PurposeMissingError, UnavailableError
 from borderpost.v1 import watchlist_pb2 as pb
+from borderpost.watchlist import receiving
 from borderpost.watchlist.bundles import BundleInvalidError, read_rows
 from borderpost.watchlist.domain import Caller, EntryContent, Import, ImportState, MatchKind, SearchQuery
 from borderpost.watchlist.errors import (
@@ -119,6 +120,19 @@ def taken(house: House, list_id: str, bundle_id: str, *, complete: bool = False)
             return kept
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def wait_until_taken(house: House) -> None:
+    """Wait until no bundle is being taken."""
+    until = time.monotonic() + WAIT_SECONDS
+    while house.taking._taking:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def on_disk(house: House) -> list[Path]:
+    """The bundles that were received and are still there."""
+    return list((house.folder / "bundles/received").iterdir())
 
 
 def approved(house: House, an_import: Import) -> Import:
@@ -511,6 +525,90 @@ def test_a_bundle_that_nobody_took_up_in_an_hour_makes_room_for_another(house: H
         partner.receiving.get(first, by(ANNA))
     for bundle_id in (*others, last):
         assert partner.receiving.get(bundle_id, by(ANNA)).opened.rows == 1
+
+
+def test_a_part_that_is_refused_takes_no_place(partner: House):
+    for _ in range(MOST_BUNDLES):
+        with pytest.raises(InvalidRequestError, match="got 5, want 0"):
+            partner.receiving.write(new_id(), 5, b"part", by(BEN))
+    for _ in range(MOST_BUNDLES):
+        partner.receiving.write(new_id(), 0, b"part", by(ANNA))
+
+
+def test_uploads_that_nobody_goes_on_with_make_room_after_an_hour(partner: House):
+    for _ in range(MOST_BUNDLES):
+        partner.receiving.write(new_id(), 0, b"part", by(BEN))
+    partner.clock.move(timedelta(hours=1, microseconds=1))
+    assert partner.receiving.write(new_id(), 0, b"part", by(ANNA)) == 4
+    assert len(on_disk(partner)) == 1
+
+
+def test_the_bytes_of_a_bundle_and_of_all_together_have_an_end(
+    partner: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(receiving, "MOST_BYTES", 10)
+    monkeypatch.setattr(receiving, "MOST_BYTES_TOGETHER", 20)
+    write, (one, two, three) = partner.receiving.write, (new_id() for _ in range(3))
+    write(one, 0, b"1" * 10, by(ANNA))
+    with pytest.raises(BundleTooLargeError, match="more than 10 bytes"):
+        write(one, 10, b"1", by(ANNA))
+    assert on_disk(partner) == []
+    write(one, 0, b"1" * 10, by(ANNA))
+    write(two, 0, b"2" * 6, by(BEN))
+    with pytest.raises(BundleTooLargeError, match="more than 20 bytes with those that wait"):
+        write(three, 0, b"3" * 5, by(ANNA))
+    assert len(on_disk(partner)) == 2
+    assert write(three, 0, b"3" * 4, by(ANNA)) == 4
+    partner.clock.move(timedelta(hours=1, microseconds=1))
+    assert write(three, 4, b"3" * 6, by(ANNA)) == 10
+    assert len(on_disk(partner)) == 1
+
+
+@pytest.mark.parametrize("how", ["cancelled", "stale", "tampered with"])
+def test_a_bundle_whose_import_can_not_be_gone_on_with_makes_room(house: House, partner: House, how: str):
+    list_id, _ = filled(house, 3)
+    theirs = partner.new_list().list_id
+    bundle_id = written(partner, read(house, made(house, list_id)))
+    begin = partner.importing.begin
+
+    def begun(asked: Import, who: Caller) -> Import:
+        """Between its begin and its first rows, something comes in between."""
+        begun = begin(asked, who)
+        if how == "cancelled":
+            partner.importing.cancel(asked.import_id, who)
+        elif how == "stale":
+            with partner.keeper.change() as change:
+                change.put_import(replace(begun, base="another"))
+        else:
+            with (partner.folder / f"bundles/received/{bundle_id}.age").open("ab") as file:
+                file.write(b"more")
+        return begun
+
+    partner.importing.begin = begun
+    partner.taking.begin(new_id(), theirs, bundle_id, False, by(ANNA))
+    wait_until_taken(partner)
+    assert on_disk(partner) == []
+
+
+def test_a_bundle_whose_import_was_hindered_for_a_while_stays_and_is_gone_on_with(
+    house: House, partner: House, monkeypatch: pytest.MonkeyPatch
+):
+    list_id, _ = filled(house, 3)
+    theirs, import_id = partner.new_list().list_id, new_id()
+    bundle_id = written(partner, read(house, made(house, list_id)))
+
+    def away(*_: object) -> None:
+        raise UnavailableError("database: away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(partner.importing, "stage", away)
+        partner.taking.begin(import_id, theirs, bundle_id, False, by(ANNA))
+        wait_until_taken(partner)
+    assert len(on_disk(partner)) == 1
+    begun = partner.taking.begin(import_id, theirs, bundle_id, False, by(ANNA))
+    wait_until_taken(partner)
+    assert approved(partner, begun).added == 3
+    assert on_disk(partner) == []
 
 
 def test_a_bundle_that_has_nothing_to_take_makes_room_at_once(house: House, partner: House):

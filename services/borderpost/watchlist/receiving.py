@@ -23,7 +23,10 @@ MOST_BYTES: Final = 8 * 1024**3
 
 
 MOST_BUNDLES: Final = 4
-"""Bundles that are here at once: their space on the disk has an end."""
+"""Bundles that are here at once."""
+
+MOST_BYTES_TOGETHER: Final = 2 * MOST_BYTES
+"""Of all bundles that are here: their space on the disk has an end."""
 
 KEPT: Final = timedelta(hours=1)
 """How long a bundle may lie after its last part was written, if another one needs its place: as long as one is kept
@@ -72,23 +75,23 @@ class Receiving:
         BundleNotFoundError (another person's).
         """
         with self._lock:
-            if bundle_id not in self._written:
-                self._make_room()
-            elif self._written[bundle_id].writer.actor != by.actor:
+            is_new = bundle_id not in self._written
+            if not is_new and self._written[bundle_id].writer.actor != by.actor:
                 raise no_bundle()
-            self._written[bundle_id] = _Written(by, self._clock.now())
-            path = self._path(bundle_id)
-            size = path.stat().st_size if path.exists() else 0
-            if offset < size or bundle_id in self._received:
-                return size
+            size = self._size(bundle_id)
             if offset > size:
                 raise InvalidRequestError(
                     f"offset: got {offset}, want {size}, where the next part belongs", field="offset"
                 )
-            if size + len(content) > MOST_BYTES:
-                raise BundleTooLargeError(f"bundle: got more than {MOST_BYTES} bytes, want smaller ones")
-            with path.open("ab") as file:
-                file.write(content)
+            written = _Written(by, self._clock.now())
+            if offset < size or bundle_id in self._received:
+                self._written[bundle_id] = written
+                return size
+            if is_new:
+                self._make_room()
+            self._check_size(bundle_id, size + len(content))
+            self._append(bundle_id, content, is_new)
+            self._written[bundle_id] = written
             return size + len(content)
 
     def check(self, bundle_id: str, by: Caller) -> Received:
@@ -109,6 +112,8 @@ class Receiving:
             raise no_bundle() from None
         received = Received(path, opened, by)
         with self._lock:
+            if bundle_id not in self._written:  # its place was needed meanwhile
+                raise no_bundle()
             self._received[bundle_id] = received
         return received
 
@@ -131,15 +136,46 @@ class Receiving:
 
     def _make_room(self) -> None:
         """Forget bundles that nobody took up in time. Raises BundleTooLargeError if there is no place all the same."""
-        if len(self._written) < MOST_BUNDLES:
-            return
-        oldest = self._clock.now() - KEPT
-        for bundle_id in [each for each, written in self._written.items() if written.at < oldest]:
-            self._forget(bundle_id)
+        if len(self._written) >= MOST_BUNDLES:
+            self._forget_old()
         if len(self._written) >= MOST_BUNDLES:
             raise BundleTooLargeError(
                 f"bundle: got one more than the {MOST_BUNDLES} that wait here to be imported: import those first"
             )
+
+    def _check_size(self, bundle_id: str, size: int) -> None:
+        """Raise BundleTooLargeError for more bytes than there may be, of a bundle (which is forgotten), or of all."""
+        if size > MOST_BYTES:
+            self._forget(bundle_id)
+            raise BundleTooLargeError(f"bundle: got more than {MOST_BYTES} bytes, want smaller ones")
+        if self._bytes_beside(bundle_id) + size > MOST_BYTES_TOGETHER:
+            self._forget_old()
+        if self._bytes_beside(bundle_id) + size > MOST_BYTES_TOGETHER:
+            raise BundleTooLargeError(
+                f"bundle: got more than {MOST_BYTES_TOGETHER} bytes with those that wait here to be imported: import "
+                "those first"
+            )
+
+    def _append(self, bundle_id: str, content: bytes, is_new: bool) -> None:
+        """Write a part; a bundle of which not even the first one can be written leaves nothing."""
+        try:
+            with self._path(bundle_id).open("ab") as file:
+                file.write(content)
+        except OSError:
+            if is_new:
+                self._forget(bundle_id)
+            raise
+
+    def _bytes_beside(self, bundle_id: str) -> int:
+        return sum(self._size(each) for each in self._written if each != bundle_id)
+
+    def _size(self, bundle_id: str) -> int:
+        return self._path(bundle_id).stat().st_size if bundle_id in self._written else 0
+
+    def _forget_old(self) -> None:
+        oldest = self._clock.now() - KEPT
+        for bundle_id in [each for each, written in self._written.items() if written.at < oldest]:
+            self._forget(bundle_id)
 
     def _forget(self, bundle_id: str) -> None:
         self._written.pop(bundle_id, None)

@@ -8,15 +8,18 @@ from typing import Final
 
 import structlog
 
-from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.errors import BorderpostError, UnavailableError
 from borderpost.v1 import watchlist_pb2
 from borderpost.watchlist.domain import Caller, EntryContent, Import, RowError
-from borderpost.watchlist.errors import ImportStaleError
+from borderpost.watchlist.errors import ImportStaleError, NotReadyError
 from borderpost.watchlist.importing import Importing
 from borderpost.watchlist.receiving import Received, Receiving
 
 ROWS: Final = 500
 """Rows that are staged at a time."""
+
+PASSING: Final = (UnavailableError, NotReadyError)
+"""Errors after which the import, begun again, goes on with the bundle; after others it needs its place no longer."""
 
 Row = tuple[int, str, EntryContent | RowError]
 
@@ -66,17 +69,13 @@ class BundleTaking:
 
     def _take(self, begun: Import, bundle_id: str, received: Received, by: Caller) -> None:
         try:
-            rows: list[Row] = []
-            for message in self._receiving.rows(received):
-                rows.append(self._row_of(message))
-                if len(rows) == ROWS:
-                    self._importing.stage(begun.import_id, rows, by)
-                    rows = []
-            if rows:
-                self._importing.stage(begun.import_id, rows, by)
+            self._stage(begun.import_id, received, by)
             self._receiving.drop(bundle_id)
+        except PASSING as error:
+            _log.warning("bundle_not_taken", reason=error.reason, import_id=begun.import_id)
         except BorderpostError as error:
             _log.warning("bundle_not_taken", reason=error.reason, import_id=begun.import_id)
+            self._receiving.drop(bundle_id)
             if isinstance(
                 error, ImportStaleError
             ):  # it can't be gone on with: who waits for it must see that
@@ -84,3 +83,13 @@ class BundleTaking:
         finally:
             with self._lock:
                 self._taking.discard(begun.import_id)
+
+    def _stage(self, import_id: str, received: Received, by: Caller) -> None:
+        rows: list[Row] = []
+        for message in self._receiving.rows(received):
+            rows.append(self._row_of(message))
+            if len(rows) == ROWS:
+                self._importing.stage(import_id, rows, by)
+                rows = []
+        if rows:
+            self._importing.stage(import_id, rows, by)
