@@ -23,6 +23,13 @@ MAX_PART_LETTERS: Final = 39
 MAX_SPELLINGS: Final = 64
 """Up to so many, every mixture of the allowed spellings is tried; beyond, one state's usage and single letters."""
 
+MAX_NAME_SPELLINGS: Final = 256
+"""A name that could be spelt in more ways, all its words together, is compared by the usual spellings alone.
+
+So many have four words of as many mixtures as are tried. A name has a few dozen, in any of the tables' scripts; one
+that has hundreds was made to be costly: an index is made anew of all its names, again and again.
+"""
+
 MIN_SOUND: Final = 2
 """A sound of fewer consonants says nothing: LEE, LI and LOUI would be one."""
 
@@ -112,18 +119,27 @@ class Form:
         return place == len(self.parts) - 1 or (self.primary is not None and place == self.primary - 1)
 
 
+_Word = tuple[Spellings, ...]
+"""A word as written: what may stand for each of its letters."""
+
+
 class Forms:
     """Makes each form and each part once, and keeps them: one for each index or search."""
 
     def __init__(self) -> None:
+        self._words: dict[str, tuple[_Word, ...]] = {}
         self._parts: dict[str, tuple[Part, ...]] = {}
+        self._usual_parts: dict[str, tuple[Part, ...]] = {}
         self._joined: dict[tuple[Part, Part], Part] = {}
         self._forms: dict[tuple[tuple[Part, ...], int | None], Form] = {}
 
     def of(self, name: PersonName) -> tuple[Form, ...]:
         """The name in transliteration, and in its own script where that has letters of the tables."""
-        primary, secondary = self._of(name.primary_identifier), self._of(name.secondary_identifier)
-        parts, native = primary + secondary, self._of(name.native)
+        usual_only = self._has_many_spellings(name)
+        primary = self._of(name.primary_identifier, usual_only)
+        secondary = self._of(name.secondary_identifier, usual_only)
+        native = self._of(name.native, usual_only)
+        parts = primary + secondary
         forms = (self._form(parts, len(primary)),) if parts else ()
         return (*forms, self._form(native, None)) if native else forms
 
@@ -133,21 +149,55 @@ class Forms:
             form = self._forms[parts, primary] = Form(parts, primary)
         return form
 
-    def _of(self, identifier: str) -> tuple[Part, ...]:
+    def _has_many_spellings(self, name: PersonName) -> bool:
+        identifiers = (name.primary_identifier, name.secondary_identifier, name.native)
+        if all(
+            map(str.isascii, identifiers)
+        ):  # one spelling of each letter: most names, so worth not counting
+            return False
+        return sum(map(self._count, identifiers)) > MAX_NAME_SPELLINGS
+
+    def _count(self, identifier: str) -> int:
+        """How many spellings an identifier has at most: a word's, and those again behind each particle before it."""
+        words = itertools.chain.from_iterable(map(self._words_of, identifier.split()))
+        total, particles = 0, 0
+        for word in itertools.islice(words, MAX_IDENTIFIER_PARTS):
+            total += _count_spellings(word) * (particles + 1)
+            particles = particles + 1 if _usual(word) in PARTICLES else 0
+        return total
+
+    def _of(self, identifier: str, usual_only: bool) -> tuple[Part, ...]:
         found: list[Part] = []
         for text in identifier.split():
-            found.extend(self._between_spaces(text))
+            found.extend(self._between_spaces(text, usual_only))
+            if len(found) >= MAX_IDENTIFIER_PARTS:
+                break
         parts = found[:MAX_IDENTIFIER_PARTS]
         if any(part.usual in PARTICLES for part in parts[:-1]):
             parts = self._join(parts)
         return tuple(parts)
 
-    def _between_spaces(self, text: str) -> tuple[Part, ...]:
+    def _between_spaces(self, text: str, usual_only: bool) -> tuple[Part, ...]:
         """Hyphens and fillers part words, too."""
-        parts = self._parts.get(text)
+        known = self._usual_parts if usual_only else self._parts
+        parts = known.get(text)
         if parts is None:
-            parts = self._parts[text] = tuple(part for part in _make_parts(text) if part.usual)
+            parts = known[text] = tuple(self._make_parts(text, usual_only))
         return parts
+
+    def _make_parts(self, text: str, usual_only: bool) -> Iterator[Part]:
+        if text.isascii() and text.isalpha():  # nothing to transliterate: most names, so worth not trying
+            yield _part(text.upper()[:MAX_PART_LETTERS], ())
+            return
+        for word in self._words_of(text):
+            yield _part(_usual(word), () if usual_only else map(_cut, _spellings(word)))
+
+    def _words_of(self, text: str) -> tuple[_Word, ...]:
+        words = self._words.get(text)
+        if words is None:
+            cut = (word[:MAX_PART_LETTERS] for word in allowed_spellings(text))
+            words = self._words[text] = tuple(word for word in cut if _usual(word))
+        return words
 
     def _join(self, parts: list[Part]) -> list[Part]:
         """Join particles to the word that follows them in their identifier; a last one stands alone."""
@@ -168,13 +218,8 @@ def _joined(particle: Part, part: Part) -> Part:
     return _part(_cut(particle.usual + part.usual), itertools.chain(together, part.spellings))
 
 
-def _make_parts(text: str) -> Iterator[Part]:
-    if text.isascii() and text.isalpha():  # nothing to transliterate: most names, so worth not trying
-        yield _part(text.upper()[:MAX_PART_LETTERS], ())
-        return
-    for word in allowed_spellings(text):
-        letters = word[:MAX_PART_LETTERS]
-        yield _part(_cut("".join(spellings[0] for spellings in letters)), map(_cut, _spellings(letters)))
+def _usual(word: _Word) -> str:
+    return _cut("".join(spellings[0] for spellings in word))
 
 
 def _part(usual: str, spellings: Iterable[str]) -> Part:
@@ -193,9 +238,9 @@ def _reduced(word: str) -> str:
     return word
 
 
-def _spellings(letters: tuple[Spellings, ...]) -> Iterator[str]:
+def _spellings(letters: _Word) -> Iterator[str]:
     """All mixtures if they are few; otherwise every usage kept through the word, and every single exception."""
-    if math.prod(len(spellings) for spellings in letters) <= MAX_SPELLINGS:
+    if _mixtures(letters) <= MAX_SPELLINGS:
         yield from map("".join, itertools.product(*letters))
         return
     for choice in range(max(len(spellings) for spellings in letters)):
@@ -204,3 +249,16 @@ def _spellings(letters: tuple[Spellings, ...]) -> Iterator[str]:
         for spelling in spellings[1:]:
             before = "".join(other[0] for other in letters[:place])
             yield before + spelling + "".join(other[0] for other in letters[place + 1 :])
+
+
+def _count_spellings(letters: _Word) -> int:
+    """How many `_spellings` yields."""
+    mixtures = _mixtures(letters)
+    if mixtures <= MAX_SPELLINGS:
+        return mixtures
+    lengths = [len(spellings) for spellings in letters]
+    return max(lengths) + sum(length - 1 for length in lengths)
+
+
+def _mixtures(letters: _Word) -> int:
+    return math.prod(len(spellings) for spellings in letters)
