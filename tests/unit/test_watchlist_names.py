@@ -9,6 +9,7 @@ from datetime import date
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from borderpost.runtime.calibration import CalibrationError, target_fmr
 from borderpost.runtime.names import to_mrz_letters
 from borderpost.runtime.transliteration import LETTERS
+from borderpost.watchlist.adapters.faiss_index import FaissIndex
+from borderpost.watchlist.domain import EntryBlock
 from borderpost.watchlist.evaluation_names import BEGIN, END, calibrate, in_half_a, main, read_people, to_name
 from borderpost.watchlist.names import (
     DateAgreement,
@@ -31,11 +34,12 @@ from borderpost.watchlist.naming.calibration import FILE, MAX_NAME_FMR, parse_na
 from borderpost.watchlist.naming.dates import MOST_EVIDENCE, compare_dates
 from borderpost.watchlist.naming.parts import (
     MAX_IDENTIFIER_PARTS,
+    MAX_NAME_SPELLINGS,
     MAX_PART_LETTERS,
-    MAX_SPELLINGS,
     Forms,
 )
 from borderpost.watchlist.persons import UNKNOWN_DATE, PartialDate, PersonName
+from borderpost.watchlist.view import SMALL_NAMES, make_block, merge_small, whole
 
 LFW = (
     Path(os.environ.get("BORDERPOST_DATA", Path(__file__).parents[3] / "shared/data"))
@@ -66,6 +70,7 @@ words = st.sampled_from(
         "\u0301",
         "محمد",
         "王",
+        "ШИЖИЧИ",
         "ABCDEFGH",
         "ABCDEFG",
         "ABCD",
@@ -74,7 +79,7 @@ words = st.sampled_from(
 )
 made_up = st.text("AOBKCP", min_size=1, max_size=6)
 identifiers = st.lists(words | made_up, max_size=4).map(" ".join)
-names = st.builds(PersonName, identifiers, identifiers, st.just("") | identifiers)
+names = st.builds(PersonName, identifiers, identifiers, st.just("") | identifiers | st.just("ШИЖИЧИ " * 8))
 births = st.builds(
     PartialDate, *(st.sampled_from([None, *values]) for values in [(1970, 1971), (3, 4), (3, 4, 9)])
 )
@@ -363,6 +368,18 @@ def test_a_folder_is_read_as_given_names_and_surname():
 
 # Hostile names.
 
+MOST_SPELLINGS = MAX_NAME_SPELLINGS + 3 * 2 * MAX_IDENTIFIER_PARTS
+"""And of each part the usual one and its reduced one."""
+
+hostile_words = st.sampled_from(
+    ["AL", "де", "ван", "Ü" * 6, "Ü" * 40, "ШЖЧХЦГ", "Щ-Ж", "ХЦ", "A", "ÄÖÜ", "ΩЯ"]
+)
+hostile_texts = st.lists(hostile_words, max_size=12).map(" ".join)
+
+
+def spellings_of(forms):
+    return sum(len(part.spellings) for form in forms for part in form.parts)
+
 
 @given(st.text(max_size=200), st.text(max_size=200), st.text(max_size=200))
 @settings(max_examples=50, deadline=None)
@@ -390,13 +407,69 @@ def test_any_text_can_be_a_name(primary, secondary, native):
     ],
 )
 def test_a_hostile_name_has_few_parts_of_few_letters_and_spellings(text):
-    for form in Forms().of(PersonName(text, text, text)):
+    forms = Forms().of(PersonName(text, text, text))
+    for form in forms:
         assert len(form.parts) <= 2 * MAX_IDENTIFIER_PARTS
         for part in form.parts:
             assert len(part.usual) <= MAX_PART_LETTERS
-            assert len(part.spellings) <= 2 * MAX_IDENTIFIER_PARTS * (MAX_SPELLINGS * 2 + MAX_PART_LETTERS)
             assert all(len(spelling) <= MAX_PART_LETTERS for spelling in part.spellings)
             assert to_mrz_letters(part.usual) == part.usual
+    assert spellings_of(forms) <= MOST_SPELLINGS
+
+
+@given(hostile_texts, hostile_texts, hostile_texts)
+@settings(deadline=None)
+def test_whatever_a_name_is_made_of_it_has_so_many_spellings_at_most(primary, secondary, native):
+    assert spellings_of(Forms().of(PersonName(primary, secondary, native))) <= MOST_SPELLINGS
+
+
+def test_a_name_of_too_many_spellings_is_compared_by_the_usual_ones_alone():
+    few, many = PersonName("Мишин Шишкин", ""), PersonName("Мишин Шишкин", "ЩЖЧХЦГ " * 8)
+    (form,), (hostile,) = Forms().of(few), Forms().of(many)
+    assert "SHYSHKIN" in form.parts[1].spellings
+    assert [part.usual for part in hostile.parts[:2]] == ["MISHIN", "SHISHKIN"]
+    assert all(part.spellings == {part.usual} for part in hostile.parts)
+    assert (
+        match_names(few, BIRTH, PersonName("MYSHYN SHYSHKYN", ""), BIRTH).parts[1].agreement.name
+        == "SPELLING"
+    )
+
+
+def test_a_name_is_spelt_the_same_whatever_was_indexed_before_it():
+    few, many = PersonName("Шишкин", ""), PersonName("Шишкин", "ЩЖЧХЦГ " * 8)
+    making = Forms()
+    spelt = [making.of(name)[0].parts[0].spellings for name in (few, many, few)]
+    assert spelt[0] == spelt[2] == Forms().of(few)[0].parts[0].spellings
+    assert spelt[1] == {"SHISHKIN"}
+
+
+def test_the_longest_usual_names_keep_all_their_spellings():
+    name = PersonName("Müller-Grünwald", "Jörg Björn", native="Римский-Корсаков Георгий Владимирович")
+    spelt = {spelling for form in Forms().of(name) for part in form.parts for spelling in part.spellings}
+    assert {"MULLER", "GRUNWALD", "BJORN", "RYMSKII", "HEORHYI", "VLADIMIROVIC"} <= spelt
+
+
+def test_equal_names_share_one_match_however_many_they_are():
+    name = PersonName("Smith", "John")
+    index = NameIndex([(row, name, PartialDate(1971, 1 + row % 12)) for row in range(600)])
+    found = index.at_least(name, PartialDate(1971, 3), 1.0)
+    assert [row for row, _ in found] == list(range(600))
+    assert len({id(match) for _, match in found}) == 2  # one for the same month, one for any other
+
+
+def names_block(names, entries):
+    """A block of so many entries that share so many names."""
+    rows = sorted(place % entries for place in range(names))
+    listed = [(row, PersonName("Smith", "John"), UNKNOWN_DATE) for row in rows]
+    ids, times = [f"{names} {place}" for place in range(entries)], np.zeros(entries, np.int64)
+    return whole(make_block(EntryBlock("list", ids, times, times, {}, listed, []), FaissIndex))
+
+
+def test_a_block_of_many_names_is_not_indexed_anew_at_every_change():
+    full, few, one = names_block(SMALL_NAMES + 1, 20), names_block(SMALL_NAMES, 20), names_block(1, 1)
+    assert merge_small("list", (full, one), FaissIndex) == (full, one)
+    (kept, merged) = merge_small("list", (full, few, one), FaissIndex)
+    assert (kept, merged.block.size, len(merged.block.name_of)) == (full, 21, SMALL_NAMES + 1)
 
 
 def test_sixteen_hostile_names_of_many_entries_are_matched_once_for_each_different_one(monkeypatch):

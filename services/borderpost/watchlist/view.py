@@ -37,6 +37,11 @@ Places = npt.NDArray[np.int64]
 SMALL: Final = 512
 """Entries. Blocks up to this size are merged at once: copying so many takes less than a millisecond."""
 
+SMALL_NAMES: Final = 256
+"""Names. A block with more is merged in the background, however few its entries: each merge indexes all names anew, for
+so many in some ten milliseconds, but in a third of a second where they were made to be costly. All changes wait for it.
+"""
+
 FOREVER: Final = int(np.iinfo(np.int64).max)
 
 
@@ -233,10 +238,14 @@ def advance(view: View, changes: Changes, build: BuildIndex) -> View:
 def merge_small(list_id: str, blocks: tuple[BlockView, ...], build: BuildIndex) -> tuple[BlockView, ...]:
     """The same with all small blocks in one, and empty ones left out."""
     kept = tuple(block for block in blocks if block.alive.any())
-    small = [block for block in kept if block.block.size <= SMALL]
+    small = [block for block in kept if _is_small(block.block)]
     if len(small) < 2:
         return kept
-    return (*(block for block in kept if block.block.size > SMALL), merged(list_id, small, build))
+    return (*(block for block in kept if not _is_small(block.block)), merged(list_id, small, build))
+
+
+def _is_small(block: Block) -> bool:
+    return block.size <= SMALL and len(block.name_of) <= SMALL_NAMES
 
 
 def merged(list_id: str, blocks: Sequence[BlockView], build: BuildIndex) -> BlockView:
