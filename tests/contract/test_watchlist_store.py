@@ -456,10 +456,61 @@ def test_a_suppression_is_kept_as_it_was_given_and_replaced(store: SqlStore) -> 
             assert reading.suppression(proposed.suppression_id) == suppression
             changes = reading.changes_since(before)
             assert changes is not None
-            assert (changes.suppressions, changes.gone, changes.entries) == ((suppression,), (), ())
-        assert store.load(lambda done, total: None).suppressions == (suppression,)
+            told = () if suppression == revoked else (suppression,)
+            assert (changes.suppressions, changes.gone, changes.entries) == (told, (), ())
+            assert changes.resuppressed == {watchlist.list_id}
+        assert store.load(lambda done, total: None).suppressions == told
     with store.read() as reading:
         assert reading.suppression("none") is None
+
+
+def test_suppressions_are_told_of_lists_of_which_one_changed_and_of_no_others(store: SqlStore) -> None:
+    one, two = new_list(store), new_list(store)
+    contents = [an_entry(one.list_id), an_entry(two.list_id)]
+    for content in contents:
+        add(store, content)
+        with a_bumped_change(store, one) as change:
+            change.put_suppression(a_suppression(content))
+
+    def told(since: int) -> tuple[int, frozenset[str]]:
+        with store.read() as reading:
+            changes = reading.changes_since(since)
+        assert changes is not None
+        assert {each.list_id for each in changes.suppressions} <= changes.resuppressed
+        return len(changes.suppressions), changes.resuppressed
+
+    before = version(store)
+    assert told(0) == (2, {one.list_id, two.list_id})
+    add(store, an_entry(one.list_id))
+    with a_bumped_change(store, two) as change:
+        change.withdraw(contents[1].entry_id, NOW)
+    assert told(before) == (0, frozenset())
+    with a_bumped_change(store, one) as change:
+        change.remove((contents[1].entry_id,))  # the suppression goes with it
+    assert told(before) == (0, {two.list_id})
+
+
+def test_standing_suppressions_are_those_that_were_not_revoked_and_whose_time_is_not_over(
+    store: SqlStore,
+) -> None:
+    watchlist = new_list(store)
+    content, other = an_entry(watchlist.list_id), an_entry(watchlist.list_id)
+    add(store, content, other)
+    proposed, confirmed, short, revoked, of_other = (
+        a_suppression(content),
+        a_suppression(content, confirmed_by=BEN),
+        a_suppression(content, expires_at=NOW + DAY),
+        a_suppression(content, revoked_by=BEN),
+        a_suppression(other),
+    )
+    with a_bumped_change(store, watchlist) as change:
+        for each in (proposed, confirmed, short, revoked, of_other):
+            change.put_suppression(each)
+    with store.read() as reading:
+        assert list(reading.standing(content.entry_id, NOW)) == [proposed, confirmed, short]
+        assert list(reading.standing(content.entry_id, NOW + DAY)) == [proposed, confirmed]
+        assert reading.standing_count(watchlist.list_id, NOW + DAY) == 3
+        assert reading.standing_count("none", NOW) == 0
 
 
 def test_suppressions_come_in_pages_newest_first_of_a_list_or_of_an_entry(store: SqlStore) -> None:

@@ -92,10 +92,17 @@ class PairInvalidError(BorderpostError):
 
 
 class SuppressionExistsError(BorderpostError):
-    """A suppression with this id exists and has other content."""
+    """A suppression with this id exists and has other content, or another one is about the same pair."""
 
     code = grpc.StatusCode.ALREADY_EXISTS
     reason = "SUPPRESSION_EXISTS"
+
+
+class TooManySuppressionsError(BorderpostError):
+    """A list has as many suppressions as it may."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_SUPPRESSIONS"
 
 
 class SuppressionNotFoundError(BorderpostError):

@@ -72,8 +72,8 @@ Progress = Callable[[int, int], None]
 class Stored:
     """Everything that can be searched, at one version of all lists together.
 
-    `blocks` are approved, not withdrawn entries, whatever their validity; to be taken once, each a few thousand
-    entries or more of one list.
+    `suppressions` are those that were not revoked. `blocks` are approved, not withdrawn entries, whatever their
+    validity; to be taken once, each a few thousand entries or more of one list.
     """
 
     version: int
@@ -89,7 +89,8 @@ class Changes:
 
     `lists` are those that changed in any way. `gone` are the ids of entries that are no longer searched or were
     changed; `entries` those that are searched from now on, with templates (a changed one is in both).
-    `suppressions` and `measured` are all of each changed list.
+    `measured` is all of each changed list; `suppressions` are those of the lists in `resuppressed`, the ones of which a
+    suppression changed, that were not revoked.
     """
 
     version: int
@@ -98,6 +99,7 @@ class Changes:
     entries: tuple[Entry, ...]
     measured: tuple[Measured, ...]
     suppressions: tuple[Suppression, ...]
+    resuppressed: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,14 @@ class Reading(Protocol):
         self, list_id: str, entry_id: str | None, before: int | None, limit: int
     ) -> Sequence[tuple[int, Suppression]]:
         """Up to `limit` suppressions of a list (of one entry), newest first, each with its place; only before one."""
+        ...
+
+    def standing(self, entry_id: str, now: datetime) -> Sequence[Suppression]:
+        """The suppressions of an entry that were not revoked and whose time is not over, oldest first."""
+        ...
+
+    def standing_count(self, list_id: str, now: datetime) -> int:
+        """How many of them a list has."""
         ...
 
     def an_import(self, import_id: str) -> Import | None:

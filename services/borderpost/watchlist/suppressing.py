@@ -30,6 +30,7 @@ from borderpost.watchlist.errors import (
     PairInvalidError,
     SuppressionExistsError,
     SuppressionNotFoundError,
+    TooManySuppressionsError,
 )
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.persons import DocumentKey
@@ -42,6 +43,9 @@ PAIR_SCHEMA: Final = 1
 
 AT_ONCE: Final = 500
 """Suppressions that are read at a time."""
+
+MOST_SUPPRESSIONS: Final = 10_000
+"""Of a list, proposed or in force: each of its searches has them at hand, each change of one reads them anew."""
 
 NONCE_BYTES: Final = 12
 """96 bits (NIST SP 800-38D, 8.2.2). Random ones may seal 2^32 pairs under one key."""
@@ -110,7 +114,8 @@ class Suppressing:
     ) -> Suppression:
         """Suppress a pair, or propose it where the list asks for two people; the same again changes nothing.
 
-        Raises PairInvalidError, EntryNotFoundError, EntryChangedError, SuppressionExistsError, ListNotPermittedError.
+        Raises PairInvalidError, EntryNotFoundError, EntryChangedError, SuppressionExistsError (another one is about the
+        pair, too), TooManySuppressionsError, ListNotPermittedError.
         """
         pair = self._pairs.open(sealed)
         with self._keeper.change() as change:
@@ -135,6 +140,7 @@ class Suppressing:
                 raise EntryChangedError(
                     "pair: the entry's templates are no longer those that were found, want a pair of a newer search"
                 )
+            _check_room(change, asked)
             self._keep(change, asked, events.PROPOSED, by)
         return asked
 
@@ -209,6 +215,23 @@ def every_suppression(reading: Reading, list_id: str) -> Iterator[Suppression]:
     while rows := reading.suppressions(list_id, None, before, AT_ONCE):
         yield from (each for _, each in rows)
         before = rows[-1][0]
+
+
+def _check_room(reading: Reading, asked: Suppression) -> None:
+    """Raise SuppressionExistsError if the pair has a suppression that is proposed or in force, TooManySuppressionsError
+    if the list has as many as it may.
+    """
+    for each in reading.standing(asked.entry_id, asked.proposed_at):
+        if (each.document, each.entry_sha256) == (asked.document, asked.entry_sha256):
+            raise SuppressionExistsError(
+                f"pair: suppression {each.suppression_id} is about the same document and entry, want it confirmed, or "
+                "revoked before a new one"
+            )
+    if reading.standing_count(asked.list_id, asked.proposed_at) >= MOST_SUPPRESSIONS:
+        raise TooManySuppressionsError(
+            f"list: got a suppression more than the {MOST_SUPPRESSIONS} that one may have at a time, want others "
+            "revoked first"
+        )
 
 
 def _the_suppression(reading: Reading, suppression_id: str, by: Caller) -> Suppression:

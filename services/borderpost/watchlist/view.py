@@ -231,7 +231,10 @@ def advance(view: View, changes: Changes, build: BuildIndex) -> View:
         if added:
             entries = block_of(list_id, added)
             blocks = (*blocks, whole(make_block(entries, build)))
-        lists[list_id] = list_view(state, merge_small(list_id, blocks, build), changes)
+        made = list_view(state, merge_small(list_id, blocks, build), changes)
+        if list_id in lists and list_id not in changes.resuppressed:
+            made = replace(made, suppressions=lists[list_id].suppressions)
+        lists[list_id] = made
     return View(changes.version, lists)
 
 

@@ -73,6 +73,11 @@ _WITHDRAW: Final = (
     f" stamp = {_STAMP} WHERE entry_id = ?"
 )
 _COUNT_TEMPLATES: Final = f"UPDATE entries SET templates = templates + ?, stamp = {_STAMP} WHERE place = ?"  # noqa: S608
+_UNSUPPRESS: Final = """
+    UPDATE lists SET stamp = ?, suppressed = ?
+    WHERE list IN (SELECT s.list FROM suppressions s WHERE s.place IN ({}))"""
+"""Suppressions go with their entries."""
+
 _REMEMBER: Final = """
     INSERT INTO removed (place, entry_id, searched_from, version)
     SELECT place, entry_id, searched_from, CASE WHEN withdrawn_at IS NULL THEN ? ELSE stamp END
@@ -200,7 +205,9 @@ class SqlChange(SqlReading):
                 None if suppression.revoked_by is None else self._numbers.of_actor(suppression.revoked_by),
             ),
         )
-        self._changed_list(number)
+        self._connection.execute(
+            "UPDATE lists SET stamp = ?, suppressed = ? WHERE list = ?", (self._stamp, self._stamp, number)
+        )
 
     def put_import(self, an_import: Import) -> None:
         """Add an import, or replace the one of its id."""
@@ -347,6 +354,7 @@ class SqlChange(SqlReading):
             self._connection.executemany(
                 "INSERT INTO doomed (place) VALUES (?)", [(place,) for place in some]
             )
+            self._connection.execute(_UNSUPPRESS.format(inside), (self._stamp, self._stamp, *some))
             self._connection.execute(f"DELETE FROM entries WHERE place IN ({inside})", some)  # noqa: S608
         self._forget_removed()
         self.removes = self.removes or bool(places)

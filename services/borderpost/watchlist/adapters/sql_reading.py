@@ -53,6 +53,10 @@ _SUPPRESSIONS: Final = """
     JOIN actors p ON p.actor = s.proposed_by LEFT JOIN actors c ON c.actor = s.confirmed_by
     LEFT JOIN actors r ON r.actor = s.revoked_by
     WHERE """
+_STANDING: Final = "s.revoked_by IS NULL AND s.expires_at > ?"
+_STANDING_COUNT: Final = f"""
+    SELECT count(*) AS count FROM suppressions s JOIN lists l ON l.list = s.list
+    WHERE l.list_id = ? AND {_STANDING}"""  # noqa: S608  # constants only
 _SUMMARIES: Final = """
     SELECT list,
         sum(CASE WHEN withdrawn_at IS NULL AND valid_until > ? AND approved_by IS NOT NULL
@@ -100,13 +104,15 @@ class SqlReading:
         entries = self._entries(rows, templates=True)
         lists = self._all("SELECT * FROM lists WHERE stamp > ? ORDER BY name, list_id", (version,))
         changed = [row["list"] for row in lists]
+        resuppressed = [row for row in lists if row["suppressed"] > version]
         return Changes(
             version=state["version"],
             lists=tuple(map(to_list_state, lists)),
             gone=tuple(row["entry_id"] for row in gone),
             entries=tuple(entry for _, entry in entries),
             measured=self.measured(changed),
-            suppressions=self.suppressions_of(changed),
+            suppressions=self.suppressions_of([row["list"] for row in resuppressed]),
+            resuppressed=frozenset(row["list_id"] for row in resuppressed),
         )
 
     def lists(self) -> tuple[ListState, ...]:
@@ -204,9 +210,24 @@ class SqlReading:
         rows = self._all(_SUPPRESSIONS + where + " ORDER BY s.number DESC LIMIT ?", values)
         return self._suppressions(rows)
 
+    def standing(self, entry_id: str, now: datetime) -> Sequence[Suppression]:
+        """The suppressions of an entry that were not revoked and whose time is not over, oldest first."""
+        rows = self._all(
+            _SUPPRESSIONS + "e.entry_id = ? AND " + _STANDING + " ORDER BY s.number",
+            (entry_id, microseconds(now)),
+        )
+        return [suppression for _, suppression in self._suppressions(rows)]
+
+    def standing_count(self, list_id: str, now: datetime) -> int:
+        """How many of them a list has."""
+        row = self._one(_STANDING_COUNT, (list_id, microseconds(now)))
+        return int(row["count"])
+
     def suppressions_of(self, lists: Sequence[int]) -> tuple[Suppression, ...]:
-        """All suppressions of lists."""
-        rows = self._within(_SUPPRESSIONS + "s.list IN ({}) ORDER BY s.number", lists)
+        """All suppressions of lists that were not revoked."""
+        rows = self._within(
+            _SUPPRESSIONS + "s.revoked_by IS NULL AND s.list IN ({}) ORDER BY s.number", lists
+        )
         return tuple(suppression for _, suppression in self._suppressions(rows))
 
     def measured(self, lists: Sequence[int]) -> tuple[Measured, ...]:

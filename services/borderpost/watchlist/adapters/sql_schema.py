@@ -157,7 +157,13 @@ _OPEN_IMPORTS: Final = """
 """When imports were begun, and which can still be gone on with: one that nobody goes on with is dropped in the end. For
 those that were begun before this was kept, the time of the last change of any list stands in."""
 
-_SINCE_SEALED: Final = (_USED_IDS, _OPEN_IMPORTS)
+_SUPPRESSED: Final = """
+    ALTER TABLE lists ADD COLUMN suppressed INTEGER NOT NULL DEFAULT 0;
+    UPDATE lists SET suppressed = stamp
+"""
+"""The stamp of a list at the last change of its suppressions: they are told again only then."""
+
+_SINCE_SEALED: Final = (_USED_IDS, _OPEN_IMPORTS, _SUPPRESSED)
 
 SQLITE_MIGRATIONS: Final = (OUTBOX_SCHEMA, _FORMER, _PUT_ASIDE, _SEALED, *_SINCE_SEALED)
 POSTGRES_MIGRATIONS: Final = (OUTBOX_SCHEMA, _SEALED, *_SINCE_SEALED)
