@@ -186,7 +186,16 @@ def test_an_entry_that_is_removed_meanwhile_is_in_no_later_page(house: House):
     assert len(second.entries) == PAGE - 1
     assert gone not in {e.content.entry_id for e in second.entries}
     assert second.next_after is None
-    assert len(house.bodies("watchlist_exported")) == 1  # later pages are of the same export
+    pages = [(each.what, each.list_id, each.entries) for each in house.bodies("watchlist_exported")]
+    assert pages == [("ENTRIES", list_id, count) for count in (PAGE, PAGE, PAGE - 1)]
+
+
+def test_a_page_from_the_middle_is_on_record_too(house: House):
+    list_id, entries = filled(house, 2)
+    page, _ = house.exporting.page(list_id, 1, by(CARL, WHY))
+    assert [e.content.entry_id for e in page.entries] == [each.entry_id for each in entries]
+    (event,) = house.bodies("watchlist_exported")
+    assert event.entries == 2
 
 
 def test_pictures_are_shown_for_a_purpose_and_are_an_event(house: House):

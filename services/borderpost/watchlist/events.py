@@ -125,7 +125,7 @@ def import_applied(
 
 
 def entries_exported(by: Caller, now: datetime, state: ListState, entries: int) -> Event:
-    """Entries were exported."""
+    """A page of entries was exported."""
     return _exported(by, now, state, "ENTRIES", entries)
 
 

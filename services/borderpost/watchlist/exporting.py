@@ -74,7 +74,8 @@ class Exporting:
         keeper.tell_gone(self._drop_lists)
 
     def page(self, list_id: str, after: int, by: Caller) -> tuple[EntryPage, int]:
-        """Active entries behind place `after` (0 begins), and their list's version; the first page is recorded.
+        """Active entries behind place `after` (0 begins), and their list's version; each page is recorded by itself:
+        anybody may begin in the middle.
 
         Raises PurposeMissingError, WatchlistNotFoundError.
         """
@@ -82,12 +83,10 @@ class Exporting:
         now = self._keeper.clock.now()
         with self._keeper.read() as reading:
             state = the_list(reading, list_id, by)
-            rows = reading.active(list_id, now, after, PAGE + 1)
-            active = [each for each in reading.summaries(now) if each.state.watchlist.list_id == list_id]
-        if after == 0:
-            with self._keeper.change() as change:
-                change.record(events.entries_exported(by, now, state, active[0].active_entries))
-        return page_of(rows, PAGE), state.version
+            page = page_of(reading.active(list_id, now, after, PAGE + 1), PAGE)
+        with self._keeper.change() as change:
+            change.record(events.entries_exported(by, now, state, len(page.entries)))
+        return page, state.version
 
     def make_bundle(self, list_id: str, partner: str, with_pictures: bool, by: Caller) -> Bundle:
         """Make a bundle of a list's active entries. Raises PurposeMissingError, WatchlistNotFoundError,
