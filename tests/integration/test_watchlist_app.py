@@ -14,6 +14,7 @@ from borderpost.runtime.calibration import CalibrationError
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.errors import InvalidRequestError, TemplateInvalidError
+from borderpost.watchlist import app
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
 from borderpost.watchlist.adapters.sql_keys import key_id
 from borderpost.watchlist.domain import (
@@ -29,6 +30,7 @@ from borderpost.watchlist.errors import (
     EntryExpiredError,
     EntryNotFoundError,
     SecondPersonNeededError,
+    TooManyListsError,
     VersionNotReachedError,
     WatchlistExistsError,
     WatchlistNotFoundError,
@@ -522,3 +524,24 @@ def test_lists_are_shown_by_name_with_what_is_on_them(house: House):
     assert [(t.model_id, t.templates) for t in second.thresholds] == [("other-model", 1), ("test-model", 2)]
     searched = house.search(SearchQuery((a_template(1),))).results[1].threshold
     assert second.thresholds[1] == searched
+
+
+def test_a_change_of_a_list_is_an_event_that_says_what_was_changed(house: House):
+    watchlist = house.new_list(crossings=("north",), handling_instruction="x" * 1000)
+    house.app.change_watchlist(
+        replace(watchlist, crossings=(), suppression_people=1, valid_until=NOW), by(ANNA, "new law")
+    )
+    (event,) = house.bodies("watchlist_changed")
+    assert {change.field: (change.before, change.after) for change in event.changes} == {
+        "crossings": ("north", ""),
+        "suppression_people": ("2", "1"),
+        "valid_until": ("", NOW.isoformat()),
+    }
+
+
+def test_there_are_no_more_lists_than_a_record_can_name(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(app, "MOST_LISTS", 2)
+    kept = [house.new_list(), house.new_list()]
+    with pytest.raises(TooManyListsError, match="2"):
+        house.new_list()
+    assert house.app.create_watchlist(kept[0], by(ANNA)).watchlist == kept[0]

@@ -52,7 +52,7 @@ class Answering:
 
 async def test_whoever_is_alone_is_answered_at_once_and_alone(pool: WorkPool):
     answering = Answering()
-    coalescer = Coalescer(answering, pool)
+    coalescer = Coalescer(answering)
     for question in range(5):
         assert await coalescer.ask(question) == 2 * question
     assert answering.groups == [[0], [1], [2], [3], [4]]
@@ -60,7 +60,7 @@ async def test_whoever_is_alone_is_answered_at_once_and_alone(pool: WorkPool):
 
 async def test_what_is_asked_while_others_are_answered_is_the_next_group(pool: WorkPool):
     answering = Answering()
-    coalescer = Coalescer(answering, pool)
+    coalescer = Coalescer(answering)
     first = await answering.held_up(coalescer, 0)
     others = [asyncio.ensure_future(coalescer.ask(question)) for question in range(1, MOST + 4)]
     await asyncio.sleep(0)
@@ -73,7 +73,7 @@ async def test_what_is_asked_while_others_are_answered_is_the_next_group(pool: W
 async def test_one_question_that_fails_does_not_take_the_others_answers_with_it(pool: WorkPool):
     answering = Answering()
     answering.bad = {3}
-    coalescer = Coalescer(answering, pool)
+    coalescer = Coalescer(answering)
     first = await answering.held_up(coalescer, 0)
     others = [asyncio.ensure_future(coalescer.ask(question)) for question in range(1, 6)]
     await asyncio.sleep(0)
@@ -86,7 +86,7 @@ async def test_one_question_that_fails_does_not_take_the_others_answers_with_it(
 
 async def test_a_question_whose_caller_went_away_is_not_answered_and_disturbs_nobody(pool: WorkPool):
     answering = Answering()
-    coalescer = Coalescer(answering, pool)
+    coalescer = Coalescer(answering)
     first = await answering.held_up(coalescer, 0)
     gone, stays = (asyncio.ensure_future(coalescer.ask(question)) for question in (1, 2))
     await asyncio.sleep(0)
@@ -99,7 +99,7 @@ async def test_a_question_whose_caller_went_away_is_not_answered_and_disturbs_no
 
 async def test_a_caller_that_goes_away_while_it_is_answered_does_not_stop_the_next(pool: WorkPool):
     answering = Answering()
-    coalescer = Coalescer(answering, pool)
+    coalescer = Coalescer(answering)
     first = await answering.held_up(coalescer, 0)
     second = asyncio.ensure_future(coalescer.ask(1))
     await asyncio.sleep(0)
@@ -110,7 +110,7 @@ async def test_a_caller_that_goes_away_while_it_is_answered_does_not_stop_the_ne
 
 async def test_more_than_may_wait_are_refused_at_once_and_those_who_wait_are_answered(pool: WorkPool):
     answering = Answering()
-    coalescer = Coalescer(answering, pool)
+    coalescer = Coalescer(answering)
     first = await answering.held_up(coalescer, 0)
     waiting = [asyncio.ensure_future(coalescer.ask(question)) for question in range(MOST_WAITING)]
     await asyncio.sleep(0)
@@ -176,7 +176,7 @@ async def test_a_house_that_is_asked_by_many_at_once_answers_each(pool: WorkPool
         assert isinstance(house, House)
         watchlist = house.new_list(target_fpir=0.1)
         entries = [house.add(an_entry(watchlist.list_id, templates=(a_template(i),))) for i in range(5)]
-        coalescer = Coalescer(house.app.search, pool)
+        coalescer = Coalescer(house.app.search)
         asked = [SearchQuery((near(a_template(i % 5), 0.99, i),)) for i in range(40)]
         answers = await asyncio.gather(*(coalescer.ask(query) for query in asked))
         best = [answer.results[0].candidates[0].entry_id for answer in answers]

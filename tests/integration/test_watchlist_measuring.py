@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from borderpost.runtime.clock import new_id
+from borderpost.watchlist import measuring
 from borderpost.watchlist.domain import Import, SearchQuery
 from borderpost.watchlist.errors import ListNotPermittedError, WatchlistNotFoundError
 from borderpost.watchlist.measuring import GROWTH, LEAST_ENTRIES
@@ -163,3 +164,24 @@ def test_scopes_limit_measuring_to_the_lists_that_they_name(house: House):
         with pytest.raises(WatchlistNotFoundError):
             act(a_list().list_id, other)
     assert house.measuring.measure_due(by(ANNA)) == 1
+
+
+def test_a_list_that_has_one_face_many_times_is_measured_with_fewer_probes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(measuring, "MOST_PAIRS", 2_000)
+    looked_at = []
+    some_reaching = measuring._some_reaching
+
+    def counted(*arguments):
+        for reached in some_reaching(*arguments):
+            looked_at.append(len(reached[0]))
+            yield reached
+
+    monkeypatch.setattr(measuring, "_some_reaching", counted)
+    watchlist = house.new_list()
+    add_all(house, watchlist.list_id, [a_template(1)] * 300)
+    (found,), _ = house.measuring.measure(watchlist.list_id, by(ANNA))
+    assert found.alike
+    assert found.own.templates == 300
+    assert sum(looked_at) < 10 * measuring.MOST_PAIRS < 300 * 300

@@ -798,8 +798,8 @@ async def test_a_candidate_says_what_it_rests_on_and_what_an_alert_is_worth(clie
 
 async def test_a_suppression_goes_its_whole_way_over_the_messages(client: Client):
     entry = await a_list_with_an_entry(client)
-    request = a_search_for(entry)
-    (result,) = (await client.call("Search", request)).results
+    request, kiosk = a_search_for(entry), Actor("borderpost.test", "kiosk/north/1")
+    (result,) = (await client.call("Search", request, by=kiosk)).results
     until = to_timestamp(NOW + timedelta(days=30))
     proposal = pb.ProposeSuppressionRequest(
         suppression_id=new_id(), pair=result.candidates[0].pair, reason="not the person", expires_at=until
@@ -810,7 +810,7 @@ async def test_a_suppression_goes_its_whole_way_over_the_messages(client: Client
     confirm = pb.ConfirmSuppressionRequest(suppression_id=asked.suppression_id)
     kept = (await client.call("ConfirmSuppression", confirm, by=BEN)).suppression
     assert (kept.state, kept.confirmed_by.subject) == (pb.SUPPRESSION_STATE_ACTIVE, BEN.subject)
-    (result,) = (await client.call("Search", request)).results
+    (result,) = (await client.call("Search", request, by=kiosk)).results
     assert [each.HasField("suppressed") for each in result.candidates] == [True, False, True]
     assert result.candidates[0].suppressed.suppression_id == asked.suppression_id
     assert result.candidates[0].suppressed.expires_at == until

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from borderpost.runtime.clock import new_id
+from borderpost.watchlist import search as search_room
 from borderpost.watchlist import suppressing
 from borderpost.watchlist.domain import (
     Candidate,
@@ -78,7 +79,7 @@ def listed(house: House, list_id: str = "", **changes: object) -> EntryContent:
 
 def search(house: House, holder=HOLDER, document: DocumentKey | None = DOCUMENT) -> list[Candidate]:
     templates = () if holder is None else (holder,)
-    return candidates(house.search(SearchQuery(templates, document, NAME, BORN)))
+    return candidates(house.search(SearchQuery(templates, document, NAME, BORN, crossing="north")))
 
 
 def pair(house: House, kind: MatchKind = MatchKind.FACE, entry_id: str = "") -> bytes:
@@ -155,7 +156,9 @@ def test_another_person_with_the_same_document_is_not_let_pass(house: House):
 def test_the_portrait_of_the_document_does_not_let_another_bearer_pass(house: House):
     listed(house)
     suppressed(house)
-    both = candidates(house.search(SearchQuery((HOLDER, OTHER_HOLDER), DOCUMENT, NAME, BORN)))
+    both = candidates(
+        house.search(SearchQuery((HOLDER, OTHER_HOLDER), DOCUMENT, NAME, BORN, crossing="north"))
+    )
     assert marks(both) == NOT_MARKED
 
 
@@ -259,7 +262,7 @@ def test_a_pair_is_taken_only_as_a_search_here_made_it(house: House, tmp_path: P
         foreign = pair(other)
     forged = PairSeal(b"0" * 32).seal(
         house.pairs.open(sealed),  # type: ignore[arg-type]  # it has what is asked of it
-        SearchQuery((HOLDER,), DOCUMENT),
+        SearchQuery((HOLDER,), DOCUMENT, crossing="north"),
     )
     spoilt = [
         sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :]
@@ -435,3 +438,39 @@ def test_the_holders_face_is_kept_no_longer_than_the_suppression_is_in_force(hou
             assert kept is not None
             assert kept.holder == ()
     assert [body.what for body in house.bodies("watchlist_suppression_changed")][-1] == "ENDED"
+
+
+def test_only_a_search_with_a_traveler_before_it_gives_pairs_to_suppress(house: House):
+    listed(house)
+    query = SearchQuery((HOLDER,), DOCUMENT, NAME, BORN)
+    assert all(not each.pair for each in candidates(house.search(query)))
+    assert any(each.pair for each in candidates(house.search(replace(query, crossing="north"))))
+
+
+def test_where_bearer_and_document_are_not_one_person_there_is_no_pair(house: House):
+    listed(house)
+    both = SearchQuery((HOLDER, OTHER_HOLDER), DOCUMENT, NAME, BORN, crossing="north")
+    assert all(not each.pair for each in candidates(house.search(both)))
+    same = SearchQuery((HOLDER, SAME_HOLDER), DOCUMENT, NAME, BORN, crossing="north")
+    assert any(each.pair for each in candidates(house.search(same)))
+
+
+def test_a_list_that_comes_to_ask_for_two_people_asks_it_of_what_one_did_before(house: House):
+    watchlist = house.new_list(suppression_people=1)
+    listed(house, watchlist.list_id)
+    kept = propose(house, pair(house))
+    assert marks(search(house)) == MARKED
+    house.app.change_watchlist(replace(watchlist, suppression_people=2), by(ANNA))
+    assert marks(search(house)) == NOT_MARKED
+    assert house.suppressing.state(kept) is SuppressionState.PROPOSED
+    house.suppressing.confirm(kept.suppression_id, by(DORA))
+    assert marks(search(house)) == MARKED
+
+
+def test_suppressed_candidates_do_not_take_the_place_of_others(house: House, monkeypatch: pytest.MonkeyPatch):
+    content = listed(house)
+    suppressed(house)
+    other = house.add(an_entry(content.list_id, templates=(near(HOLDER, 0.94, seed=5),)))
+    monkeypatch.setattr(search_room, "MOST_CANDIDATES", 1)
+    faces = [each for each in search(house) if each.kind is MatchKind.FACE]
+    assert [each.entry_id for each in faces] == [other.entry_id]

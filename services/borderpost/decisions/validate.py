@@ -187,6 +187,8 @@ def _watchlist_changed(field: str, body: WatchlistChanged) -> None:
     _reason(f"{field}.what", body.what)
     if body.model_id:
         _text(f"{field}.model_id", body.model_id)
+    for change in body.changes:
+        _text(f"{field}.changes.field", change.field)
     finite = math.isfinite(body.factor) and body.factor >= 0
     _want(finite, f"{field}.factor", str(body.factor), "0 or a number above it")
 

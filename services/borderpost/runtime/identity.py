@@ -30,11 +30,16 @@ def identity_of(uris: Iterable[bytes], trust_domain: str) -> tuple[Actor, Role]:
             f"certificate: got {len(subjects)} names of trust domain {trust_domain}, want one SPIFFE URI in it"
         )
     parts = subjects[0].split("/")
-    if not all(_PART.fullmatch(part) for part in parts):
+    if not all(map(is_name_part, parts)):
         raise NotAuthenticatedError(
             "certificate: want parts of 1 to 60 letters, digits, dots, hyphens and underscores"
         )
     return Actor(trust_domain, subjects[0]), _role(parts)
+
+
+def is_name_part(text: str) -> bool:
+    """Tell whether a name may have this as a part between slashes."""
+    return _PART.fullmatch(text) is not None
 
 
 def kiosk_of(actor: Actor) -> tuple[str, str]:

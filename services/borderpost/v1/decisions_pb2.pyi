@@ -335,6 +335,7 @@ class Versions(_message.Message):
     WATCHLISTS_FIELD_NUMBER: _builtins.int
     DOCUMENT_READER_FIELD_NUMBER: _builtins.int
     TRUST_STORE_FIELD_NUMBER: _builtins.int
+    WATCHLISTS_AS_OF_FIELD_NUMBER: _builtins.int
     software: _builtins.str
     """Version of Borderpost."""
     policy: _builtins.str
@@ -349,6 +350,12 @@ class Versions(_message.Message):
     """Reader of the document; empty if none was read."""
     trust_store: _builtins.int
     """Version of the trust store that the chip was judged with; 0 if there was none to judge."""
+    @_builtins.property
+    def watchlists_as_of(self) -> _timestamp_pb2.Timestamp:
+        """When the watchlists that were searched were last known to be those of the database. Not set if they were not searched,
+        or the answer didn't say.
+        """
+
     def __init__(
         self,
         *,
@@ -359,10 +366,11 @@ class Versions(_message.Message):
         watchlists: _builtins.int = ...,
         document_reader: _builtins.str = ...,
         trust_store: _builtins.int = ...,
+        watchlists_as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["watchlists_as_of", b"watchlists_as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_id", b"calibration_id", "document_reader", b"document_reader", "model_id", b"model_id", "policy", b"policy", "software", b"software", "trust_store", b"trust_store", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_id", b"calibration_id", "document_reader", b"document_reader", "model_id", b"model_id", "policy", b"policy", "software", b"software", "trust_store", b"trust_store", "watchlists", b"watchlists", "watchlists_as_of", b"watchlists_as_of"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -417,7 +425,9 @@ class ScreeningPayload(_message.Message):
 
     @_builtins.property
     def watchlists(self) -> _containers.RepeatedCompositeFieldContainer[_watchlist_pb2.ListResult]:
-        """What the watchlists answered."""
+        """What the watchlists answered: of a list without candidates only id, name, version, thresholds and count. Candidates
+        and pairs as far as there is room; candidates for which there is none are among those left out.
+        """
 
     @_builtins.property
     def liveness(self) -> _faces_pb2.Liveness:
@@ -637,6 +647,7 @@ class WatchlistChanged(_message.Message):
     WHAT_FIELD_NUMBER: _builtins.int
     MODEL_ID_FIELD_NUMBER: _builtins.int
     FACTOR_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     list_id: _builtins.str
     """The list."""
     version: _builtins.int
@@ -647,6 +658,10 @@ class WatchlistChanged(_message.Message):
     """Of THRESHOLDS: the model."""
     factor: _builtins.float
     """Of THRESHOLDS: the factor on the calibration's rate; 0 where the list is too small to tell."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldChange]:
+        """Of DESCRIPTION: what was changed."""
+
     def __init__(
         self,
         *,
@@ -655,14 +670,45 @@ class WatchlistChanged(_message.Message):
         what: _builtins.str = ...,
         model_id: _builtins.str = ...,
         factor: _builtins.float = ...,
+        changes: _abc.Iterable[Global___FieldChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["factor", b"factor", "list_id", b"list_id", "model_id", b"model_id", "version", b"version", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "factor", b"factor", "list_id", b"list_id", "model_id", b"model_id", "version", b"version", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchlistChanged: _TypeAlias = WatchlistChanged  # noqa: Y015
+
+@_typing.final
+class FieldChange(_message.Message):
+    """A field of a list that was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Its name."""
+    before: _builtins.str
+    """What it was, at most 200 characters of it. Empty if it was not set."""
+    after: _builtins.str
+    """What it is now, at most 200 characters of it. Empty if it is not set."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "field", b"field"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldChange: _TypeAlias = FieldChange  # noqa: Y015
 
 @_typing.final
 class WatchlistEntryChanged(_message.Message):

@@ -1824,8 +1824,8 @@ class Candidate(_message.Message):
     template_index: _builtins.int
     """For a face: which template of the request gave it, counted from 0."""
     pair: _builtins.bytes
-    """For a face or name, if the request has a document and templates: what ProposeSuppression takes. Sealed; it holds
-    the templates of the request, so it is kept like them.
+    """For a face or name that a kiosk's search found, if the request has a document and templates that are all one
+    person's: what ProposeSuppression takes. Sealed; it holds the templates of the request, so it is kept like them.
     """
     @_builtins.property
     def score(self) -> _types_pb2.Score:

@@ -196,7 +196,7 @@ class WatchlistServiceServicer:
         """Makes a list. The same `list_id` again with the same content answers as the first time.
 
         INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
-        authority has a list of this name).
+        authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS (200).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -241,10 +241,11 @@ class WatchlistServiceServicer:
 
     def ProposeEntry(self, request, context):
         """Proposes an entry. It is not searched before another person has approved it. The same `entry_id`
-        again with the same content answers as the first time.
+        again with the same content answers as the first time. An id is never taken twice, not even after its entry was
+        removed: what an approver has seen under it is what they approve.
 
         INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID. NOT_FOUND: WATCHLIST_NOT_FOUND.
-        ALREADY_EXISTS: ENTRY_EXISTS (same id, other content).
+        ALREADY_EXISTS: ENTRY_EXISTS (same id, other content, or the id of an entry that was removed).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -379,7 +380,8 @@ class WatchlistServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BeginImport(self, request, context):
-        """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
+        """Begins an import into a list, or finds the one that was begun with the same `import_id` and content. One that was
+        neither applied nor dropped 30 days after its begin is dropped by the service.
 
         INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
         IMPORT_EXISTS (same id, other content or another person).
@@ -414,7 +416,8 @@ class WatchlistServiceServicer:
         """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
         NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-        list's entries of this source changed since it was begun: drop it, and begin anew).
+        list's entries of this source changed since it was begun, or entries that it brought were removed: drop it, and
+        begin anew).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,7 @@ class WatchlistServiceStub:
     """Makes a list. The same `list_id` again with the same content answers as the first time.
 
     INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
-    authority has a list of this name).
+    authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS (200).
     """
     ChangeWatchlist: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ChangeWatchlistRequest, _watchlist_pb2.ChangeWatchlistResponse]
     """Changes what is said of a list, all of it; entries stay. The id and the authority can't be changed.
@@ -65,10 +65,11 @@ class WatchlistServiceStub:
     """
     ProposeEntry: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ProposeEntryRequest, _watchlist_pb2.ProposeEntryResponse]
     """Proposes an entry. It is not searched before another person has approved it. The same `entry_id`
-    again with the same content answers as the first time.
+    again with the same content answers as the first time. An id is never taken twice, not even after its entry was
+    removed: what an approver has seen under it is what they approve.
 
     INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID. NOT_FOUND: WATCHLIST_NOT_FOUND.
-    ALREADY_EXISTS: ENTRY_EXISTS (same id, other content).
+    ALREADY_EXISTS: ENTRY_EXISTS (same id, other content, or the id of an entry that was removed).
     """
     ApproveEntry: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ApproveEntryRequest, _watchlist_pb2.ApproveEntryResponse]
     """Approves a proposed entry: from its answer on, every search within its validity finds it.
@@ -147,7 +148,8 @@ class WatchlistServiceStub:
     NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
     """
     BeginImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.BeginImportRequest, _watchlist_pb2.BeginImportResponse]
-    """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
+    """Begins an import into a list, or finds the one that was begun with the same `import_id` and content. One that was
+    neither applied nor dropped 30 days after its begin is dropped by the service.
 
     INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
     IMPORT_EXISTS (same id, other content or another person).
@@ -170,7 +172,8 @@ class WatchlistServiceStub:
     """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
     NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-    list's entries of this source changed since it was begun: drop it, and begin anew).
+    list's entries of this source changed since it was begun, or entries that it brought were removed: drop it, and
+    begin anew).
     """
     CancelImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.CancelImportRequest, _watchlist_pb2.CancelImportResponse]
     """Drops an import that was not applied, with all its rows and keys. Dropping again changes nothing.
@@ -223,7 +226,7 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """Makes a list. The same `list_id` again with the same content answers as the first time.
 
     INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
-    authority has a list of this name).
+    authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS (200).
     """
     ChangeWatchlist: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ChangeWatchlistRequest, _watchlist_pb2.ChangeWatchlistResponse]  # type: ignore[assignment]
     """Changes what is said of a list, all of it; entries stay. The id and the authority can't be changed.
@@ -247,10 +250,11 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """
     ProposeEntry: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ProposeEntryRequest, _watchlist_pb2.ProposeEntryResponse]  # type: ignore[assignment]
     """Proposes an entry. It is not searched before another person has approved it. The same `entry_id`
-    again with the same content answers as the first time.
+    again with the same content answers as the first time. An id is never taken twice, not even after its entry was
+    removed: what an approver has seen under it is what they approve.
 
     INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID. NOT_FOUND: WATCHLIST_NOT_FOUND.
-    ALREADY_EXISTS: ENTRY_EXISTS (same id, other content).
+    ALREADY_EXISTS: ENTRY_EXISTS (same id, other content, or the id of an entry that was removed).
     """
     ApproveEntry: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ApproveEntryRequest, _watchlist_pb2.ApproveEntryResponse]  # type: ignore[assignment]
     """Approves a proposed entry: from its answer on, every search within its validity finds it.
@@ -329,7 +333,8 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (page size or token).
     """
     BeginImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.BeginImportRequest, _watchlist_pb2.BeginImportResponse]  # type: ignore[assignment]
-    """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
+    """Begins an import into a list, or finds the one that was begun with the same `import_id` and content. One that was
+    neither applied nor dropped 30 days after its begin is dropped by the service.
 
     INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
     IMPORT_EXISTS (same id, other content or another person).
@@ -352,7 +357,8 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
     NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-    list's entries of this source changed since it was begun: drop it, and begin anew).
+    list's entries of this source changed since it was begun, or entries that it brought were removed: drop it, and
+    begin anew).
     """
     CancelImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.CancelImportRequest, _watchlist_pb2.CancelImportResponse]  # type: ignore[assignment]
     """Drops an import that was not applied, with all its rows and keys. Dropping again changes nothing.
@@ -408,7 +414,7 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a list. The same `list_id` again with the same content answers as the first time.
 
         INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
-        authority has a list of this name).
+        authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS (200).
         """
 
     @_abc_1.abstractmethod
@@ -462,10 +468,11 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.ProposeEntryResponse, _abc.Awaitable[_watchlist_pb2.ProposeEntryResponse]]:
         """Proposes an entry. It is not searched before another person has approved it. The same `entry_id`
-        again with the same content answers as the first time.
+        again with the same content answers as the first time. An id is never taken twice, not even after its entry was
+        removed: what an approver has seen under it is what they approve.
 
         INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID. NOT_FOUND: WATCHLIST_NOT_FOUND.
-        ALREADY_EXISTS: ENTRY_EXISTS (same id, other content).
+        ALREADY_EXISTS: ENTRY_EXISTS (same id, other content, or the id of an entry that was removed).
         """
 
     @_abc_1.abstractmethod
@@ -628,7 +635,8 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _watchlist_pb2.BeginImportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.BeginImportResponse, _abc.Awaitable[_watchlist_pb2.BeginImportResponse]]:
-        """Begins an import into a list, or finds the one that was begun with the same `import_id` and content.
+        """Begins an import into a list, or finds the one that was begun with the same `import_id` and content. One that was
+        neither applied nor dropped 30 days after its begin is dropped by the service.
 
         INVALID_ARGUMENT: INVALID_REQUEST. NOT_FOUND: WATCHLIST_NOT_FOUND, BUNDLE_NOT_FOUND. ALREADY_EXISTS:
         IMPORT_EXISTS (same id, other content or another person).
@@ -669,7 +677,8 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
         NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-        list's entries of this source changed since it was begun: drop it, and begin anew).
+        list's entries of this source changed since it was begun, or entries that it brought were removed: drop it, and
+        begin anew).
         """
 
     @_abc_1.abstractmethod

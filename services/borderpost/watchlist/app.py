@@ -33,6 +33,7 @@ from borderpost.watchlist.errors import (
     ImportNotFinishedError,
     ListNotPermittedError,
     SecondPersonNeededError,
+    TooManyListsError,
     WatchlistExistsError,
     WatchlistNotFoundError,
 )
@@ -41,6 +42,9 @@ from borderpost.watchlist.ports import NewEntry, Reading, StoredSummary
 from borderpost.watchlist.search import Meaning, Seal, may_use, name_threshold, search
 from borderpost.watchlist.templates import Model, Template, digest
 from borderpost.watchlist.thresholds import face_threshold
+
+MOST_LISTS: Final = 200
+"""Every screening's record names every list that was searched, and nobody owns so many."""
 
 SWEEP: Final = 500
 """Ended entries that are removed in one change."""
@@ -77,6 +81,10 @@ class Watchlists:
             if kept is not None:
                 return _same_list(kept, watchlist)
             _check_name_is_free(change, watchlist)
+            if len(change.lists()) >= MOST_LISTS:
+                raise TooManyListsError(
+                    f"watchlist: got one more than the {MOST_LISTS} lists that there may be"
+                )
             change.put_list(watchlist, self._now())
             state = change.bump(watchlist.list_id, self._now())
             change.record(events.watchlist_created(by, state))
@@ -96,7 +104,7 @@ class Watchlists:
             _check_name_is_free(change, watchlist)
             change.put_list(watchlist, self._now())
             state = change.bump(watchlist.list_id, self._now())
-            change.record(events.watchlist_described(by, state))
+            change.record(events.watchlist_described(by, state, kept.watchlist))
         return state
 
     def list_watchlists(self, by: Caller) -> Sequence[ListSummary]:

@@ -35,7 +35,6 @@ from borderpost.reports.markdown import table
 from borderpost.runtime.calibration import load_calibrations
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import SystemClock, new_id
-from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.sqlite import Database
 from borderpost.v1 import watchlist_pb2
 from borderpost.watchlist.adapters.faiss_index import faiss_builder
@@ -128,8 +127,7 @@ def _callers(dimension: int, size: int) -> Row:
 
 
 async def _rate(answer: Any, queries: Sequence[SearchQuery], callers: int, each: int) -> float:
-    pool = WorkPool(threads=2, queue=64)
-    searches: Coalescer[SearchQuery, SearchAnswer] = Coalescer(answer, pool)
+    searches: Coalescer[SearchQuery, SearchAnswer] = Coalescer(answer)
 
     async def ask(first: int) -> None:
         for place in range(each):
@@ -139,7 +137,6 @@ async def _rate(answer: Any, queries: Sequence[SearchQuery], callers: int, each:
     started = time.perf_counter()
     await asyncio.gather(*(ask(caller * each) for caller in range(callers)))
     seconds = time.perf_counter() - started
-    pool.close()
     return callers * each / seconds
 
 

@@ -27,11 +27,14 @@ MOST_WAITING: Final = 8 * MOST
 
 
 class Coalescer(Generic[Question, Answer]):
-    """Hands questions to a function that answers several at a time. To be used from one event loop."""
+    """Hands questions to a function that answers several at a time. To be used from one event loop.
 
-    def __init__(self, answer: Callable[[Sequence[Question]], Sequence[Answer]], pool: WorkPool) -> None:
+    It has a thread of its own: the threads of other calls may all be waiting for a change to be written.
+    """
+
+    def __init__(self, answer: Callable[[Sequence[Question]], Sequence[Answer]]) -> None:
         self._answer = answer
-        self._pool = pool
+        self._pool = WorkPool(threads=1, queue=1)
         self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
         self._draining: asyncio.Task[None] | None = None
 

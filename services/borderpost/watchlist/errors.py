@@ -180,3 +180,10 @@ class PartnerNotFoundError(BorderpostError):
 
     code = grpc.StatusCode.NOT_FOUND
     reason = "PARTNER_NOT_FOUND"
+
+
+class TooManyListsError(BorderpostError):
+    """There are as many lists as there may be."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_LISTS"

@@ -6,7 +6,9 @@ They hold ids only: nothing that is said of a person.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from datetime import datetime
+from enum import Enum
 from typing import Final
 
 from borderpost.runtime.clock import new_id, to_timestamp
@@ -20,6 +22,7 @@ from borderpost.watchlist.domain import (
     Measured,
     SearchAnswer,
     Suppression,
+    Watchlist,
 )
 
 EVENT_SCHEMA: Final = 1
@@ -27,6 +30,9 @@ EVENT_SCHEMA: Final = 1
 
 MOST_IDS: Final = 1000
 """Entries that one event of an import names, as in decisions.proto."""
+
+MOST_TEXT: Final = 200
+"""Characters of a field before and after a change."""
 
 SERVICE: Final = "watchlist"
 """The service's own name: who acts where nobody asked for it."""
@@ -51,12 +57,27 @@ def watchlist_created(by: Caller, state: ListState) -> Event:
     return event
 
 
-def watchlist_described(by: Caller, state: ListState) -> Event:
-    """What is said of a list was changed."""
+def watchlist_described(by: Caller, state: ListState, before: Watchlist) -> Event:
+    """What is said of a list was changed: which fields, from what to what. A list is no person: nothing is hidden."""
     event = _event(by, state.changed_at)
     body = event.watchlist_changed
     body.list_id, body.version, body.what = state.watchlist.list_id, state.version, "DESCRIPTION"
+    for field in fields(Watchlist):
+        old, new = (_text(getattr(watchlist, field.name)) for watchlist in (before, state.watchlist))
+        if old != new:
+            body.changes.add(field=field.name, before=old, after=new)
     return event
+
+
+def _text(value: object) -> str:
+    """A field of a list in words; cut, for a text of a thousand characters is in the list itself."""
+    if isinstance(value, Enum):
+        value = value.value
+    elif isinstance(value, datetime):
+        value = value.isoformat()
+    elif isinstance(value, tuple):
+        value = ", ".join(value)
+    return "" if value is None else str(value)[:MOST_TEXT]
 
 
 def watchlist_measured(by: Caller, state: ListState, measured: Measured) -> Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -15,14 +16,22 @@ from borderpost.watchlist.domain import Alike, Caller, Measured, microseconds
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.search import Meaning
 from borderpost.watchlist.templates import Model, Vectors
-from borderpost.watchlist.thresholds import measure, sample_size
+from borderpost.watchlist.thresholds import AlikePair, OwnScores, measure, sample_size
 from borderpost.watchlist.view import ListView
 
 Numbers = npt.NDArray[np.int64]
+Reached = tuple[Numbers, Numbers, npt.NDArray[np.float64]]
+"""Pairs: the probe, the place of the entry on the list, the score."""
 
 LEAST_ENTRIES: Final = 25
 """Entries with a face from which a list is measured: fewer have less than the 300 pairs that bring 30 (ISO/IEC 19795-1,
 annex B, rule of 30) at the highest rate that a calibration is asked for, one in ten."""
+
+AT_ONCE: Final = 32
+"""Probes that are compared with the whole list at a time."""
+
+MOST_PAIRS: Final = 5_000_000
+"""Pairs that are looked at, 120 MB of them: a list that has one face a thousand times has a million pairs of it."""
 
 GROWTH: Final = 1.25
 """A list whose templates grew, or shrank, by this factor since it was measured is measured again."""
@@ -85,23 +94,56 @@ class Measuring:
 def _measure(each: ListView, model: Model, calibration: Calibration, now: datetime) -> Measured:
     state, at = each.state, microseconds(now)
     templates = each.templates_searched(model, at)
-    probes, entry_of = _sample(each, model, at, sample_size(templates), seed=state.version)
 
-    def reach(asking: Vectors, score: float) -> tuple[Numbers, Numbers, npt.NDArray[np.float64]]:
+    def reach(asking: Vectors, score: float) -> Reached:
         return _reaching(each, model, at, asking, score)
 
-    own, alike = measure(calibration, probes, entry_of, reach, templates, each.faces_searched(model, at))
+    def measured(size: int) -> tuple[OwnScores, tuple[AlikePair, ...]]:
+        probes, entry_of = _sample(each, model, at, size, seed=state.version)
+        return measure(calibration, probes, entry_of, reach, templates, each.faces_searched(model, at))
+
+    own, alike = _with_fewer(measured, sample_size(templates))
     pairs = tuple(
         Alike(_entry_at(each, pair.entry), _entry_at(each, pair.other), pair.score) for pair in alike
     )
     return Measured(state.watchlist.list_id, own, pairs, state.version, now)
 
 
-def _reaching(
-    each: ListView, model: Model, at: int, probes: Vectors, score: float
-) -> tuple[Numbers, Numbers, npt.NDArray[np.float64]]:
-    """Every pair of a probe and a searched template that reaches a score: probe, place of the entry, score."""
-    found = []
+def _with_fewer(
+    measured: Callable[[int], tuple[OwnScores, tuple[AlikePair, ...]]], size: int
+) -> tuple[OwnScores, tuple[AlikePair, ...]]:
+    """Measure with a sample of this size, or a smaller one where too many pairs are alike."""
+    while True:
+        try:
+            return measured(size)
+        except _TooManyPairsError as error:
+            size = max(1, min(size // 2, error.probes))
+
+
+class _TooManyPairsError(Exception):
+    """More pairs reach the score than are looked at; so many probes brought half of those."""
+
+    def __init__(self, probes: int) -> None:
+        super().__init__()
+        self.probes = probes
+
+
+def _reaching(each: ListView, model: Model, at: int, probes: Vectors, score: float) -> Reached:
+    """Every pair of a probe and a searched template that reaches a score. Raises _TooManyPairsError."""
+    found = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))]
+    count = 0
+    for first in range(0, len(probes), AT_ONCE):
+        for reached in _some_reaching(each, model, at, probes[first : first + AT_ONCE], score):
+            found.append((reached[0] + first, *reached[1:]))
+            count += len(reached[0])
+        if count > MOST_PAIRS and len(probes) > 1:
+            raise _TooManyPairsError((first + AT_ONCE) * MOST_PAIRS // (2 * count))
+    probe_of, entries, scores = (np.concatenate(column) for column in zip(*found, strict=True))
+    return probe_of, entries, scores
+
+
+def _some_reaching(each: ListView, model: Model, at: int, probes: Vectors, score: float) -> Iterator[Reached]:
+    """The pairs of a few probes, block by block."""
     begin = 0
     for block in each.blocks:
         faces = block.block.faces.get(model)
@@ -109,12 +151,8 @@ def _reaching(
             pairs = faces.index.at_least(probes, np.full(len(probes), score))
             places = faces.entry_of[pairs.rows]
             keep = block.searched(places, at)
-            found.append((pairs.probes[keep], places[keep] + begin, pairs.scores[keep]))
+            yield pairs.probes[keep], places[keep] + begin, pairs.scores[keep]
         begin += block.block.size
-    if not found:
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64)
-    probe_of, entries, scores = (np.concatenate(column) for column in zip(*found, strict=True))
-    return probe_of, entries, scores
 
 
 def _sample(each: ListView, model: Model, at: int, size: int, seed: int) -> tuple[Vectors, Numbers]:

@@ -68,6 +68,14 @@ class Receiving:
         for left in folder.iterdir():
             left.unlink()
 
+    def check_no_partner(self, source: str) -> None:
+        """Raise InvalidRequestError for a partner's name: only what a partner has signed is from it."""
+        if any(partner.name == source for partner in self._partners):
+            raise InvalidRequestError(
+                "source: got the name of a partner, whose entries come in signed bundles, want another",
+                field="source",
+            )
+
     def write(self, bundle_id: str, offset: int, content: bytes, by: Caller) -> int:
         """Write the next part of a bundle; return where the part after it belongs.
 

@@ -7,9 +7,9 @@ were alone: the same view, query and time give the same answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +30,11 @@ from borderpost.watchlist.domain import (
 )
 from borderpost.watchlist.names import NameCalibration, NameMatch
 from borderpost.watchlist.numbers import NumberMatch
-from borderpost.watchlist.templates import Model, Vectors, digest, to_vectors
+from borderpost.watchlist.templates import Model, Template, Vectors, digest, to_vectors
 from borderpost.watchlist.thresholds import FaceThreshold, alert_odds, face_threshold, fpir_of, odds_at
 from borderpost.watchlist.view import BlockView, Faces, ListView, View
+
+T = TypeVar("T")
 
 LIST_SCOPE: Final = "list:"
 """A scope that opens one list; a caller with such scopes may search no other."""
@@ -84,8 +86,12 @@ def search(
     lists = sorted(view.lists.values(), key=_by_priority)
     opened = [[each for each in lists if _may_search(each, query, now)] for query in queries]
     results: list[list[ListResult]] = [[] for _ in queries]
+    openers: dict[str, list[int]] = {}
+    for place, own in enumerate(opened):
+        for each in own:
+            openers.setdefault(each.state.watchlist.list_id, []).append(place)
     for each in lists:
-        asking = [place for place, own in enumerate(opened) if any(one is each for one in own)]
+        asking = openers.get(each.state.watchlist.list_id, [])
         answers = _search_list(each, [queries[place] for place in asking], now, meaning, seal)
         for place, answer in zip(asking, answers, strict=True):
             results[place].append(answer)
@@ -101,6 +107,11 @@ def may_use(watchlist: Watchlist, scopes: frozenset[str]) -> bool:
     """Tell whether scopes open a list: those that name lists must name it; a caller without such is not limited."""
     named = {scope.removeprefix(LIST_SCOPE) for scope in scopes if scope.startswith(LIST_SCOPE)}
     return not named or watchlist.list_id in named
+
+
+def as_the_list_asks(suppression: Suppression, watchlist: Watchlist) -> Suppression:
+    """A suppression as it counts now: a list that has come to ask for two people asks it of earlier ones, too."""
+    return replace(suppression, needed=max(suppression.needed, watchlist.suppression_people))
 
 
 def _may_search(each: ListView, query: SearchQuery, now: datetime) -> bool:
@@ -173,10 +184,11 @@ def _list_result(
 ) -> ListResult:
     names = _name_threshold(asked)
     documents, named = _documents_found(asked), _names_found(asked, names)
+    marks = _Marks(asked)
     shown = (
         *(
-            _face_candidate(asked, threshold, face)
-            for face in faces[:MOST_CANDIDATES]
+            _face_candidate(asked, threshold, face, marks.of(face.entry_id))
+            for face in _shown(faces, marks, lambda face: face.entry_id)
             if threshold is not None
         ),
         *(
@@ -184,13 +196,35 @@ def _list_result(
             for entry_id, match in documents[:MOST_CANDIDATES]
         ),
         *(
-            _name_candidate(asked, entry_id, match, names)
-            for entry_id, match in named[:MOST_CANDIDATES]
+            _name_candidate(asked, entry_id, match, names, marks.of(entry_id))
+            for entry_id, match in _shown(named, marks, lambda item: item[0])
             if names is not None
         ),
     )
     left_out = len(faces) + len(documents) + len(named) - len(shown)
     return ListResult(asked.each.state, threshold, names, searched, shown, left_out)
+
+
+class _Marks:
+    """Which of a list's entries are suppressed for one traveler."""
+
+    def __init__(self, asked: _Asked) -> None:
+        self._asked = asked
+        self._known: dict[str, Suppression | None] = {}
+
+    def of(self, entry_id: str) -> Suppression | None:
+        """The suppression of the pair that is in force, if there is one."""
+        if entry_id not in self._known:
+            self._known[entry_id] = _suppression(self._asked, entry_id)
+        return self._known[entry_id]
+
+
+def _shown(found: Sequence[T], marks: _Marks, entry_of: Callable[[T], str]) -> list[T]:
+    """The best of what was found, in its order; suppressed ones must not take the place of others."""
+    if len(found) <= MOST_CANDIDATES:
+        return list(found)
+    first = sorted(range(len(found)), key=lambda place: marks.of(entry_of(found[place])) is not None)
+    return [found[place] for place in sorted(first[:MOST_CANDIDATES])]
 
 
 def _face_threshold(each: ListView, query: SearchQuery, at: int, meaning: Meaning) -> FaceThreshold | None:
@@ -253,7 +287,9 @@ def _best_of_each(faces: Iterable[_Face]) -> list[_Face]:
     return list(best.values())
 
 
-def _face_candidate(asked: _Asked, threshold: FaceThreshold, face: _Face) -> Candidate:
+def _face_candidate(
+    asked: _Asked, threshold: FaceThreshold, face: _Face, suppressed: Suppression | None
+) -> Candidate:
     calibration = asked.meaning.faces[threshold.model_id]
     score = FaceScore(face.score, calibration.fmr_at(face.score), calibration.id, face.probe)
     odds = alert_odds(
@@ -264,7 +300,7 @@ def _face_candidate(asked: _Asked, threshold: FaceThreshold, face: _Face) -> Can
         MatchKind.FACE,
         face=score,
         odds=odds,
-        suppressed=_suppression(asked, face.entry_id),
+        suppressed=suppressed,
         pair=_pair(asked, face.entry_id),
     )
 
@@ -312,7 +348,9 @@ def _names_found(asked: _Asked, threshold: NameThreshold | None) -> list[tuple[s
     return sorted(best.items(), key=lambda item: (-item[1].score, item[0]))
 
 
-def _name_candidate(asked: _Asked, entry_id: str, match: NameMatch, threshold: NameThreshold) -> Candidate:
+def _name_candidate(
+    asked: _Asked, entry_id: str, match: NameMatch, threshold: NameThreshold, suppressed: Suppression | None
+) -> Candidate:
     rate = asked.meaning.names.fmr_at(match.score)
     fpir = fpir_of(rate.rate, threshold.names)
     odds = odds_at(fpir, asked.watchlist.base_rate, is_bound=rate.is_upper_bound)
@@ -321,7 +359,7 @@ def _name_candidate(asked: _Asked, entry_id: str, match: NameMatch, threshold: N
         MatchKind.NAME,
         name=match,
         odds=odds,
-        suppressed=_suppression(asked, entry_id),
+        suppressed=suppressed,
         pair=_pair(asked, entry_id),
     )
 
@@ -333,7 +371,8 @@ def _suppression(asked: _Asked, entry_id: str) -> Suppression | None:
     if document is None or not kept:
         return None
     entry_sha256 = digest(asked.each.templates_of(entry_id))
-    for each in kept:
+    for suppression in kept:
+        each = as_the_list_asks(suppression, asked.watchlist)
         active = each.state(asked.now, entry_sha256) is SuppressionState.ACTIVE
         if active and each.document.key == document.key and _is_holder(asked, each):
             return each
@@ -341,22 +380,38 @@ def _suppression(asked: _Asked, entry_id: str) -> Suppression | None:
 
 
 def _is_holder(asked: _Asked, suppression: Suppression) -> bool:
-    """Tell whether one of the traveler's templates is like one of the holder's that the suppression is about."""
-    for model in {template.model for template in suppression.holder}:
-        calibration = asked.meaning.faces.get(model.model_id)
-        ours = [template for template in asked.query.templates if template.model == model]
-        theirs = [template for template in suppression.holder if template.model == model]
-        if calibration is not None and ours:
-            cosines = to_vectors(ours, model.dimension) @ to_vectors(theirs, model.dimension).T
-            threshold = calibration.threshold_at(SAME_HOLDER_FMR)
-            # Every template of the traveler: the portrait alone would let another bearer of the document pass.
-            if threshold.supported and float(cosines.max(axis=1).min()) >= threshold.score:
-                return True
-    return False
+    """Tell whether the traveler is the holder that the suppression is about.
+
+    Every template of the traveler must be like one of the holder's: the portrait alone would let another bearer of the
+    document pass.
+    """
+    return _are_one_person(asked.query.templates, suppression.holder, asked.meaning)
+
+
+def _are_one_person(ours: Sequence[Template], theirs: Sequence[Template], meaning: Meaning) -> bool:
+    """Tell whether each of our templates, at least one, is like one of theirs, at SAME_HOLDER_FMR."""
+    if not ours or ours[0].model.model_id not in meaning.faces:
+        return False
+    model = ours[0].model
+    theirs = [template for template in theirs if template.model == model]
+    threshold = meaning.faces[model.model_id].threshold_at(SAME_HOLDER_FMR)
+    if not theirs or not threshold.supported:
+        return False
+    cosines = to_vectors(ours, model.dimension) @ to_vectors(theirs, model.dimension).T
+    return bool(cosines.max(axis=1).min() >= threshold.score)
 
 
 def _pair(asked: _Asked, entry_id: str) -> bytes:
-    if asked.query.document is None or not asked.query.templates:
+    """What ProposeSuppression takes; empty where nobody may suppress what was found.
+
+    Only a kiosk's search has a traveler before it. And a document is its bearer's only if all their templates are one
+    person's: or an impostor's suppression would be one of the document's true holder, too.
+    """
+    query = asked.query
+    if query.crossing is None or query.document is None:
+        return b""
+    first = query.templates[:1]
+    if not all(_are_one_person((each,), first, asked.meaning) for each in query.templates) or not first:
         return b""
     entry_sha256 = digest(asked.each.templates_of(entry_id))
-    return asked.seal(Found(asked.watchlist.list_id, entry_id, entry_sha256), asked.query)
+    return asked.seal(Found(asked.watchlist.list_id, entry_id, entry_sha256), query)

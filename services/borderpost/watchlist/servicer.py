@@ -45,6 +45,9 @@ ERRORS_PAGE: Final = 500
 LONGEST_WAIT_SECONDS: Final = 5.0
 """For `min_version`, if half of the caller's time is not shorter."""
 
+MOST_REACHING: Final = 32
+"""Calls that wait for a version at the same time."""
+
 WAITING_SECONDS: Final = 0.01
 """How often a call that waits for a version looks."""
 
@@ -71,7 +74,8 @@ class WatchlistServicer(WatchlistServiceServicer):
         self._use = use
         self._pool = pool
         self._clock = clock
-        self._searches: Coalescer[SearchQuery, SearchAnswer] = Coalescer(use.watchlists.search, pool)
+        self._searches: Coalescer[SearchQuery, SearchAnswer] = Coalescer(use.watchlists.search)
+        self._reaching = 0
 
     # Lists
 
@@ -217,9 +221,14 @@ class WatchlistServicer(WatchlistServiceServicer):
     async def _reach(self, version: int, seconds: float) -> None:
         """Wait until the view is of this version, if that takes no longer. Raises VersionNotReachedError."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        while self._use.keeper.view.version < version and loop.time() < until:  # noqa: ASYNC110  # threads publish
-            await asyncio.sleep(WAITING_SECONDS)
+        # More than so many would hold places that searches need: they are told at once.
+        until = loop.time() + (seconds if self._reaching < MOST_REACHING else 0.0)
+        self._reaching += 1
+        try:
+            while self._use.keeper.view.version < version and loop.time() < until:  # noqa: ASYNC110  # threads publish
+                await asyncio.sleep(WAITING_SECONDS)
+        finally:
+            self._reaching -= 1
         self._use.keeper.check_reached(version)
 
     # Suppressions
@@ -288,6 +297,7 @@ class WatchlistServicer(WatchlistServiceServicer):
                 by,
             )
         else:
+            self._use.receiving.check_no_partner(request.source)
             asked = Import(
                 import_id=request.import_id,
                 list_id=request.list_id,

@@ -35,7 +35,7 @@ from borderpost.watchlist.errors import (
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.persons import DocumentKey
 from borderpost.watchlist.ports import Change, Reading
-from borderpost.watchlist.search import Found
+from borderpost.watchlist.search import Found, as_the_list_asks
 from borderpost.watchlist.templates import Template, digest
 
 PAIR_SCHEMA: Final = 1
@@ -150,7 +150,9 @@ class Suppressing:
         """
         with self._keeper.change() as change:
             kept = _the_suppression(change, suppression_id, by)
-            if kept.confirmed_by is not None or kept.needed == 1 or kept.revoked_by is not None:
+            watchlist = the_list(change, kept.list_id, by).watchlist
+            needed = max(kept.needed, watchlist.suppression_people)
+            if kept.confirmed_by is not None or needed == 1 or kept.revoked_by is not None:
                 return kept
             check_second_person(kept.proposed_by, by)
             confirmed = replace(kept, confirmed_by=by.actor)
@@ -200,8 +202,10 @@ class Suppressing:
     def state(self, suppression: Suppression) -> SuppressionState:
         """Where a suppression stands now."""
         each = self._keeper.view.lists.get(suppression.list_id)
-        entry_sha256 = digest(each.templates_of(suppression.entry_id) if each else ())
-        return suppression.state(self._keeper.clock.now(), entry_sha256)
+        if each is None:  # made by another process a moment ago
+            return suppression.state(self._keeper.clock.now(), digest(()))
+        asked = as_the_list_asks(suppression, each.state.watchlist)
+        return asked.state(self._keeper.clock.now(), digest(each.templates_of(suppression.entry_id)))
 
     def _keep(self, change: Change, suppression: Suppression, what: str, by: Caller) -> None:
         change.put_suppression(suppression)

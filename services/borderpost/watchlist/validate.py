@@ -16,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from borderpost.runtime.clock import from_timestamp, is_id
 from borderpost.runtime.errors import BorderpostError, InvalidRequestError, TemplateInvalidError
+from borderpost.runtime.identity import is_name_part
 from borderpost.runtime.names import to_mrz_letters
 from borderpost.v1 import types_pb2, watchlist_pb2
 from borderpost.watchlist.domain import RowError
@@ -111,13 +112,20 @@ def _check_watchlist(is_there: bool, watchlist: watchlist_pb2.Watchlist) -> None
     if not 0.0 <= name_target <= MAX_FPIR:
         raise _wrong("watchlist.name_target_fpir", f"{name_target:g}", f"0, or at most {MAX_FPIR}")
     _check_period("watchlist", watchlist)
+    _check_rules(watchlist)
+
+
+def _check_rules(watchlist: watchlist_pb2.Watchlist) -> None:
+    """How long entries are kept, where the list is searched, and what its alerts are taken to mean."""
     if watchlist.retention_days > MAX_RETENTION_DAYS:
         raise _wrong(
             "watchlist.retention_days", str(watchlist.retention_days), f"at most {MAX_RETENTION_DAYS}"
         )
     _check_count("watchlist.crossings", len(watchlist.crossings), MAX_CROSSINGS)
     for place, crossing in enumerate(watchlist.crossings):
-        _check_text(f"watchlist.crossings[{place}]", crossing, MAX_NAME)
+        if not is_name_part(crossing):
+            want = "a crossing as in a kiosk's name: 1 to 60 letters, digits, dots, hyphens and underscores"
+            raise _wrong(f"watchlist.crossings[{place}]", f"{len(crossing)} characters", want)
     if not 0.0 <= watchlist.assumed_base_rate <= 1.0:
         raise _wrong("watchlist.assumed_base_rate", f"{watchlist.assumed_base_rate:g}", "a share, 0 to 1")
     if watchlist.suppression_people > 2:
@@ -153,6 +161,10 @@ def _check_entry(entry: watchlist_pb2.Entry) -> None:
         _check_state(f"entry.nationalities[{place}]", code)
     _check_pictures(entry.pictures)
     _check_validity(entry)
+    if entry.pictures and not entry.templates:
+        raise _wrong(
+            "entry.pictures", "pictures without a template", "a template too, so that faces are searched"
+        )
     if not (entry.templates or entry.documents or (entry.names and entry.birth_date.HasField("year"))):
         raise _wrong("entry", "nothing to find it by", "a template, a document, or a name with a birth year")
 
