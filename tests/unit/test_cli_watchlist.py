@@ -601,3 +601,15 @@ def test_candidates_that_a_record_had_no_room_for_are_told_with_their_number():
         show.console.print(record_view(record))
     name = record.payload.watchlists[0].watchlist.name
     assert f"not shown 1,234 candidates more of list “{name}”" in " ".join(capture.get().split())
+
+
+def test_a_record_says_as_of_when_the_lists_were_searched():
+    record = decisions_pb2.GetScreeningResponse()
+    versions = record.entry.event.traveler_screened.versions
+    versions.watchlists = 21
+    for as_of, said in ((None, "lists at version 21,"), (NOW, "lists at version 21 as of 2026-11-24 12:00")):
+        if as_of is not None:
+            versions.watchlists_as_of.CopyFrom(to_timestamp(as_of))
+        with show.console.capture() as capture:
+            show.console.print(record_view(record))
+        assert said in " ".join(capture.get().split())

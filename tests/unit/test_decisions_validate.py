@@ -29,14 +29,12 @@ from borderpost.v1.decisions_pb2 import (
 )
 from borderpost.v1.types_pb2 import Outcome
 from borderpost.watchlist import events
+from borderpost.watchlist.app import MOST_LISTS
 from borderpost.watchlist.domain import ListResult, ListState, MatchKind, SearchAnswer
 from fakes.decisions import NAME, a_list_event, a_payload, a_screening, a_trust_event, watchlist_events
 from fakes.watchlist import CARL, NOW, a_list, by
 
 Spoil = Callable[[Any], object]
-
-MOST_LISTS = 200
-"""As many as CreateWatchlist makes (watchlist.proto)."""
 
 
 def append_request() -> AppendScreeningRequest:

@@ -23,6 +23,7 @@ from borderpost.runtime.clock import SystemClock, new_id, to_timestamp
 from borderpost.runtime.errors import PictureDamagedError
 from borderpost.v1 import documents_pb2, gateway_pb2, types_pb2, watchlist_pb2
 from borderpost.watchlist import validate as limits
+from borderpost.watchlist.app import MOST_LISTS
 from fakes.services import (
     DAMAGED,
     DOWN,
@@ -212,9 +213,6 @@ async def test_a_record_keeps_every_candidate_and_the_pairs_that_the_log_has_roo
     assert list(kept[: len(with_pair)]) == with_pair
     assert len(with_pair) == MAX_PAIR_BYTES // len(pair)
 
-
-MOST_LISTS = 200
-"""As many as CreateWatchlist makes (watchlist.proto)."""
 
 LONGEST = "\U00010400"
 """A letter that takes four bytes."""
@@ -433,6 +431,16 @@ async def test_nobody_on_lists_of_an_unknown_age_is_no_pass(border, as_of):
     statuses = {check.name: check.status for check in border.decisions.records[0].screening.checks}
     for name in ("WATCHLIST_FACE", "WATCHLIST_DOCUMENT", "WATCHLIST_NAME"):
         assert statuses[name] == types_pb2.CHECK_STATUS_NOT_PERFORMED
+
+
+async def test_how_old_the_lists_were_is_in_the_record(border):
+    border.watchlists.as_of = NOON - timedelta(days=7)
+    await border.screen()
+    border.watchlists.as_of = None
+    await border.screen()
+    old, unknown = (record.screening.versions for record in border.decisions.records)
+    assert old.watchlists_as_of == to_timestamp(NOON - timedelta(days=7))
+    assert not unknown.HasField("watchlists_as_of")
 
 
 async def test_a_candidate_on_old_lists_is_one_all_the_same(border):

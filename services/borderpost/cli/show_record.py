@@ -48,8 +48,11 @@ def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
 
 def _in_force(versions: decisions_pb2.Versions) -> str:
     trust = f", trust store at version {versions.trust_store}" if versions.trust_store else ""
+    as_of = (
+        f" as of {show.when(versions.watchlists_as_of)} UTC" if versions.HasField("watchlists_as_of") else ""
+    )
     return (
-        f"{versions.software}, policy {versions.policy}, lists at version {versions.watchlists}{trust}, "
+        f"{versions.software}, policy {versions.policy}, lists at version {versions.watchlists}{as_of}{trust}, "
         f"{versions.model_id or 'no face model'}"
     )
 

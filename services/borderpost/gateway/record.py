@@ -156,6 +156,7 @@ def _add_faces(payload: decisions_pb2.ScreeningPayload, findings: Findings) -> N
 def _versions(findings: Findings, policy: str, software: str) -> decisions_pb2.Versions:
     extraction = findings.live or findings.portrait or findings.chip_portrait
     comparison = findings.comparison or findings.chip_comparison or findings.portraits_comparison
+    as_of = findings.watchlists_as_of
     return decisions_pb2.Versions(
         software=software,
         policy=policy,
@@ -164,6 +165,7 @@ def _versions(findings: Findings, policy: str, software: str) -> decisions_pb2.V
         watchlists=findings.watchlists.version if findings.watchlists else 0,
         document_reader=findings.document.reader if findings.document else "",
         trust_store=findings.document.trust_store_version if findings.document else 0,
+        watchlists_as_of=None if as_of is None else to_timestamp(as_of),
     )
 
 
