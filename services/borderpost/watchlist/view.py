@@ -39,7 +39,7 @@ SMALL: Final = 512
 
 SMALL_NAMES: Final = 256
 """Names. A block with more is merged in the background, however few its entries: each merge indexes all names anew, for
-so many in some ten milliseconds, but in a third of a second where they were made to be costly. All changes wait for it.
+so many in some ten milliseconds, but in half a second where they were made to be costly. All changes wait for it.
 """
 
 FOREVER: Final = int(np.iinfo(np.int64).max)
