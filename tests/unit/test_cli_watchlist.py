@@ -558,6 +558,14 @@ def test_every_event_of_the_watchlist_is_shown_in_the_log_with_what_it_is_about(
         assert words in text, words
 
 
+def test_a_change_of_a_list_is_shown_with_what_it_was_and_is():
+    changed = decisions_pb2.WatchlistChanged(list_id=LIST_ID, what="DESCRIPTION")
+    changed.changes.add(field="suppression_people", before="2", after="1")
+    changed.changes.add(field="crossings", before="north")
+    words = show.watchlist_event_words(decisions_pb2.Event(watchlist_changed=changed), "watchlist_changed")
+    assert words == f"description\n{LIST_ID}\nsuppression_people: 2 → 1\ncrossings: north → –"
+
+
 def test_an_event_says_to_whom_a_bundle_went_and_what_for():
     bundle = decisions_pb2.WatchlistExported(list_id=LIST_ID, what="BUNDLE", partner="Arcadia", entries=7)
     event = decisions_pb2.Event(watchlist_exported=bundle, purpose="treaty, article 4")

@@ -304,7 +304,9 @@ def _searched_words(inner: decisions_pb2.WatchlistSearched) -> list[str]:
 
 
 def _changed_words(inner: decisions_pb2.WatchlistChanged) -> list[str]:
-    return [f"{inner.model_id}, factor {inner.factor:.2f}" if inner.factor else inner.model_id]
+    measured = f"{inner.model_id}, factor {inner.factor:.2f}" if inner.factor else inner.model_id
+    changes = [f"{each.field}: {each.before or '–'} → {each.after or '–'}" for each in inner.changes]
+    return [*filter(None, [measured]), *changes]
 
 
 _EVENT_IDS: Final = ("list_id", "entry_id", "import_id", "suppression_id")
