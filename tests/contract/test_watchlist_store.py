@@ -19,11 +19,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import UnavailableError
+from borderpost.runtime.keys import open_sqlite_keys
+from borderpost.runtime.postgres import PostgresDatabase
+from borderpost.runtime.sqlite import Database
 from borderpost.v1.decisions_pb2 import Event
-from borderpost.watchlist.adapters import sql_change, sql_loading
+from borderpost.watchlist.adapters import sql_change, sql_loading, sql_schema
 from borderpost.watchlist.adapters.sql_keys import OWN_KEY, EntryKeyMissingError, KeysDontFitError
-from borderpost.watchlist.adapters.sql_store import SqlStore, open_store
+from borderpost.watchlist.adapters.sql_reading import import_name
+from borderpost.watchlist.adapters.sql_rows import import_content
+from borderpost.watchlist.adapters.sql_store import WHAT, SqlStore, open_store
 from borderpost.watchlist.domain import (
     Alike,
     Approval,
@@ -1035,6 +1041,54 @@ def test_everything_survives_a_restart(site: Site) -> None:
     again.close()
 
 
+def test_a_store_of_an_earlier_release_is_brought_up_to_date(site: Site) -> None:
+    watchlist, proposed = a_list(), new_id()
+    one = an_import(watchlist.list_id, begun_at=NOW - DAY)
+    old = an_earlier_store(site)
+    with old.change() as change:
+        change.put_list(watchlist, NOW)
+        now = change.connection
+        now.execute("INSERT INTO actors VALUES (7, 'issuer', 'subject')")
+        now.execute(
+            "INSERT INTO entries (place, entry_id, list, valid_until, ends, templates, pictures, named, proposed_by,"
+            " hidden) SELECT 8, ?, list, 0, 0, 0, 0, 0, 7, 0 FROM lists",
+            (proposed,),
+        )
+        now.execute("INSERT INTO removed VALUES (9, 'removed', 1, 1)")
+        sealed = old._own.seal(import_content(one), import_name(one.import_id))
+        for number, import_id in enumerate((one.import_id, "applied"), 10):
+            now.execute(
+                "INSERT INTO imports (import, import_id, list, sealed) SELECT ?, ?, list, ? FROM lists",
+                (number, import_id, sealed),
+            )
+        now.execute(
+            "INSERT INTO staged_rows (import, line, reason, field, message) VALUES (10, 1, 'REASON', 'field', 'got')"
+        )
+    old.close()
+    store = site.open()
+    with store.read() as reading:
+        assert [reading.was_used(each) for each in (proposed, "removed", "another")] == [True, True, False]
+        assert reading.open_imports(NOW + SECOND) == [replace(one, begun_at=NOW)]
+        assert reading.row_errors(one.import_id, 0, 9) == [RowError(1, "REASON", "field", "got")]
+    store.close()
+
+
+def an_earlier_store(site: Site) -> SqlStore:
+    """A store as it was before what `sql_schema` has added since everything in it was sealed."""
+    since = len(sql_schema._SINCE_SEALED)
+    keys = site.folder / "keys" / "watchlist" / "keys.sqlite"
+    if site.database:
+        server = PostgresDatabase(site.database, sql_schema.POSTGRES_MIGRATIONS[:-since], WHAT)
+        return SqlStore(server, open_sqlite_keys(keys))
+    files = Database(
+        site.folder / "watchlist.sqlite", sql_schema.SQLITE_MIGRATIONS[:-since], sql_schema.PAGE_BYTES
+    )
+    for table in sql_schema.FORMER_TABLES:
+        with files.transaction() as connection:
+            connection.execute(f"DROP TABLE former_{table}")
+    return SqlStore(files, open_sqlite_keys(keys))
+
+
 def test_a_reader_keeps_its_state_while_changes_go_on(store: SqlStore) -> None:
     watchlist = new_list(store)
     content = an_entry(watchlist.list_id)
@@ -1212,7 +1266,10 @@ def fill_with_canaries(store: SqlStore) -> tuple[Watchlist, list[EntryContent]]:
     assert row.entry is not None
     with store.change() as change:
         change.put_import(one)
-        change.stage(one, [replace(row, entry=replace(row.entry, content=staged))])
+        error = RowError(2, "CANARYREASON", "CANARYCASE", "CANARYSURNAME is no name")
+        change.stage(
+            one, [replace(row, entry=replace(row.entry, content=staged)), StagedRow(2, "", error=error)]
+        )
     with store.change() as change:
         change.forget_rows(one.import_id)
     return watchlist, [content, staged]

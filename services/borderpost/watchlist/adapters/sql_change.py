@@ -12,11 +12,12 @@ from borderpost.runtime.sql import Connection, chunks, placeholders
 from borderpost.v1.decisions_pb2 import Event
 from borderpost.watchlist.adapters.sql_keys import EntryKeys, StoreKey
 from borderpost.watchlist.adapters.sql_numbers import Numbers
-from borderpost.watchlist.adapters.sql_reading import SqlReading, import_name, measured_name
+from borderpost.watchlist.adapters.sql_reading import SqlReading, import_name, measured_name, row_error_name
 from borderpost.watchlist.adapters.sql_rows import (
     import_content,
     list_content,
     measured_content,
+    row_error_content,
     seal_body,
     seal_digest,
     seal_found,
@@ -63,8 +64,7 @@ _ADD_IMPORT: Final = """
     INSERT INTO imports (import, import_id, list, sealed, begun_at, is_open) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (import_id) DO UPDATE SET sealed = excluded.sealed, is_open = excluded.is_open"""
 _ADD_STAGED: Final = """
-    INSERT INTO staged_rows (import, line, record_hash, place, replaces, reason, field, message)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+    INSERT INTO staged_rows (import, line, record_hash, place, replaces, error) VALUES (?, ?, ?, ?, ?, ?)"""
 _STAMP: Final = "CASE WHEN searched_from IS NULL OR withdrawn_at IS NOT NULL THEN stamp ELSE ? END"
 """The stamp after a change of what is searched: that of an entry which isn't searched, or no longer, stays."""
 
@@ -242,10 +242,10 @@ class SqlChange(SqlReading):
                     self._own.record_hash(an_import.source, row.record_id) if row.record_id else None,
                     place_of.get(row.row),
                     None if row.replaces is None else old.get(row.replaces),
-                    *(
-                        (None,) * 3
-                        if row.error is None
-                        else (row.error.reason, row.error.field, row.error.message)
+                    None
+                    if row.error is None
+                    else self._own.seal(
+                        row_error_content(row.error), row_error_name(an_import.import_id, row.row)
                     ),
                 )
                 for row in rows

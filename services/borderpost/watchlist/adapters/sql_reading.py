@@ -343,10 +343,16 @@ class SqlReading:
         """Up to `limit` rows of an import in error, by number, only behind row `after`."""
         rows = self._all(
             "SELECT r.* FROM staged_rows r JOIN imports i ON i.import = r.import"
-            " WHERE i.import_id = ? AND r.line > ? AND r.reason IS NOT NULL ORDER BY r.line LIMIT ?",
+            " WHERE i.import_id = ? AND r.line > ? AND (r.error IS NOT NULL OR r.reason IS NOT NULL)"
+            " ORDER BY r.line LIMIT ?",
             (import_id, after, limit),
         )
-        return [to_row_error(row) for row in rows]
+        return [self._row_error(import_id, row) for row in rows]
+
+    def _row_error(self, import_id: str, row: Row) -> RowError:
+        if row["error"] is None:  # taken before errors were sealed
+            return RowError(row["line"], row["reason"], row["field"], row["message"])
+        return to_row_error(self._own.unseal(bytes(row["error"]), row_error_name(import_id, row["line"])))
 
     def _import(self, row: Row) -> Import:
         return to_import(
@@ -416,6 +422,11 @@ class SqlReading:
 def import_name(import_id: str) -> str:
     """What a sealed import is bound to."""
     return f"import:{import_id}"
+
+
+def row_error_name(import_id: str, line: int) -> str:
+    """What the sealed error of a row is bound to."""
+    return f"row:{import_id}:{line}"
 
 
 def measured_name(row: Row) -> str:

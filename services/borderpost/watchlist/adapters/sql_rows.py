@@ -300,9 +300,14 @@ def to_import(content: bytes, begun_at: int) -> Import:
     return Import(**fields, begun_at=from_microseconds(begun_at))
 
 
-def to_row_error(row: Row) -> RowError:
-    """The error of a row of `staged_rows`."""
-    return RowError(row["line"], row["reason"], row["field"], row["message"])
+def row_error_content(error: RowError) -> bytes:
+    """Why a row can't be used, to be sealed."""
+    return json.dumps(asdict(error)).encode()
+
+
+def to_row_error(content: bytes) -> RowError:
+    """Why a row can't be used, and was sealed."""
+    return RowError(**json.loads(content))
 
 
 def measured_content(measured: Measured) -> bytes:

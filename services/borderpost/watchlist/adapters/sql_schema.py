@@ -1,8 +1,8 @@
 """The tables of the watchlist's database.
 
 In clear lie ids, what is said of lists, validities, states, actors, versions, counts and keyed hashes. All that is said
-of people is sealed under the key of its entry (`sealed`, `found`, `digest`); what is said of imports, and what was
-measured of lists, under the store's own.
+of people is sealed under the key of its entry (`sealed`, `found`, `digest`); what is said of imports and of their rows,
+and what was measured of lists, under the store's own.
 
 A `place` (and every other number) is given once, in order of commit. Times are microseconds since 1970 (UTC).
 `stamp`, `searched_from` and `removed.version` are versions of all lists together.
@@ -163,7 +163,13 @@ _SUPPRESSED: Final = """
 """
 """The stamp of a list at the last change of its suppressions: they are told again only then."""
 
-_SINCE_SEALED: Final = (_USED_IDS, _OPEN_IMPORTS, _SUPPRESSED)
+_SEALED_ERRORS: Final = """
+    ALTER TABLE staged_rows ADD COLUMN error BLOB
+"""
+"""Why a row can't be used, under the store's own key: part of it is its sender's words, which may be about the person.
+Rows that were taken before have it in clear, in `reason`, `field` and `message`, until their import is at its end."""
+
+_SINCE_SEALED: Final = (_USED_IDS, _OPEN_IMPORTS, _SUPPRESSED, _SEALED_ERRORS)
 
 SQLITE_MIGRATIONS: Final = (OUTBOX_SCHEMA, _FORMER, _PUT_ASIDE, _SEALED, *_SINCE_SEALED)
 POSTGRES_MIGRATIONS: Final = (OUTBOX_SCHEMA, _SEALED, *_SINCE_SEALED)
