@@ -31,10 +31,12 @@ _LOOKED_FOR: Final = {
 
 _LIST_WORK: Final = {
     "NOT_READY": "The index of the watchlists is being built: the same again in a moment.",
+    "NOT_PERMITTED": "The caller may not do it: an import, say, is gone on with by the person who began it.",
     "LIST_NOT_PERMITTED": "The person's rights name lists, and this is none of them.",
     "VERSION_NOT_REACHED": "This watchlist service is not yet at the version that was asked for.",
     "WATCHLIST_NOT_FOUND": "There is no list with this id.",
     "WATCHLIST_EXISTS": "Another list has this id or, with this authority, this name.",
+    "TOO_MANY_LISTS": "There are as many lists as there may be: use one that there is.",
     "ENTRY_NOT_FOUND": "There is no entry with this id; it may have been removed.",
     "ENTRY_EXISTS": "Another entry has this id, or had it before it was removed.",
     "ENTRY_EXPIRED": "The entry's validity ended before it was approved.",
