@@ -817,7 +817,7 @@ class WatchlistExported(_message.Message):
     partner: _builtins.str
     """Of BUNDLE: to whom."""
     entries: _builtins.int
-    """How many entries; of ENTRIES those that there were when it began."""
+    """How many entries; of ENTRIES those on the page: each page of an export is an event of its own."""
     def __init__(
         self,
         *,

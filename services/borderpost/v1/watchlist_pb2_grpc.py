@@ -347,6 +347,8 @@ class WatchlistServiceServicer:
 
         INVALID_ARGUMENT: INVALID_REQUEST, PAIR_INVALID (not made by a search of this installation). NOT_FOUND:
         ENTRY_NOT_FOUND. FAILED_PRECONDITION: ENTRY_CHANGED (its templates are no longer those that were found).
+        ALREADY_EXISTS: SUPPRESSION_EXISTS (same id, other content; or the same document and entry as a suppression that is
+        proposed or in force). RESOURCE_EXHAUSTED: TOO_MANY_SUPPRESSIONS (10,000 on the list).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -442,8 +444,8 @@ class WatchlistServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportEntries(self, request, context):
-        """Exports a page of the active entries of a list, without templates, for a stated purpose; its first page is an
-        event. An entry that is removed meanwhile is in no later page.
+        """Exports a page of the active entries of a list, without templates, for a stated purpose; each page is an event,
+        which tells how many entries are on it. An entry that is removed meanwhile is in no later page.
 
         NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token), PURPOSE_MISSING.
         """

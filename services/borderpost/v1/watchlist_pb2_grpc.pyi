@@ -131,6 +131,8 @@ class WatchlistServiceStub:
 
     INVALID_ARGUMENT: INVALID_REQUEST, PAIR_INVALID (not made by a search of this installation). NOT_FOUND:
     ENTRY_NOT_FOUND. FAILED_PRECONDITION: ENTRY_CHANGED (its templates are no longer those that were found).
+    ALREADY_EXISTS: SUPPRESSION_EXISTS (same id, other content; or the same document and entry as a suppression that is
+    proposed or in force). RESOURCE_EXHAUSTED: TOO_MANY_SUPPRESSIONS (10,000 on the list).
     """
     ConfirmSuppression: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ConfirmSuppressionRequest, _watchlist_pb2.ConfirmSuppressionResponse]
     """Confirms a proposed suppression, as another person. Confirming again changes nothing.
@@ -186,8 +188,8 @@ class WatchlistServiceStub:
     NOT_FOUND: IMPORT_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
     """
     ExportEntries: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ExportEntriesRequest, _watchlist_pb2.ExportEntriesResponse]
-    """Exports a page of the active entries of a list, without templates, for a stated purpose; its first page is an
-    event. An entry that is removed meanwhile is in no later page.
+    """Exports a page of the active entries of a list, without templates, for a stated purpose; each page is an event,
+    which tells how many entries are on it. An entry that is removed meanwhile is in no later page.
 
     NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token), PURPOSE_MISSING.
     """
@@ -316,6 +318,8 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
 
     INVALID_ARGUMENT: INVALID_REQUEST, PAIR_INVALID (not made by a search of this installation). NOT_FOUND:
     ENTRY_NOT_FOUND. FAILED_PRECONDITION: ENTRY_CHANGED (its templates are no longer those that were found).
+    ALREADY_EXISTS: SUPPRESSION_EXISTS (same id, other content; or the same document and entry as a suppression that is
+    proposed or in force). RESOURCE_EXHAUSTED: TOO_MANY_SUPPRESSIONS (10,000 on the list).
     """
     ConfirmSuppression: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ConfirmSuppressionRequest, _watchlist_pb2.ConfirmSuppressionResponse]  # type: ignore[assignment]
     """Confirms a proposed suppression, as another person. Confirming again changes nothing.
@@ -371,8 +375,8 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     NOT_FOUND: IMPORT_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
     """
     ExportEntries: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ExportEntriesRequest, _watchlist_pb2.ExportEntriesResponse]  # type: ignore[assignment]
-    """Exports a page of the active entries of a list, without templates, for a stated purpose; its first page is an
-    event. An entry that is removed meanwhile is in no later page.
+    """Exports a page of the active entries of a list, without templates, for a stated purpose; each page is an event,
+    which tells how many entries are on it. An entry that is removed meanwhile is in no later page.
 
     NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token), PURPOSE_MISSING.
     """
@@ -594,6 +598,8 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: INVALID_REQUEST, PAIR_INVALID (not made by a search of this installation). NOT_FOUND:
         ENTRY_NOT_FOUND. FAILED_PRECONDITION: ENTRY_CHANGED (its templates are no longer those that were found).
+        ALREADY_EXISTS: SUPPRESSION_EXISTS (same id, other content; or the same document and entry as a suppression that is
+        proposed or in force). RESOURCE_EXHAUSTED: TOO_MANY_SUPPRESSIONS (10,000 on the list).
         """
 
     @_abc_1.abstractmethod
@@ -709,8 +715,8 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _watchlist_pb2.ExportEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.ExportEntriesResponse, _abc.Awaitable[_watchlist_pb2.ExportEntriesResponse]]:
-        """Exports a page of the active entries of a list, without templates, for a stated purpose; its first page is an
-        event. An entry that is removed meanwhile is in no later page.
+        """Exports a page of the active entries of a list, without templates, for a stated purpose; each page is an event,
+        which tells how many entries are on it. An entry that is removed meanwhile is in no later page.
 
         NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token), PURPOSE_MISSING.
         """
