@@ -46,7 +46,7 @@ from fakes.watchlist import (
 
 PARTNER = Agency("arcadia.test")
 DOCUMENT = DocumentKey("P", "UTO", "L898902C3")
-ASK = SearchQuery((a_template(1),), DOCUMENT)
+ASK = SearchQuery((a_template(1),), DOCUMENT, crossing="north")
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
