@@ -49,7 +49,9 @@ def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.Li
         lines.append(odds_words(candidate.odds))
     if candidate.HasField("suppressed"):
         lines.append(suppressed_words(candidate.suppressed))
-    return "\n".join((*lines, f"→ {result.watchlist.handling_instruction}"))
+    if result.watchlist.handling_instruction:
+        lines.append(f"→ {result.watchlist.handling_instruction}")
+    return "\n".join(lines)
 
 
 def odds_words(odds: watchlist_pb2.AlertOdds) -> str:
@@ -117,6 +119,10 @@ def search_view(answer: watchlist_pb2.SearchResponse, asked: Iterable[str]) -> T
         rows.add_row("list", f"“{result.watchlist.name}”: {'' if result.candidates else 'nobody among '}{of}")
         for candidate in result.candidates:
             rows.add_row("candidate", candidate_words(candidate, result))
+        if result.candidates_left_out:
+            rows.add_row(
+                "not shown", show.count(result.candidates_left_out, "candidate more", "candidates more")
+            )
     done = {show.name_of(watchlist_pb2.MatchKind, kind, "MATCH_KIND_") for kind in answer.searched_by}
     for kind in asked:
         if kind not in done:
