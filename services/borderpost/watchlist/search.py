@@ -339,11 +339,10 @@ def _names_found(asked: _Asked, threshold: NameThreshold | None) -> list[tuple[s
     best: dict[str, NameMatch] = {}
     for block in asked.each.blocks:
         matches = block.block.names.at_least(asked.query.name, asked.query.birth_date, threshold.score)
-        for place, match in matches:
+        searched = block.searched(np.array([place for place, _ in matches], np.int64), asked.at)
+        for (place, match), counts in zip(matches, searched, strict=True):
             entry_id = block.block.entries.entry_ids[place]
-            if block.is_searched(place, asked.at) and (
-                entry_id not in best or match.score > best[entry_id].score
-            ):
+            if counts and (entry_id not in best or match.score > best[entry_id].score):
                 best[entry_id] = match
     return sorted(best.items(), key=lambda item: (-item[1].score, item[0]))
 
