@@ -117,7 +117,7 @@ bench: $(SAMPLES) bench-watchlist ## measure speed, as ratios within one run
 
 .PHONY: bench-watchlist
 bench-watchlist: $(READY) ## the same of the watchlist alone: index, callers, import, start; 12 GB of memory
-	@$(BIN)/python -m borderpost.watchlist.bench_index
+	@$(BIN)/python -m borderpost.watchlist.bench_index --sizes 1e4,1e5,1e6 --fast-scan 1e6
 	@$(BIN)/python -m borderpost.watchlist.bench_serving
 	@$(BIN)/python -m borderpost.watchlist.bench_start
 

@@ -54,13 +54,16 @@ class SqlStore:
         The keys of what it adds are put before it is committed, those of what it removes are destroyed after it.
         UnavailableError: the database or the key store can't be used now.
         """
+        ending = False
         try:
             with explained(WHAT), self.database.transaction() as connection:
                 change = self._change(connection)
                 yield change
+                ending = True
                 change.finish()
         except BaseException:
-            self._left_over = True  # its keys may be put; nothing says that it isn't committed
+            # Its keys may be put, and nothing says that it isn't committed.
+            self._left_over = self._left_over or ending
             raise
         if change.removes:
             self.destroy_keys()
