@@ -30,7 +30,8 @@ from borderpost.watchlist.names import (
     name_fmr_at,
     name_threshold,
 )
-from borderpost.watchlist.naming.calibration import FILE, MAX_NAME_FMR, parse_name_calibration
+from borderpost.watchlist.naming import matching
+from borderpost.watchlist.naming.calibration import FILE, MAX_NAME_FMR, parse_name_calibration, weights_sha256
 from borderpost.watchlist.naming.dates import MOST_EVIDENCE, compare_dates
 from borderpost.watchlist.naming.parts import (
     MAX_IDENTIFIER_PARTS,
@@ -245,6 +246,14 @@ def test_without_a_birth_date_only_a_rare_name_alarms_on_a_list_of_a_thousand():
 
 
 # Thresholds and rates.
+
+
+def test_the_fingerprint_of_the_weights_is_of_numbers_and_words_not_of_where_a_library_lies(monkeypatch):
+    before = weights_sha256()
+    monkeypatch.setattr(matching, "LIBRARY", math, raising=False)
+    assert weights_sha256() == before
+    monkeypatch.setattr(matching, "WEIGHT", 1.5, raising=False)
+    assert weights_sha256() != before
 
 
 def test_the_shipped_calibration_is_sound_and_made_with_these_weights():

@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from types import ModuleType
 from typing import Final
 
 from borderpost.runtime.calibration import MIN_FALSE_MATCHES, CalibrationError, target_fmr
@@ -131,12 +132,12 @@ def parse_name_calibration(data: bytes) -> NameCalibration:
 
 
 def weights_sha256() -> str:
-    """A fingerprint of all weights and limits that a score depends on."""
+    """A fingerprint of all weights and limits that a score depends on, the same on every machine."""
     weights = {
         f"{room.__name__}.{name}": str(sorted(value) if isinstance(value, frozenset) else value)
         for room in (dates, matching, parts)
         for name, value in vars(room).items()
-        if name.isupper()
+        if name.isupper() and not isinstance(value, ModuleType)
     }
     return hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()
 
