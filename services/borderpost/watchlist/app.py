@@ -65,10 +65,11 @@ class Watchlists:
     the store is away.
     """
 
-    def __init__(self, keeper: Keeper, meaning: Meaning, seal: Seal) -> None:
+    def __init__(self, keeper: Keeper, meaning: Meaning, seal: Seal, most_lists: int = MOST_LISTS) -> None:
         self._keeper = keeper
         self._meaning = meaning
         self._seal = seal
+        self._most_lists = most_lists
 
     def create_watchlist(self, watchlist: Watchlist, by: Caller) -> ListState:
         """Make a list, or return the one that it is the same as. Raises WatchlistExistsError.
