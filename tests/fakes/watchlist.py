@@ -229,7 +229,7 @@ class House:
         self.keeper.clean()
         self.meaning = Meaning(CALIBRATIONS, load_name_calibration())
         self.pairs = PairSeal(self.store.secret("pairs"))
-        self.app = Watchlists(self.keeper, self.meaning, self.pairs.seal)
+        self.app = Watchlists(self.keeper, self.meaning, self.pairs.seal, most_lists=10_000)
         self.measuring = Measuring(self.keeper, self.meaning)
         self.suppressing = Suppressing(self.keeper, self.pairs)
         self.importing = Importing(self.keeper, self.app, self.store.secret("records"))

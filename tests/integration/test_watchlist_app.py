@@ -14,9 +14,9 @@ from borderpost.runtime.calibration import CalibrationError
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.errors import InvalidRequestError, TemplateInvalidError
-from borderpost.watchlist import app
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
 from borderpost.watchlist.adapters.sql_keys import key_id
+from borderpost.watchlist.app import Watchlists
 from borderpost.watchlist.domain import (
     Approval,
     EntryContent,
@@ -539,9 +539,9 @@ def test_a_change_of_a_list_is_an_event_that_says_what_was_changed(house: House)
     }
 
 
-def test_there_are_no_more_lists_than_a_record_can_name(house: House, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(app, "MOST_LISTS", 2)
+def test_there_are_no_more_lists_than_a_record_can_name(house: House):
+    few = Watchlists(house.keeper, house.meaning, house.pairs.seal, most_lists=2)
     kept = [house.new_list(), house.new_list()]
     with pytest.raises(TooManyListsError, match="2"):
-        house.new_list()
-    assert house.app.create_watchlist(kept[0], by(ANNA)).watchlist == kept[0]
+        few.create_watchlist(a_list(), by(ANNA))
+    assert few.create_watchlist(kept[0], by(ANNA)).watchlist == kept[0]

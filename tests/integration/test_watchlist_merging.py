@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from borderpost.runtime.clock import new_id
-from borderpost.watchlist import app, merge, view
+from borderpost.watchlist import merge, view
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
 from borderpost.watchlist.domain import EntryContent, Import, MatchKind, Watchlist
 from borderpost.watchlist.merge import MOST_TOMBSTONES, SIZE_STEP
@@ -64,9 +64,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    # Every example has a list of its own, and there are more examples than lists may be.
-    with a_quick_house() as house, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app, "MOST_LISTS", 10_000)
+    with a_quick_house() as house:
         yield house
 
 

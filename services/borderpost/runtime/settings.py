@@ -157,6 +157,12 @@ class WatchlistSettings(ServiceSettings):
         description="The key that bundles for partners are signed with (Ed25519, PEM). Default: watchlist-bundle.key "
         "beside the certificates; made on first use in development.",
     )
+    most_lists: int = Field(
+        default=200,
+        ge=1,
+        le=1000,
+        description="How many lists there may be: the record of every screening names all that were searched.",
+    )
     fast_scan_from: int = Field(
         default=1_000_000,
         ge=0,

@@ -196,7 +196,7 @@ class WatchlistServiceServicer:
         """Makes a list. The same `list_id` again with the same content answers as the first time.
 
         INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
-        authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS (200).
+        authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,7 @@ class WatchlistServiceStub:
     """Makes a list. The same `list_id` again with the same content answers as the first time.
 
     INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
-    authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS (200).
+    authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS.
     """
     ChangeWatchlist: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ChangeWatchlistRequest, _watchlist_pb2.ChangeWatchlistResponse]
     """Changes what is said of a list, all of it; entries stay. The id and the authority can't be changed.
@@ -228,7 +228,7 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """Makes a list. The same `list_id` again with the same content answers as the first time.
 
     INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
-    authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS (200).
+    authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS.
     """
     ChangeWatchlist: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ChangeWatchlistRequest, _watchlist_pb2.ChangeWatchlistResponse]  # type: ignore[assignment]
     """Changes what is said of a list, all of it; entries stay. The id and the authority can't be changed.
@@ -418,7 +418,7 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a list. The same `list_id` again with the same content answers as the first time.
 
         INVALID_ARGUMENT: INVALID_REQUEST. ALREADY_EXISTS: WATCHLIST_EXISTS (same id, other content; or the
-        authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS (200).
+        authority has a list of this name). RESOURCE_EXHAUSTED: TOO_MANY_LISTS.
         """
 
     @_abc_1.abstractmethod

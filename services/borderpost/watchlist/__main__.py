@@ -86,7 +86,7 @@ def _use_cases(settings: Settings, store: SqlStore, shared: bool) -> tuple[UseCa
     bundles = _bundle_keys(settings)
     folder = settings.state_dir / "bundles"
     pairs = PairSeal(store.secret(PAIR_KEY))
-    watchlists = Watchlists(keeper, meaning, pairs.seal)
+    watchlists = Watchlists(keeper, meaning, pairs.seal, settings.watchlist.most_lists)
     measuring = Measuring(keeper, meaning)
     importing = Importing(keeper, watchlists, store.secret(RECORD_KEY))
     exporting = Exporting(

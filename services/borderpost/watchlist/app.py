@@ -82,9 +82,10 @@ class Watchlists:
             if kept is not None:
                 return _same_list(kept, watchlist)
             _check_name_is_free(change, watchlist)
-            if len(change.lists()) >= MOST_LISTS:
+            if len(change.lists()) >= self._most_lists:
                 raise TooManyListsError(
-                    f"watchlist: got one more than the {MOST_LISTS} lists that there may be"
+                    f"watchlist: got one more than the {self._most_lists} lists that there may be "
+                    "(setting watchlist.most_lists)"
                 )
             change.put_list(watchlist, self._now())
             state = change.bump(watchlist.list_id, self._now())
