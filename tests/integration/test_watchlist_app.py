@@ -29,6 +29,7 @@ from borderpost.watchlist.errors import (
     EntryExistsError,
     EntryExpiredError,
     EntryNotFoundError,
+    EntryWithdrawnError,
     SecondPersonNeededError,
     TooManyListsError,
     VersionNotReachedError,
@@ -545,3 +546,14 @@ def test_there_are_no_more_lists_than_a_record_can_name(house: House):
     with pytest.raises(TooManyListsError, match="2"):
         few.create_watchlist(a_list(), by(ANNA))
     assert few.create_watchlist(kept[0], by(ANNA)).watchlist == kept[0]
+
+
+def test_a_withdrawn_entry_can_not_be_approved_whether_it_was_before_or_not(house: House):
+    list_id = house.new_list().list_id
+    active = house.add(an_entry(list_id, templates=(a_template(1),)))
+    proposed = an_entry(list_id, templates=(a_template(2),))
+    house.app.propose_entry(proposed, by(ANNA))
+    for content in (active, proposed):
+        house.app.withdraw_entry(content.entry_id, by(ANNA))
+        with pytest.raises(EntryWithdrawnError):
+            house.app.approve_entry(content.entry_id, by(BEN))

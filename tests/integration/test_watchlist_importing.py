@@ -423,6 +423,17 @@ def test_a_complete_import_removes_what_its_source_no_longer_has_and_nothing_els
     assert (len(body.added_entry_ids), len(body.removed_entry_ids)) == (0, 2)
 
 
+def test_a_complete_import_with_a_row_that_could_be_about_any_record_is_refused(house: House):
+    list_id = house.new_list().list_id
+    imported(house, list_id, rows(2))
+    unread = RowError(2, "ROW_UNREADABLE", "", "a line that can't be read")
+    begun = staged(house, list_id, [*rows(1), (2, "", unread)], complete=True)
+    with pytest.raises(ImportHasErrorsError, match="which records"):
+        finish(house, begun.import_id, skip_errors=True)
+    again = staged(house, list_id, [*rows(1), (2, "record 2", unread)], complete=True)
+    assert finish(house, again.import_id, skip_errors=True).removed == 0
+
+
 def test_a_row_in_error_does_not_make_a_complete_import_remove_its_record(house: House):
     list_id = house.new_list().list_id
     imported(house, list_id, rows(2))
@@ -482,9 +493,12 @@ def test_of_two_imports_of_one_source_the_second_is_stale(house: House):
     house.importing.approve(one.import_id, by(BEN))
     with pytest.raises(ImportStaleError):
         house.importing.approve(two.import_id, by(BEN))
-    assert len(listed(house, list_id)) == 4  # the second's wait until it is dropped
-    house.importing.cancel(two.import_id, by(ANNA))
-    assert len(listed(house, list_id)) == 2
+    assert len(listed(house, list_id)) == 2  # the second was dropped, so that nobody takes it for waiting
+    kept, _, _ = house.importing.get(two.import_id, 0, 1, by(ANNA))
+    assert kept.state is ImportState.CANCELLED
+    assert house.bodies("watchlist_imported")[-1].what == "CANCELLED"
+    with pytest.raises(ImportNotFinishedError):
+        house.importing.approve(two.import_id, by(BEN))
 
 
 def test_changes_of_other_entries_do_not_make_an_import_stale(house: House):
@@ -608,14 +622,15 @@ def test_an_import_of_which_an_entry_was_removed_while_it_waited_is_not_applied_
     imported(house, list_id, rows(1))
     before = listed(house, list_id)
     changed = rows_of([a_record(1, reason_code="another"), a_record(2)])
-    begun = staged(house, list_id, changed)
-    finish(house, begun.import_id)
-    for pending in set(listed(house, list_id)) - set(before):
-        house.app.remove_entry(pending, by(ANNA))
+    for which in (0, 1):
+        begun = staged(house, list_id, changed)
+        finish(house, begun.import_id)
+        pending = sorted(set(listed(house, list_id)) - set(before))
+        house.app.remove_entry(pending[which], by(ANNA))
         with pytest.raises(ImportStaleError, match="removed while it waited"):
             house.importing.approve(begun.import_id, by(BEN))
+        assert listed(house, list_id) == before
     assert hits(house, 1) == EVERY
-    house.importing.cancel(begun.import_id, by(ANNA))
     assert diff(imported(house, list_id, changed)) == (1, 1, 0, 0, 0)
 
 

@@ -56,7 +56,7 @@ _LIST_WORK: Final = {
     "IMPORT_INCOMPLETE": "Rows of the import are missing: send them, then finish it.",
     "IMPORT_HAS_ERRORS": "Rows of the import are in error: mend them, or have them left out.",
     "IMPORT_NOT_FINISHED": "The import is not finished, or what it brings is approved as a whole.",
-    "IMPORT_STALE": "Entries of this source, or those that the import brought, changed since: drop it and begin anew.",
+    "IMPORT_STALE": "Entries of this source, or of the import, changed since: it was dropped, begin anew.",
     "BUNDLE_NOT_FOUND": "There is no such bundle; it may be too old, or an entry was removed since: make it again.",
     "BUNDLE_INVALID": "The bundle is not for this installation, not signed by a known partner, or damaged.",
     "BUNDLE_TOO_LARGE": "The bundle is larger than is taken.",

@@ -405,7 +405,8 @@ class WatchlistServiceServicer:
 
     def FinishImport(self, request, context):
         """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
-        person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
+        person's approval. With rows in error it fails unless `skip_errors` is set, and always if it is complete and a row
+        in error has no record id: nobody can tell which entry that is about. Nothing is applied in part.
 
         NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS,
         IMPORT_STALE.
@@ -418,7 +419,7 @@ class WatchlistServiceServicer:
         """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
         NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-        list's entries of this source changed since it was begun, or entries that it brought were removed: drop it, and
+        list's entries of this source changed since it was begun, or entries that it brought were removed: it is dropped,
         begin anew).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -165,7 +165,8 @@ class WatchlistServiceStub:
     """
     FinishImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.FinishImportRequest, _watchlist_pb2.FinishImportResponse]
     """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
-    person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
+    person's approval. With rows in error it fails unless `skip_errors` is set, and always if it is complete and a row
+    in error has no record id: nobody can tell which entry that is about. Nothing is applied in part.
 
     NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS,
     IMPORT_STALE.
@@ -174,7 +175,7 @@ class WatchlistServiceStub:
     """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
     NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-    list's entries of this source changed since it was begun, or entries that it brought were removed: drop it, and
+    list's entries of this source changed since it was begun, or entries that it brought were removed: it is dropped,
     begin anew).
     """
     CancelImport: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.CancelImportRequest, _watchlist_pb2.CancelImportResponse]
@@ -352,7 +353,8 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """
     FinishImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.FinishImportRequest, _watchlist_pb2.FinishImportResponse]  # type: ignore[assignment]
     """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
-    person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
+    person's approval. With rows in error it fails unless `skip_errors` is set, and always if it is complete and a row
+    in error has no record id: nobody can tell which entry that is about. Nothing is applied in part.
 
     NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS,
     IMPORT_STALE.
@@ -361,7 +363,7 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
     NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-    list's entries of this source changed since it was begun, or entries that it brought were removed: drop it, and
+    list's entries of this source changed since it was begun, or entries that it brought were removed: it is dropped,
     begin anew).
     """
     CancelImport: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.CancelImportRequest, _watchlist_pb2.CancelImportResponse]  # type: ignore[assignment]
@@ -668,7 +670,8 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_watchlist_pb2.FinishImportResponse, _abc.Awaitable[_watchlist_pb2.FinishImportResponse]]:
         """Ends the taking of rows and tells what the import would change: the diff. The import then waits for another
-        person's approval. With rows in error it fails unless `skip_errors` is set; nothing is applied in part.
+        person's approval. With rows in error it fails unless `skip_errors` is set, and always if it is complete and a row
+        in error has no record id: nobody can tell which entry that is about. Nothing is applied in part.
 
         NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_INCOMPLETE (rows are missing), IMPORT_HAS_ERRORS,
         IMPORT_STALE.
@@ -683,7 +686,7 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """Applies an import, as another person than the one who began it: all of it, in one version of the list.
 
         NOT_FOUND: IMPORT_NOT_FOUND. FAILED_PRECONDITION: IMPORT_NOT_FINISHED, SECOND_PERSON_NEEDED, IMPORT_STALE (the
-        list's entries of this source changed since it was begun, or entries that it brought were removed: drop it, and
+        list's entries of this source changed since it was begun, or entries that it brought were removed: it is dropped,
         begin anew).
         """
 

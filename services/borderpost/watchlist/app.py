@@ -182,7 +182,7 @@ class Watchlists:
         """
         with self._keeper.change() as change:
             kept = the_entry(change, entry_id, by)
-            if kept.approval is not None:
+            if kept.approval is not None and kept.withdrawn_at is None:
                 return kept
             self._check_approval(kept, by)
             state = change.bump(kept.content.list_id, self._now())

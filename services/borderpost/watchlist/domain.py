@@ -266,7 +266,8 @@ class Import:
     """An import: rows of one source for one list, applied all at once or not at all.
 
     `next_row` is the first row number, from 1, that was not taken yet. `removed` is known when it is finished.
-    `base` names what the list held of the source when it was finished, so that a diff that no longer holds is seen.
+    `base` names what the list held of the source when it was begun, so that a diff that no longer holds is seen.
+    `unnamed` are the rows in error that say of no record that they are about it.
     """
 
     import_id: str
@@ -287,6 +288,7 @@ class Import:
     version: int = 0
     base: str = ""
     begun_at: datetime = EPOCH
+    unnamed: int = 0
 
     @property
     def is_open(self) -> bool:

@@ -8,8 +8,8 @@ entry as a new one; with a complete import, entries of the source that it no lon
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
@@ -115,7 +115,7 @@ class Importing:
         ImportNotFoundError, ImportClosedError, ImportStaleError, InvalidRequestError (a row that it hasn't),
         NotPermittedError (another person than who began it, who could then approve rows of their own).
         """
-        with self._keeper.change() as change:
+        with self._dropping_stale(import_id, by), self._keeper.change() as change:
             kept = the_import(change, import_id, by)
             if kept.state is not ImportState.STAGING:
                 raise ImportClosedError("import: it takes no rows any more, want a new import")
@@ -141,7 +141,7 @@ class Importing:
 
         Raises ImportNotFoundError, ImportIncompleteError, ImportHasErrorsError, ImportClosedError.
         """
-        with self._keeper.change() as change:
+        with self._dropping_stale(import_id, by), self._keeper.change() as change:
             kept = the_import(change, import_id, by)
             if kept.state in (ImportState.APPLIED, ImportState.CANCELLED):
                 raise ImportClosedError("import: it was applied or dropped, want a new one")
@@ -161,6 +161,11 @@ class Importing:
                     f"import: {kept.errors} rows can't be used: mend the file and begin anew, or leave them out "
                     "(--skip-errors)"
                 )
+            if kept.complete and kept.unnamed:
+                raise ImportHasErrorsError(
+                    f"import: of {kept.unnamed} rows in error nobody can tell which records they are about, and a "
+                    "complete import would remove those: mend the file and begin anew"
+                )
             change.put_import(finished)
             change.show_staged(import_id)
             change.record(events.import_proposed(by, self._keeper.clock.now(), finished))
@@ -171,7 +176,7 @@ class Importing:
 
         Raises ImportNotFoundError, ImportNotFinishedError, SecondPersonNeededError, ImportStaleError.
         """
-        with self._keeper.change() as change:
+        with self._dropping_stale(import_id, by), self._keeper.change() as change:
             kept = the_import(change, import_id, by)
             if kept.state is ImportState.APPLIED:
                 return kept
@@ -196,6 +201,15 @@ class Importing:
         if removed:
             self._keeper.store.scrub()
         return applied
+
+    @contextmanager
+    def _dropping_stale(self, import_id: str, by: Caller) -> Iterator[None]:
+        """Drop an import that is found to be stale: it can't be gone on with, and nobody should take it for waiting."""
+        try:
+            yield
+        except ImportStaleError:
+            self.cancel(import_id, by)
+            raise
 
     def cancel(self, import_id: str, by: Caller) -> Import:
         """Drop an import that was not applied, with all its rows. Raises ImportNotFoundError, ImportClosedError."""
@@ -294,7 +308,8 @@ def _check_base(reading: Reading, kept: Import) -> None:
     """Raise ImportStaleError if what the list holds of the source is no longer what rows were compared with."""
     if kept.base != reading.source_state(kept.list_id, kept.source):
         raise ImportStaleError(
-            "import: the list's entries of this source changed since it was begun, want it dropped and begun anew"
+            "import: the list's entries of this source changed since it was begun, so it was dropped: import the file "
+            "again to see what it would change now"
         )
 
 
@@ -302,7 +317,7 @@ def _check_all_there(kept: Import, added: Sequence[str]) -> None:
     """Raise ImportStaleError if an entry that a row brought was removed: what it replaces would go for nothing."""
     if len(added) != kept.added + kept.changed:
         raise ImportStaleError(
-            "import: entries that it brought were removed while it waited, want it dropped and begun anew"
+            "import: entries that it brought were removed while it waited, so it was dropped: import the file again"
         )
 
 
@@ -339,9 +354,11 @@ def _counted(kept: Import, staged: Sequence[StagedRow]) -> Import:
     errors = sum(each.error is not None for each in staged)
     changed = sum(each.replaces is not None for each in staged)
     unchanged = sum(each.same is not None for each in staged)
+    unnamed = sum(each.error is not None and not each.record_id for each in staged)
     return replace(
         kept,
         errors=kept.errors + errors,
+        unnamed=kept.unnamed + unnamed,
         changed=kept.changed + changed,
         unchanged=kept.unchanged + unchanged,
         added=kept.added + len(staged) - errors - changed - unchanged,
