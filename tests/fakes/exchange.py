@@ -36,7 +36,11 @@ def reason_of(row: watchlist_pb2.ImportRow) -> str:
     return row.error.reason
 
 
-TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
+TEXT = (
+    st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
+    .map(str.strip)
+    .filter(bool)
+)
 CODE = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=9)
 DATES = st.builds(
     types_pb2.PartialDate,

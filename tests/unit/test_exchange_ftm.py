@@ -208,6 +208,12 @@ def test_an_odd_person_is_an_error(odd):
     assert reason_of(got) in ROW_REASONS
 
 
+def test_a_person_in_error_has_a_record_id():
+    (got,) = people({"schema": "Person", "id": "x", "properties": {}})
+    assert reason_of(got) == "ROW_FIELD_INVALID"
+    assert got.record_id == "x"
+
+
 @pytest.mark.parametrize("odd", [{}, {"schema": ["Person"]}, {"schema": "Passport", "properties": 1}])
 def test_other_odd_entities_are_passed_over(odd):
     assert len(people(odd, person())) == 1

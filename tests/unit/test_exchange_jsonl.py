@@ -144,6 +144,33 @@ def test_a_hostile_line_is_its_own_rows_error_and_the_others_are_read(line, reas
     assert bad.error.message.startswith("line 2: ")
 
 
+@pytest.mark.parametrize(
+    "extra", [',"sex":1', ',"gender":"F"', ',"names":[{}]', ',"birth_date":"1981-02-29"']
+)
+def test_a_row_in_error_has_its_record_id(extra):
+    got = one(extra)
+    assert reason_of(got) in ROW_REASONS
+    assert got.record_id == "r1"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"record_id":"r1"',
+        b'{"record_id":"r1","record_id":"r2"}',
+        b'{"record_id":7}',
+        b'{"record_id":" "}',
+        b'{"record_id":"\\ud800"}',
+        b'{"record_id":"%s"}' % (b"r" * 201),
+        b"{}",
+    ],
+)
+def test_a_row_without_a_record_id_that_can_be_read_has_none(line):
+    (got,) = read(line, "jsonl")
+    assert reason_of(got) in ROW_REASONS
+    assert got.record_id == ""
+
+
 @pytest.mark.parametrize("extra", [0, 1, 100_000])
 def test_a_line_that_is_too_long_is_passed_over_without_being_held(monkeypatch, extra):
     monkeypatch.setattr("borderpost.exchange.files._FORMATS", {"jsonl": shortened(200)})

@@ -151,6 +151,64 @@ def test_a_quote_that_never_closes_takes_no_more_than_one_cell_can_hold():
     assert got[-1].HasField("entry")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        GOOD.replace("1980-07-XX", CONTENT),
+        GOOD.replace("A1", ""),
+        GOOD.replace("ÅBERG", f";{CONTENT}"),
+        GOOD.replace("r1", " r1 ").replace("2030-12-31", "soon"),
+    ],
+)
+def test_a_row_in_error_has_its_record_id(line):
+    (bad,) = rows(line)
+    assert reason_of(bad) in ROW_REASONS
+    assert bad.record_id == "r1"
+
+
+@pytest.mark.parametrize(
+    "line", [f"r1,{CONTENT}", f"r1,{GOOD}", GOOD.replace("r1", ""), GOOD.replace("r1", "r" * 201)]
+)
+def test_a_row_that_may_be_of_another_record_has_no_record_id(line):
+    """With another number of cells nobody knows which one is the record id."""
+    (bad,) = rows(line)
+    assert reason_of(bad) in ROW_REASONS
+    assert bad.record_id == ""
+
+
+OPEN = GOOD.replace("ÅBERG", '"ÅBERG')
+CLOSED = GOOD.replace("r1,ÅBERG", 'r9,"ÅBERG"')
+ENDING = GOOD.replace("r1,ÅBERG", 'r9,ÅBERG"')
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (OPEN, GOOD, GOOD),
+        (OPEN, GOOD, CLOSED),
+        (OPEN, GOOD, ENDING),
+        (OPEN, ENDING),
+        (OPEN, GOOD, OPEN),
+        (GOOD.replace("2030-12-31", '"2030-12-31'), GOOD, CLOSED),
+    ],
+)
+def test_lines_that_an_open_quote_has_swallowed_are_an_error_of_no_record(lines):
+    got = rows(*lines)
+    bad = [row for row in got if row.HasField("error")]
+    assert len(got) < len(lines)
+    assert [(row.error.reason, row.record_id) for row in bad] == [("ROW_NOT_CSV", "")]
+
+
+def test_spaces_around_a_value_are_no_part_of_it():
+    line = GOOD.replace("ÅBERG,EVA", " Smith; Smyth , EVA ;MARY ").replace("A1,4711/26", " A1 , 4711/26 ")
+    (got,) = rows(line.replace("r1", " r1 "))
+    assert [(name.primary_identifier, name.secondary_identifier) for name in got.entry.names] == [
+        ("Smith", "EVA"),
+        ("Smyth", "MARY"),
+    ]
+    assert (got.record_id, got.entry.reason_code, got.entry.source_reference) == ("r1", "A1", "4711/26")
+
+
 def test_a_cell_may_have_several_lines():
     (got,) = rows(GOOD.replace("4711/26", '"4711\r\n/26"'))
     assert got.entry.source_reference == "4711\n/26"

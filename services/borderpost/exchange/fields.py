@@ -168,6 +168,15 @@ def check_text(field: str, value: object, longest: int) -> str:
     return value
 
 
+def readable_id(value: object) -> str:
+    """Return the record id of a row that may be in error; empty if it can't be told for sure."""
+    try:
+        text = check_text("record_id", value, MAX_RECORD_ID)
+    except RowProblemError:
+        return ""
+    return text if text.strip() and text.isprintable() else ""
+
+
 def check_count(field: str, count: int, most: int) -> None:
     """Raise RowProblemError for more than there may be."""
     if count > most:

@@ -19,6 +19,7 @@ from borderpost.exchange.fields import (
     fill_ground,
     parse_birth_date,
     parse_object,
+    readable_id,
 )
 from borderpost.exchange.lines import Lines
 from borderpost.exchange.problems import FileUnusableError, RowProblemError, bad_row, invalid, missing
@@ -75,7 +76,8 @@ def read_rows(lines: Lines, choices: Choices) -> Iterator[watchlist_pb2.ImportRo
         try:
             read = _read_person(person, held, choices.defaults)
         except RowProblemError as problem:
-            yield bad_row(row, line, problem)
+            record_id = "" if isinstance(person, RowProblemError) else readable_id(person.get("id"))
+            yield bad_row(row, line, problem, record_id)
         else:
             read.row = row
             yield read

@@ -22,6 +22,7 @@ from borderpost.exchange.fields import (
     parse_base64,
     parse_birth_date,
     parse_object,
+    readable_id,
     show_birth_date,
 )
 from borderpost.exchange.lines import Line, Lines
@@ -60,10 +61,13 @@ def count_rows(lines: Lines, choices: Choices) -> int:
 def read_rows(lines: Lines, choices: Choices) -> Iterator[watchlist_pb2.ImportRow]:
     """Yield every row, numbered from 1, one that can't be used as its error."""
     for row, line in enumerate(_rows_of(lines), 1):
+        record_id = ""
         try:
-            read = _read_row(line, choices)
+            values = parse_object(line.data)
+            record_id = readable_id(values.get("record_id"))
+            read = _read_row(values, choices)
         except RowProblemError as problem:
-            yield bad_row(row, line.number, problem)
+            yield bad_row(row, line.number, problem, record_id)
         else:
             read.row = row
             yield read
@@ -108,8 +112,8 @@ def _rows_of(lines: Lines) -> Iterator[Line]:
     return (line for line in lines if line.data is None or line.data.strip())
 
 
-def _read_row(line: Line, choices: Choices) -> watchlist_pb2.ImportRow:
-    record = Record(parse_object(line.data), FIELDS)
+def _read_row(values: dict[str, Any], choices: Choices) -> watchlist_pb2.ImportRow:
+    record = Record(values, FIELDS)
     entry = watchlist_pb2.Entry(
         sex=record.text("sex"), nationalities=record.texts("nationalities", MAX_NATIONALITIES)
     )

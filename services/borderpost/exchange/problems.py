@@ -59,9 +59,13 @@ def missing(field: str, want: str) -> RowProblemError:
     return RowProblemError(FIELD_MISSING, field, f"{field}: got nothing, want {want}")
 
 
-def bad_row(row: int, line: int, problem: RowProblemError) -> watchlist_pb2.ImportRow:
-    """Make the row that stands for one that can't be used; it says in which line of the file it began."""
+def bad_row(row: int, line: int, problem: RowProblemError, record_id: str) -> watchlist_pb2.ImportRow:
+    """Make the row that stands for one that can't be used; it says in which line of the file it began.
+
+    Its record id goes with it where it can be read, else it is empty: a complete import would take the record for one
+    that the source no longer has.
+    """
     error = watchlist_pb2.RowError(
         row=row, reason=problem.reason, field=problem.field, message=f"line {line}: {problem.message}"
     )
-    return watchlist_pb2.ImportRow(row=row, error=error)
+    return watchlist_pb2.ImportRow(row=row, record_id=record_id, error=error)

@@ -21,6 +21,7 @@ from borderpost.exchange.fields import (
     fill_ground,
     parse_birth_date,
     parse_document,
+    readable_id,
     show_birth_date,
 )
 from borderpost.exchange.lines import Line, Lines
@@ -85,10 +86,13 @@ def read_rows(lines: Lines, choices: Choices) -> Iterator[watchlist_pb2.ImportRo
     """Yield every row, numbered from 1, one that can't be used as its error. Raises FileUnusableError."""
     delimiter, header = _dialect(lines, choices.delimiter)
     for row, (line, cells) in enumerate(_rows_of(lines, delimiter), 1):
+        record_id = ""
         try:
-            read = _read_row(header, cells, choices)
+            values = _by_column(header, cells, delimiter)
+            record_id = readable_id(values["record_id"].strip())
+            read = _read_row(values, choices)
         except RowProblemError as problem:
-            yield bad_row(row, line, problem)
+            yield bad_row(row, line, problem, record_id)
         else:
             read.row = row
             yield read
@@ -112,7 +116,7 @@ def write_entries(out: BinaryIO, entries: Iterable[watchlist_pb2.Entry]) -> int:
 
 
 def split_cell(text: str) -> list[str]:
-    """Part a cell at each ";" that has no backslash before it; nothing is no value."""
+    """Part a cell at each ";" that has no backslash before it, without the spaces around a value; nothing is none."""
     values, current, escaped = [], "", False
     for character in text:
         if escaped or character not in (SEPARATOR, ESCAPE):
@@ -121,9 +125,9 @@ def split_cell(text: str) -> list[str]:
         elif character == ESCAPE:
             escaped = True
         else:
-            values.append(current)
+            values.append(current.strip())
             current = ""
-    return [*values, current] if text else []
+    return [*values, current.strip()] if text else []
 
 
 def join_cell(values: Iterable[str]) -> str:
@@ -202,32 +206,44 @@ def _rows_of(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | Ro
         below = below or bool(cells)
 
 
-def _read_row(
-    header: list[str], cells: list[str] | RowProblemError, choices: Choices
-) -> watchlist_pb2.ImportRow:
+def _by_column(header: list[str], cells: list[str] | RowProblemError, delimiter: str) -> Cells:
+    """Return the cells by their columns. Raises RowProblemError where it isn't sure which cell is which.
+
+    What a quote that doesn't close has swallowed may end at another such quote, with the right number of cells: then
+    one cell has both lines and delimiters in it.
+    """
     if isinstance(cells, RowProblemError):
         raise cells
     if len(cells) != len(header):
         raise RowProblemError(
             NOT_A_TABLE_ROW, "", f"row: got {len(cells)} cells, want {len(header)} as in the header"
         )
-    row = dict.fromkeys(COLUMNS, "") | dict(zip(header, map(_unguarded, cells), strict=True))
+    if any("\n" in cell and delimiter in cell for cell in cells):
+        raise RowProblemError(
+            NOT_A_TABLE_ROW,
+            "",
+            "row: got a cell of several lines with delimiters in it, as if a quote weren't closed, want it in one line",
+        )
+    return dict.fromkeys(COLUMNS, "") | dict(zip(header, map(_unguarded, cells), strict=True))
+
+
+def _read_row(row: Cells, choices: Choices) -> watchlist_pb2.ImportRow:
     entry = watchlist_pb2.Entry(
-        sex=_text(row, "sex").strip(),
-        nationalities=[code.strip() for code in _values(row, "nationalities", MAX_NATIONALITIES)],
+        sex=_text(row, "sex"),
+        nationalities=_values(row, "nationalities", MAX_NATIONALITIES),
         names=_names(row),
         documents=[
-            parse_document(f"documents[{place}]", document.strip())
+            parse_document(f"documents[{place}]", document)
             for place, document in enumerate(_values(row, "documents", MAX_PARTS))
         ],
     )
-    if birth_date := _text(row, "birth_date").strip():
+    if birth_date := _text(row, "birth_date"):
         entry.birth_date.CopyFrom(parse_birth_date("birth_date", birth_date))
-    times = (_text(row, "valid_from").strip(), _text(row, "valid_until").strip())
+    times = (_text(row, "valid_from"), _text(row, "valid_until"))
     fill_ground(entry, _text(row, "reason_code"), _text(row, "source_reference"), times, choices.defaults)
     for place, path in enumerate(_values(row, "pictures", MAX_PICTURES)):
-        entry.pictures.append(read_picture(choices.folder, f"pictures[{place}]", path.strip()))
-    record_id = check_text("record_id", row["record_id"], MAX_RECORD_ID)
+        entry.pictures.append(read_picture(choices.folder, f"pictures[{place}]", path))
+    record_id = check_text("record_id", row["record_id"].strip(), MAX_RECORD_ID)
     if not record_id:
         raise missing("record_id", "the source's own id of the record")
     return watchlist_pb2.ImportRow(record_id=record_id, entry=entry)
@@ -248,7 +264,7 @@ def _names(row: Cells) -> list[watchlist_pb2.PersonName]:
 
 
 def _text(row: Cells, column: str) -> str:
-    return check_text(column, row[column], MAX_CELL)
+    return check_text(column, row[column], MAX_CELL).strip()
 
 
 def _values(row: Cells, column: str, most: int) -> list[str]:
