@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from borderpost.cli import show, show_matches, show_watchlist
+from borderpost.cli import show, show_entries, show_matches, show_watchlist
 from borderpost.cli.main import app
 from borderpost.v1 import decisions_pb2, types_pb2, watchlist_pb2
 
@@ -67,10 +67,11 @@ def hostile_list() -> watchlist_pb2.Watchlist:
         lambda: f"Made list “{HOSTILE}”.",
         lambda: show.events_view([hostile_event()]),
         lambda: show_watchlist.lists_view([watchlist_pb2.WatchlistStatus(watchlist=hostile_list())]),
-        lambda: show_watchlist.entries_view([watchlist_pb2.Entry(reason_code=HOSTILE)]),
-        lambda: show_matches.candidate_words(
-            watchlist_pb2.Candidate(), watchlist_pb2.ListResult(watchlist=hostile_list())
-        ),
+        lambda: show_entries.entries_view([watchlist_pb2.Entry(reason_code=HOSTILE)], hostile_list()),
+        lambda: show_entries.entry_view(watchlist_pb2.Entry(source_reference=HOSTILE), hostile_list()),
+        lambda: show_matches.candidate_blocks(
+            watchlist_pb2.ListResult(watchlist=hostile_list(), candidates=[watchlist_pb2.Candidate()])
+        )[0],
     ],
 )
 def test_text_that_looks_like_markup_is_shown_as_it_is(capsys, monkeypatch, make):

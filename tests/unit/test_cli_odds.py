@@ -11,8 +11,8 @@ from borderpost.v1 import faces_pb2, types_pb2
 def test_the_odds_are_the_bounds_and_the_worst_groups():
     score = types_pb2.Score(value=0.52, fmr=5e-6, fmr_upper_95=8e-6, fmr_worst_group=4.7e-5)
     assert score_words(score, 0.389) == (
-        "score 0.520 (asked 0.389): at most 1 in 125,000 pairs of different people look this alike (95 % bound); in "
-        "the worst measured group about 1 in 21,276 or fewer, in groups that nobody measured perhaps more"
+        "score 0.520 (threshold 0.389): at most 1 in 125,000 pairs of different people look this alike (95 % bound); "
+        "in the worst measured group about 1 in 21,276 or fewer, in groups that nobody measured perhaps more"
     )
 
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typer.testing import CliRunner
 
-from borderpost.cli import show, watchlist_entries, watchlist_lists, watchlist_search
+from borderpost.cli import show, show_watchlist, watchlist_entries, watchlist_lists, watchlist_search
 from borderpost.cli.people import LIST_MANAGER, LONG_SECONDS, OFFICER, SECOND_OFFICER
-from borderpost.cli.show_matches import odds_words
+from borderpost.cli.show_matches import candidate_blocks, odds_words
 from borderpost.cli.show_record import record_view
 from borderpost.cli.watchlist import app
 from borderpost.runtime.calls import Actor
@@ -19,6 +19,7 @@ from borderpost.runtime.errors import InvalidRequestError
 from borderpost.runtime.identity import is_same_person
 from borderpost.runtime.tls import DEV_IDENTITIES
 from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2, watchlist_pb2
+from borderpost.watchlist import measuring
 from fakes.decisions import watchlist_events
 from fakes.people import FakeGateway
 
@@ -59,6 +60,10 @@ def plain(*arguments):
     return json.loads(done.stdout)
 
 
+def shown_help(command):
+    return " ".join(run(command, "--help").output.replace("│", " ").split())
+
+
 def a_list(**changes):
     return watchlist_pb2.Watchlist(
         **{
@@ -96,13 +101,20 @@ def test_a_list_is_made_with_all_its_terms(gateway):
     assert (made.suppression_people, made.assumed_base_rate) == (1, 1 / 40_000)
 
 
-def test_a_list_that_says_nothing_more_leaves_it_to_the_service(gateway):
+def test_a_list_that_says_nothing_more_is_made_with_the_defaults_that_the_help_names(gateway):
     gateway.answers["CreateWatchlist"] = lambda request: watchlist_pb2.CreateWatchlistResponse()
     plain(*CREATE)
     made = gateway.one("CreateWatchlist").request.watchlist
     assert not made.HasField("valid_until")
-    assert (made.retention_days, made.assumed_base_rate, made.suppression_people) == (0, 0, 0)
+    assert (made.retention_days, made.assumed_base_rate, made.suppression_people) == (30, 0, 2)
     assert not made.crossings
+    text = shown_help("create")
+    for option, default in (
+        ("--retention-days ", "[default: 30]"),
+        ("--suppression-people ", "[default: 2]"),
+    ):
+        _, _, after = text.partition(option)
+        assert default in after.partition("--")[0]
 
 
 @pytest.mark.parametrize("text", ["40000", "1 in 0", "2 in 5", "1 in many", "1 in 0.5"])
@@ -138,7 +150,7 @@ def test_changing_a_list_sends_all_of_it_and_changes_what_was_named_alone(gatewa
 
 def test_a_list_that_isnt_there_cant_be_changed(gateway):
     gateway.answers["ListWatchlists"] = lambda _: watchlist_pb2.ListWatchlistsResponse()
-    with pytest.raises(InvalidRequestError, match=r"^--list: no list has this id"):
+    with pytest.raises(InvalidRequestError, match=r"^--list: 0 lists have this id"):
         run("change", "--list", LIST_ID, "--priority", "1")
 
 
@@ -224,9 +236,34 @@ def test_lists_say_which_targets_they_cant_hold(gateway):
     answer = watchlist_pb2.ListWatchlistsResponse(watchlists=[statistics().status])
     gateway.answers["ListWatchlists"] = lambda _: answer
     text = shown("lists")
-    assert "0.500 at 10 templates" in text
+    assert "1,000,000 active net-v1:" in text
+    assert "0.710 at 1,000,000 templates" in text
+    assert "net-v2: 0.500 at 10 templates" in text
     assert "expect up to 3.2 %" in text
     assert "net-v3: no templates yet" in text
+
+
+def test_lists_lose_nothing_on_a_narrow_terminal(gateway, monkeypatch):
+    answer = watchlist_pb2.ListWatchlistsResponse(watchlists=[statistics().status])
+    gateway.answers["ListWatchlists"] = lambda _: answer
+    wide = shown("lists").replace("─", "")
+    monkeypatch.setattr(show.console, "width", 80)
+    assert set(wide.split()) <= set(narrow("lists").split())
+
+
+def test_where_there_is_no_list_it_says_how_to_make_one(gateway):
+    gateway.answers["ListWatchlists"] = lambda _: watchlist_pb2.ListWatchlistsResponse()
+    text = shown("lists")
+    assert text.startswith("There is no list yet. Make one with: borderpost watchlist create --name")
+
+
+def test_the_statistics_cut_the_digest_of_a_calibration(gateway):
+    answer = statistics()
+    answer.name_threshold.calibration_id = answer.status.thresholds[0].calibration_id = "0123456789abcdef" * 4
+    gateway.answers["GetStatistics"] = lambda _: answer
+    text = shown("stats", "--list", LIST_ID)
+    assert text.count("by calibration 0123456789ab ") == 2
+    assert "0123456789abc" not in text
 
 
 def test_measuring_has_the_time_that_a_whole_list_takes(gateway):
@@ -234,8 +271,23 @@ def test_measuring_has_the_time_that_a_whole_list_takes(gateway):
     gateway.answers["MeasureWatchlist"] = lambda _: answer
     assert "18: from here on the thresholds rest on this" in shown("measure", "--list", LIST_ID)
     assert gateway.one("MeasureWatchlist").seconds == LONG_SECONDS
-    gateway.answers["MeasureWatchlist"] = lambda _: watchlist_pb2.MeasureWatchlistResponse()
-    assert "nothing to compare" in shown("measure", "--list", LIST_ID)
+
+
+def test_a_list_that_is_too_small_to_measure_says_from_how_many_entries_it_is(gateway):
+    gateway.answers["MeasureWatchlist"] = lambda _: watchlist_pb2.MeasureWatchlistResponse(version=18)
+    text = shown("measure", "--list", LIST_ID)
+    assert "too small to measure: fewer than 25 entries with a face" in text
+    assert "thresholds rest on this" not in text
+    answer = statistics()
+    answer.ClearField("own_scores")
+    gateway.answers["GetStatistics"] = lambda _: answer
+    assert "own scores not measured yet, or too small to measure" in shown("stats", "--list", LIST_ID)
+    answer.status.active_entries = 24
+    assert "own scores too small to measure: fewer than 25" in shown("stats", "--list", LIST_ID)
+
+
+def test_the_cli_and_the_service_agree_on_the_least_entries_that_are_measured():
+    assert show_watchlist.LEAST_ENTRIES == measuring.LEAST_ENTRIES
 
 
 def test_an_entry_is_proposed_with_everything_that_is_known_of_the_person(gateway, tmp_path):
@@ -256,38 +308,195 @@ def test_an_entry_is_proposed_with_everything_that_is_known_of_the_person(gatewa
     assert asked.entry.birth_date == types_pb2.PartialDate(year=1980)
 
 
-def test_an_entry_shows_where_it_stands_and_where_it_is_from(gateway):
-    entry = watchlist_pb2.Entry(
-        entry_id=ENTRY_ID,
-        state=watchlist_pb2.ENTRY_STATE_WITHDRAWN,
-        names=[watchlist_pb2.PersonName(primary_identifier="Ivanov", native="Иванов")],
-        documents=[types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="L1")],
-        sex="M",
-        nationalities=["UTO"],
-        picture_count=2,
-        template_count=1,
-        valid_until=to_timestamp(NOW),
-        withdrawn_at=to_timestamp(NOW),
-        proposed_by=types_pb2.Actor(subject=LIST_MANAGER),
-        provenance=watchlist_pb2.Provenance(source="Partner", record_id="r7"),
+def an_entry(state, **changes):
+    return watchlist_pb2.Entry(
+        **{
+            "entry_id": ENTRY_ID,
+            "list_id": LIST_ID,
+            "state": watchlist_pb2.EntryState.Value(f"ENTRY_STATE_{state}"),
+            "names": [
+                watchlist_pb2.PersonName(
+                    primary_identifier="Ivanov", secondary_identifier="Ivan", native="Иванов Иван"
+                ),
+                watchlist_pb2.PersonName(primary_identifier="Petrov"),
+            ],
+            "birth_date": types_pb2.PartialDate(year=1980, month=7),
+            "documents": [types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="L1")],
+            "sex": "M",
+            "nationalities": ["UTO", "XXA"],
+            "reason_code": "A1",
+            "source_reference": "4711/26",
+            "picture_count": 2,
+            "template_count": 1,
+            "valid_from": to_timestamp(NOW),
+            "valid_until": to_timestamp(NOW + timedelta(days=60)),
+            "proposed_by": types_pb2.Actor(subject=LIST_MANAGER),
+            "provenance": watchlist_pb2.Provenance(
+                source="Partner", record_id="r7", import_id=OTHER_ID, content_sha256=b"x" * 32
+            ),
+            **changes,
+        }
     )
+
+
+def with_the_list(gateway, **changes):
+    status = watchlist_pb2.WatchlistStatus(watchlist=a_list(**changes))
+    gateway.answers["ListWatchlists"] = lambda _: watchlist_pb2.ListWatchlistsResponse(watchlists=[status])
+
+
+def narrow(*arguments):
+    """The page as it is, on a terminal of 80 columns."""
+    with show.console.capture() as capture:
+        assert run(*arguments).exit_code == 0
+    page = capture.get()
+    assert max(map(len, page.splitlines())) <= 80
+    return page
+
+
+EVERYTHING = (
+    *(
+        ENTRY_ID,
+        "Wanted; Ministry",
+        "Ivanov, Ivan (Иванов Иван)",
+        "Petrov",
+        "1980-07-XX",
+        "M",
+        "UTO, XXA",
+        "P:UTO:L1",
+    ),
+    *("1 template, 2 pictures kept", "A1", "4711/26", "from 2026-11-24 until 2027-01-23", LIST_MANAGER),
+    *("from Partner, record r7", f"import {OTHER_ID}"),
+)
+
+
+def test_an_entrys_page_says_all_that_an_approver_has_to_know_on_80_columns(gateway, monkeypatch):
+    monkeypatch.setattr(show.console, "width", 80)
+    with_the_list(gateway)
+    gateway.answers["GetEntry"] = lambda _: watchlist_pb2.GetEntryResponse(entry=an_entry("PROPOSED"))
+    page = narrow("show", ENTRY_ID)
+    for words in (*EVERYTHING, "proposed: not searched before a second person approves it"):
+        assert words in page, words
+    kept = plain("show", ENTRY_ID)["entry"]
+    assert kept["provenance"]["import_id"] == OTHER_ID
+
+
+def test_what_is_not_known_of_an_entry_is_said_to_be_unknown(gateway):
+    with_the_list(gateway)
+    entry = watchlist_pb2.Entry(entry_id=ENTRY_ID, list_id=LIST_ID, state=watchlist_pb2.ENTRY_STATE_ACTIVE)
     gateway.answers["GetEntry"] = lambda _: watchlist_pb2.GetEntryResponse(entry=entry)
     text = shown("show", ENTRY_ID)
-    for words in (
-        "Ivanov,  (Иванов)".replace("  ", " "),
-        "withdrawn until 2026-11-24",
-        "1 template, 1 document, 2 pictures",
-        "P:UTO:L1",
-        "M UTO",
-        "from Partner, record r7",
-    ):
+    for words in ("name no name", "born not known", "sex not known", "document none", "approved by nobody"):
         assert words in text, words
 
 
-def test_an_entry_is_withdrawn(gateway):
-    gateway.answers["WithdrawEntry"] = lambda _: watchlist_pb2.WithdrawEntryResponse(version=4)
-    assert "not searched from version 4" in shown("withdraw", ENTRY_ID)
+@pytest.mark.parametrize(
+    ("entry", "retention", "says"),
+    [
+        (an_entry("ACTIVE"), 30, "active until 2027-01-23"),
+        (an_entry("APPROVED"), 30, "approved: searched from 2026-11-24 until 2027-01-23"),
+        (an_entry("EXPIRED"), 30, "expired on 2027-01-23, kept until 2027-02-22"),
+        (
+            an_entry("WITHDRAWN", withdrawn_at=to_timestamp(NOW)),
+            30,
+            "withdrawn on 2026-11-24, kept until 2026-12-24",
+        ),
+        (
+            an_entry("WITHDRAWN", withdrawn_at=to_timestamp(NOW)),
+            0,
+            "withdrawn on 2026-11-24, and about to be erased",
+        ),
+    ],
+)
+def test_an_entry_says_when_it_ended_and_until_when_it_is_kept(gateway, entry, retention, says):
+    with_the_list(gateway, retention_days=retention)
+    gateway.answers["GetEntry"] = lambda _: watchlist_pb2.GetEntryResponse(entry=entry)
+    assert says in shown("show", ENTRY_ID)
+
+
+def pages_of_entries(request):
+    pages = {
+        "": watchlist_pb2.ListEntriesResponse(entries=[an_entry("ACTIVE")]),
+        "2": watchlist_pb2.ListEntriesResponse(entries=[an_entry("PROPOSED", entry_id=OTHER_ID)]),
+    }
+    pages[""].next_page_token = list(pages)[1]
+    return pages[request.page_token]
+
+
+def test_a_list_shows_what_is_most_telling_of_each_entry_on_80_columns(gateway, monkeypatch):
+    monkeypatch.setattr(show.console, "width", 80)
+    with_the_list(gateway)
+    gateway.answers["ListEntries"] = pages_of_entries
+    page = narrow("list", "--list", "Wanted")
+    for words in (
+        ENTRY_ID,
+        "Ivanov, Ivan (Иванов Иван)",
+        "born 1980-07-XX",
+        "P:UTO:L1",
+        "4711/26",
+        "active until",
+    ):
+        assert words in page, words
+    assert page.count("approved with its import:") == 1
+
+
+def test_a_list_shows_those_entries_alone_that_stand_as_asked(gateway):
+    with_the_list(gateway)
+    gateway.answers["ListEntries"] = pages_of_entries
+    for state, found in (("proposed", [OTHER_ID]), ("active", [ENTRY_ID]), ("withdrawn", [])):
+        kept = plain("list", "--list", "Wanted", "--state", state)["entries"]
+        assert [entry["entry_id"] for entry in kept] == found
+    assert "There is no entry that is withdrawn." in shown("list", "--list", "Wanted", "--state", "withdrawn")
+
+
+@pytest.mark.parametrize("arguments", [("--state", "proposed"), ("--list", LIST_ID, "--state", "gone")])
+def test_a_state_wants_a_list_and_a_name_that_there_is(gateway, arguments):
+    assert run("list", *arguments).exit_code == 2
+    assert not gateway.asked
+
+
+def test_approving_shows_what_was_approved_and_from_when_it_is_searched(gateway):
+    with_the_list(gateway)
+    for state, says in (
+        ("ACTIVE", "Approved: it is searched, from version 4 of its list at the latest."),
+        ("APPROVED", "Approved: it is searched from 2026-11-24 12:00:00 UTC on."),
+    ):
+        answer = watchlist_pb2.ApproveEntryResponse(entry=an_entry(state), version=4)
+        gateway.answers["ApproveEntry"] = lambda _, answer=answer: answer
+        text = shown("approve", ENTRY_ID)
+        for words in (says, *EVERYTHING):
+            assert words in text, words
+
+
+@pytest.mark.parametrize("state", ["WITHDRAWN", "EXPIRED", "PROPOSED"])
+def test_approving_what_is_then_not_in_force_says_so_and_is_an_error(gateway, state):
+    with_the_list(gateway)
+    answer = watchlist_pb2.ApproveEntryResponse(entry=an_entry(state, withdrawn_at=to_timestamp(NOW)))
+    gateway.answers["ApproveEntry"] = lambda _: answer
+    with show.console.capture() as capture:
+        assert run("approve", ENTRY_ID).exit_code == 1
+    assert f"This did nothing: the entry is {state.lower()}, and not searched." in capture.get()
+    assert run("approve", ENTRY_ID, "--json").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("retention", "says"),
+    [
+        (30, "It is kept until 2026-12-24, and then erased."),
+        (0, "It is erased now: the list keeps nothing after its end."),
+    ],
+)
+def test_an_entry_is_withdrawn_and_it_says_what_happens_next(gateway, retention, says):
+    with_the_list(gateway, retention_days=retention)
+    gateway.answers["WithdrawEntry"] = lambda _: watchlist_pb2.WithdrawEntryResponse(
+        entry=an_entry("WITHDRAWN", withdrawn_at=to_timestamp(NOW)), version=4
+    )
+    assert f"Withdrawn: not searched from version 4 of its list. {says}" in shown("withdraw", ENTRY_ID)
     assert gateway.one("WithdrawEntry").request.entry_id == ENTRY_ID
+
+
+def test_an_entry_is_removed_and_it_says_that_it_is_erased(gateway):
+    gateway.answers["RemoveEntry"] = lambda _: watchlist_pb2.RemoveEntryResponse(version=4)
+    assert "it is erased, and its key destroyed. The list is at version 4." in shown("remove", ENTRY_ID)
 
 
 def test_pictures_are_got_for_a_purpose_and_written_for_their_owner_alone(gateway, tmp_path):
@@ -367,8 +576,8 @@ def test_an_officers_search_explains_its_candidates(gateway):
     gateway.answers["Search"] = lambda _: found(a_candidate(name=name, odds=odds), searched_by=("NAME",))
     text = shown(*SEARCH, "--born", "1974-08-12", "--document", "P:UTO:L1", "--list", LIST_ID)
     for words in (
-        "name score 11.25 (asked 9.50): at most 1 in 1,000,000 pairs of different people agree like this",
-        "ERIKSSON / ERIKSON: a letter or two otherwise",
+        "by name: name score 11.25 (threshold 9.50): at most 1 in 1,000,000 pairs of different people agree like this",
+        "the traveler's / the list's: ERIKSSON / ERIKSON: a letter or two otherwise",
         "ANNA / –: not in the entry's name",
         "surname and given names stand the other way round",
         "day and month exchanged",
@@ -408,6 +617,60 @@ def test_a_similar_number_says_which_character_and_a_suppressed_pair_that_it_is_
     assert "differs in character 2: O here, 0 on the list, which readers take for one another" in text
     assert "the document number is the listed one" in text
     assert "SUPPRESSED until 2026-11-24: officers found that the document's holder is not this person" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--given", "Anna", "--born", "1974-XX-XX"), "a name without a full birth date can be too common"),
+        (("--born", "1974-08-12"), "can be too common for this list to alarm: add given names"),
+        ((), "a name without given names and a full birth date can be too common"),
+        (("--given", "Anna", "--born", "1974-08-12"), ""),
+    ],
+)
+def test_nobody_by_a_name_that_says_little_tells_what_to_add(gateway, arguments, says):
+    by_document = a_candidate(kind=watchlist_pb2.MATCH_KIND_DOCUMENT)
+    command = ("search", "--surname", "Eriksson", *arguments, "--purpose", "second line")
+    for answer in (found(), found(by_document)):
+        gateway.answers["Search"] = lambda _, answer=answer: answer
+        text = shown(*command)
+        assert says in text
+        assert says or "too common" not in text
+    gateway.answers["Search"] = lambda _: found(a_candidate())
+    assert "too common" not in shown(*command)
+    gateway.answers["Search"] = lambda _: found()
+    assert "too common" not in shown("search", "--document", "P:UTO:L1", "--purpose", "second line")
+
+
+def ways():
+    mark = watchlist_pb2.SuppressionMark(suppression_id=OTHER_ID, expires_at=to_timestamp(NOW))
+    score = types_pb2.Score(value=0.7, fmr_upper_95=1e-6)
+    return (
+        a_candidate(kind=watchlist_pb2.MATCH_KIND_FACE, score=score, suppressed=mark),
+        a_candidate(
+            kind=watchlist_pb2.MATCH_KIND_NAME, name=watchlist_pb2.NameMatch(score=11), suppressed=mark
+        ),
+        a_candidate(kind=watchlist_pb2.MATCH_KIND_DOCUMENT, number=watchlist_pb2.NumberMatch(exact=True)),
+    )
+
+
+def test_an_entry_found_in_several_ways_is_one_block_with_one_instruction(gateway):
+    face, name, document = ways()
+    other = a_candidate(entry_id=OTHER_ID)
+    result = found(face, other, document, name).results[0]
+    one, two = candidate_blocks(result)
+    assert OTHER_ID in two.splitlines()[1]
+    assert one.count(ENTRY_ID) == one.count("→ Compare by eye.") == 1
+    assert "by face: score 0.700 (threshold 0.000 for this search)" in one
+    assert one.index("by face:") < one.index("by document:") < one.index("by name:")
+    assert one.count("SUPPRESSED") == 2  # of the face and of the name; the document refers
+
+
+def test_a_suppressed_entry_has_no_instruction_and_one_mark():
+    face, name, _ = ways()
+    [block] = candidate_blocks(found(face, name).results[0])
+    assert block.count("SUPPRESSED") == 1
+    assert "→" not in block
 
 
 def test_a_search_without_a_purpose_or_without_anything_to_search_by_is_a_wrong_command_line(gateway):
@@ -500,11 +763,30 @@ def test_a_suppression_is_confirmed_by_another_person_and_revoked_by_anyone(gate
         suppression=a_suppression("REVOKED")
     )
     assert "is active" in shown("suppress-confirm", OTHER_ID)
-    assert "is revoked" in shown("suppress-revoke", OTHER_ID)
+    assert "is revoked: the pair refers." in shown("suppress-revoke", OTHER_ID)
     confirmed = gateway.one("ConfirmSuppression")
     assert confirmed.identity == SECOND_OFFICER
     assert SECOND_OFFICER in DEV_IDENTITIES
     assert not is_same_person(Actor("d", confirmed.identity), Actor("d", OFFICER))
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("REVOKED", "is revoked: the pair refers."),
+        ("EXPIRED", "is expired: the pair refers."),
+        ("OUTDATED", "is outdated, as the entry's templates changed: the pair refers."),
+    ],
+)
+def test_confirming_a_suppression_that_has_ended_says_that_it_did_nothing_and_is_an_error(
+    gateway, state, says
+):
+    answer = watchlist_pb2.ConfirmSuppressionResponse(suppression=a_suppression(state))
+    gateway.answers["ConfirmSuppression"] = lambda _: answer
+    with show.console.capture() as capture:
+        assert run("suppress-confirm", OTHER_ID).exit_code == 1
+    assert " ".join(capture.get().split()) == f"This did nothing. Suppression {OTHER_ID} {says}"
+    assert run("suppress-confirm", OTHER_ID, "--json").exit_code == 1
 
 
 def test_suppressions_show_who_found_what_and_until_when(gateway):
@@ -521,13 +803,13 @@ def test_suppressions_show_who_found_what_and_until_when(gateway):
     gateway.answers["ListSuppressions"] = lambda request: pages[request.page_token]
     text = shown("suppressions", "--list", LIST_ID, "--entry", ENTRY_ID)
     for words in (
-        "revoked until 2026-12-24",
+        "revoked, its end would have been 2026-12-24",
         f"proposed by {OFFICER}",
         f"confirmed by {SECOND_OFFICER}",
         f"revoked by {LIST_MANAGER}",
         "P:UTO:L1",
         "Namesake",
-        "outdated until",
+        "outdated, its end would have been",
     ):
         assert words in text, words
     assert len(plain("suppressions", "--list", LIST_ID)["suppressions"]) == 2
@@ -600,6 +882,18 @@ def test_a_check_that_passed_in_spite_of_a_suppressed_candidate_says_so_in_the_r
     with show.console.capture() as capture:
         show.console.print(record_view(record))
     assert "WATCHLIST_FACE passed (WATCHLIST_CANDIDATE_SUPPRESSED)" in " ".join(capture.get().split())
+
+
+def test_a_check_that_found_a_candidate_says_in_the_record_that_this_is_what_failed_means():
+    record = decisions_pb2.GetScreeningResponse()
+    checks = record.entry.event.traveler_screened.checks
+    checks.add(name="WATCHLIST_FACE", status=types_pb2.CHECK_STATUS_FAILED)
+    checks.add(name="LIVENESS", status=types_pb2.CHECK_STATUS_FAILED)
+    with show.console.capture() as capture:
+        show.console.print(record_view(record))
+    text = " ".join(capture.get().split())
+    assert "WATCHLIST_FACE failed (a candidate was found) LIVENESS failed" in text
+    assert text.count("a candidate was found") == 1
 
 
 def test_candidates_that_a_record_had_no_room_for_are_told_with_their_number():

@@ -17,12 +17,21 @@ ListName = Annotated[str, typer.Option("--list", help="The list: its name or id.
 
 def find_list(person: Person, name: str) -> str:
     """Return the id of the list of this name; an id is returned as it is. Raises InvalidRequestError."""
-    if is_id(name):
-        return name
+    return name if is_id(name) else the_list(person, name).list_id
+
+
+def the_list(person: Person, name: str) -> watchlist_pb2.Watchlist:
+    """Return what is said of the list of this name or id. Raises InvalidRequestError."""
     answer = person.ask(person.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
-    found = [status.watchlist.list_id for status in answer.watchlists if status.watchlist.name == name]
+    every = [status.watchlist for status in answer.watchlists]
+    if is_id(name):
+        found = [each for each in every if each.list_id == name]
+        what = "id"
+    else:
+        found = [each for each in every if each.name == name]
+        what = "name"
     if len(found) != 1:
         raise InvalidRequestError(
-            f"--list: {len(found)} lists have this name, want one (`borderpost watchlist lists`)"
+            f"--list: {len(found)} lists have this {what}, want one (`borderpost watchlist lists`)"
         )
     return found[0]

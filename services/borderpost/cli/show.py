@@ -218,9 +218,12 @@ def comparison_words(comparison: faces_pb2.CompareResponse) -> str:
     return score_words(comparison.score, comparison.threshold)
 
 
-def score_words(score: types_pb2.Score, threshold: float) -> str:
-    """Say what a score means: by the upper end of the rate's 95 % interval, and in the worst measured group."""
-    said = f"score {score.value:.3f} (asked {threshold:.3f})"
+def score_words(score: types_pb2.Score, threshold: float, of: str = "") -> str:
+    """Say what a score means: by the upper end of the rate's 95 % interval, and in the worst measured group.
+
+    `of`: what the threshold is for, if that isn't plain, as " for this search".
+    """
+    said = f"score {score.value:.3f} (threshold {threshold:.3f}{of})"
     if score.fmr > COMMON_RATE:
         return f"{said}: more than 1 in 10 pairs of different people look this alike"
     if not score.fmr_upper_95:

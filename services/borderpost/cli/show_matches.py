@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.table import Table
@@ -35,23 +35,43 @@ _DATE_WORDS: Final = {
 _KIND_WORDS: Final = {"FACE": "face", "DOCUMENT": "document", "NAME": "name"}
 
 
-def candidate_words(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.ListResult) -> str:
-    """Say which list, why, how likely, and what to do."""
-    kind = show.name_of(watchlist_pb2.MatchKind, candidate.kind, "MATCH_KIND_").lower()
-    lines = [f"list “{result.watchlist.name}”, by {kind}", f"entry {candidate.entry_id}"]
+def candidate_blocks(result: watchlist_pb2.ListResult) -> list[str]:
+    """Say of each entry that a list found, in the answer's order, which it is, in what ways, and what to do."""
+    ways: dict[str, list[watchlist_pb2.Candidate]] = {}
+    for candidate in result.candidates:
+        ways.setdefault(candidate.entry_id, []).append(candidate)
+    return [_block(entry_id, found, result) for entry_id, found in ways.items()]
+
+
+def _block(entry_id: str, found: Sequence[watchlist_pb2.Candidate], result: watchlist_pb2.ListResult) -> str:
+    lines = [f"list “{result.watchlist.name}”", f"entry {entry_id}"]
+    marks = [each.suppressed.suppression_id for each in found]
+    alike = len(set(marks)) == 1  # then the mark, if there is one, is said once for all ways
+    for each in found:
+        lines += way_lines(each, result)
+        if each.HasField("suppressed") and not alike:
+            lines.append(suppressed_words(each.suppressed))
+    if alike and found[0].HasField("suppressed"):
+        lines.append(suppressed_words(found[0].suppressed))
+    is_open = any(not each.HasField("suppressed") for each in found)
+    if is_open and result.watchlist.handling_instruction:
+        lines.append(f"→ {result.watchlist.handling_instruction}")
+    return "\n".join(lines)
+
+
+def way_lines(candidate: watchlist_pb2.Candidate, result: watchlist_pb2.ListResult) -> list[str]:
+    """Say in what way an entry was found, and how likely by chance."""
+    lines = []
     if candidate.HasField("score"):
-        lines.append(show.score_words(candidate.score, result.threshold.score))
+        lines.append(show.score_words(candidate.score, result.threshold.score, " for this search"))
     if candidate.HasField("name"):
         lines += name_lines(candidate.name, result.name_threshold)
     if candidate.HasField("number"):
         lines.append(number_words(candidate.number))
     if candidate.HasField("odds"):
         lines.append(odds_words(candidate.odds))
-    if candidate.HasField("suppressed"):
-        lines.append(suppressed_words(candidate.suppressed))
-    if result.watchlist.handling_instruction:
-        lines.append(f"→ {result.watchlist.handling_instruction}")
-    return "\n".join(lines)
+    kind = show.name_of(watchlist_pb2.MatchKind, candidate.kind, "MATCH_KIND_").lower()
+    return [": ".join([f"by {kind}", *lines[:1]]), *lines[1:]]
 
 
 def odds_words(odds: watchlist_pb2.AlertOdds) -> str:
@@ -75,14 +95,15 @@ def _right(probability: float) -> str:
 def name_lines(match: watchlist_pb2.NameMatch, threshold: watchlist_pb2.NameThreshold) -> list[str]:
     """Say part by part how two names agree, and how often those of different people do."""
     parts = [_part_words(part) for part in match.parts]
+    sides = ["  the traveler's / the list's:"] if parts else []
     order = ["surname and given names stand the other way round"] if match.swapped else []
     dates = show.name_of(watchlist_pb2.DateAgreement, match.birth_date, "DATE_AGREEMENT_")
     rate = "how often different people agree like this is not known"
     if match.fmr > 0:
         bound = "at most " if match.fmr_is_upper_bound else "about "
         rate = f"{bound}{show.one_in(match.fmr)} pairs of different people agree like this"
-    said = f"name score {match.score:.2f} (asked {threshold.score:.2f}): {rate}"
-    return [said, *parts, *order, _DATE_WORDS.get(dates, dates.lower())]
+    said = f"name score {match.score:.2f} (threshold {threshold.score:.2f}): {rate}"
+    return [said, *sides, *parts, *order, _DATE_WORDS.get(dates, dates.lower())]
 
 
 def _part_words(part: watchlist_pb2.PartMatch) -> str:
@@ -108,8 +129,14 @@ def suppressed_words(mark: watchlist_pb2.SuppressionMark) -> str:
     )
 
 
-def search_view(answer: watchlist_pb2.SearchResponse, asked: Iterable[str]) -> Table:
-    """Show what a search found, list by list. `asked`: by what kinds ("NAME") it was meant to be made."""
+def search_view(
+    answer: watchlist_pb2.SearchResponse, asked: Iterable[str], missing: Sequence[str] = ()
+) -> Table:
+    """Show what a search found, list by list.
+
+    `asked`: by what kinds ("NAME") it was meant to be made. `missing`: what the name was given without, in words: a
+    list that found nobody by a name without it may hold the person all the same.
+    """
     rows = show.pairs()
     if not answer.results:
         rows.add_row("nothing searched", "there is no list that you may search")
@@ -117,8 +144,10 @@ def search_view(answer: watchlist_pb2.SearchResponse, asked: Iterable[str]) -> T
         entries = show.count(result.entries_searched, "entry", "entries")
         of = f"{entries}, version {result.version} of {show.when(result.changed_at)} UTC"
         rows.add_row("list", f"“{result.watchlist.name}”: {'' if result.candidates else 'nobody among '}{of}")
-        for candidate in result.candidates:
-            rows.add_row("candidate", candidate_words(candidate, result))
+        for block in candidate_blocks(result):
+            rows.add_row("candidate", block)
+        if missing and all(each.kind != watchlist_pb2.MATCH_KIND_NAME for each in result.candidates):
+            rows.add_row("by name", _common_words(missing))
         if result.candidates_left_out:
             rows.add_row(
                 "not shown", show.count(result.candidates_left_out, "candidate more", "candidates more")
@@ -131,6 +160,11 @@ def search_view(answer: watchlist_pb2.SearchResponse, asked: Iterable[str]) -> T
     return rows
 
 
+def _common_words(missing: Sequence[str]) -> str:
+    without, add = " and ".join(missing), " or ".join(missing)
+    return f"a name without {without} can be too common for this list to alarm: add {add}"
+
+
 def suppressions_view(suppressions: Iterable[watchlist_pb2.Suppression]) -> Table:
     """Show suppressions: who found what, and until when."""
     rows = show.table("suppression", "of", id_column=0)
@@ -139,10 +173,22 @@ def suppressions_view(suppressions: Iterable[watchlist_pb2.Suppression]) -> Tabl
         people = [f"proposed by {each.proposed_by.subject}, {show.when(each.proposed_at)}"]
         for said, actor in (("confirmed", each.confirmed_by), ("revoked", each.revoked_by)):
             people += [f"{said} by {actor.subject}"] if actor.subject else []
-        until = f"{state} until {show.when(each.expires_at)[:10]}"
+        until = f"{state}, {_end_words(each)}"
         of = f"entry {each.entry_id}\ndocument {document_words(each.document)}\n{each.reason}"
         rows.add_row("\n".join((each.suppression_id, until, *people)), of)
     return rows
+
+
+def _end_words(suppression: watchlist_pb2.Suppression) -> str:
+    day = show.when(suppression.expires_at)[:10]
+    if suppression.state in (
+        watchlist_pb2.SUPPRESSION_STATE_PROPOSED,
+        watchlist_pb2.SUPPRESSION_STATE_ACTIVE,
+    ):
+        return f"until {day}"
+    if suppression.state == watchlist_pb2.SUPPRESSION_STATE_EXPIRED:
+        return f"its end was {day}"
+    return f"its end would have been {day}"
 
 
 def document_words(document: types_pb2.DocumentKey) -> str:

@@ -9,10 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from borderpost.cli import show
-from borderpost.cli.show_matches import candidate_words
+from borderpost.cli.show_matches import candidate_blocks
 from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2, watchlist_pb2
 
 _VERDICT_WORDS: Final = {"PASSED": "passed", "FAILED": "failed", "UNDETERMINED": "undetermined"}
+
+_LIST_CHECKS: Final = "WATCHLIST_"
+"""How the names of checks begin that fail by finding somebody: nothing went wrong with them."""
 
 _CLONE_WORDS: Final = {
     "PROVEN": "proven: it signed our nonce with its own key",
@@ -83,8 +86,8 @@ def _add_payload(rows: Table, payload: decisions_pb2.ScreeningPayload) -> None:
 
 
 def _add_candidates(rows: Table, result: watchlist_pb2.ListResult) -> None:
-    for candidate in result.candidates:
-        rows.add_row("candidate", candidate_words(candidate, result))
+    for block in candidate_blocks(result):
+        rows.add_row("candidate", block)
     if result.candidates_left_out:
         more = show.count(result.candidates_left_out, "candidate")
         rows.add_row("not shown", f"{more} more of list “{result.watchlist.name}”")
@@ -141,6 +144,8 @@ def _checks(checks: Iterable[types_pb2.Check]) -> Text:
         text.append("\n" if text else "")
         text.append(f"{check.name:<20}")
         text.append(status.replace("_", " ").lower(), style=show.STATUS_COLOURS[status])
+        if status == "FAILED" and check.name.startswith(_LIST_CHECKS):
+            text.append(" (a candidate was found)")
         if status == "PASSED" and check.reasons:  # it passed in spite of something
             text.append(f" ({', '.join(check.reasons)})")
     return text

@@ -9,12 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from borderpost.cli import show
-from borderpost.cli.show_matches import document_words
 from borderpost.v1 import watchlist_pb2
 
 DEFAULT_BASE_RATE: Final = 1e-5
 DEFAULT_PEOPLE: Final = 2
 """What holds for a list that says nothing (watchlist.proto)."""
+
+LEAST_ENTRIES: Final = 25
+"""Entries with a face from which the service measures a list (watchlist/measuring.py)."""
+
+TOO_SMALL: Final = f"too small to measure: fewer than {LEAST_ENTRIES} entries with a face"
+
+CALIBRATION_DIGITS: Final = 12
+"""Of a calibration's id, which is a digest: enough to tell calibrations apart; `--json` has all."""
 
 SHOWN_ALIKE: Final = 10
 """Pairs of entries that the page of statistics names; `--json` has all."""
@@ -23,12 +30,13 @@ SHOWN_ALIKE: Final = 10
 def lists_view(lists: Iterable[watchlist_pb2.WatchlistStatus]) -> Table:
     """Show watchlists."""
     rows = show.table("list", "entries", "face threshold", id_column=0)
+    rows.columns[0].width = show.ID_WIDTH  # of a narrow terminal, the thresholds get what is left
     for status in lists:
         watchlist = status.watchlist
         name = Text.assemble(
             (watchlist.name, "bold"), f"\n{watchlist.authority}\n", (watchlist.list_id, "dim")
         )
-        entries = f"{status.active_entries} active\n{status.proposed_entries} proposed"
+        entries = f"{status.active_entries:,} active\n{status.proposed_entries:,} proposed"
         thresholds = [threshold_words(threshold, watchlist.target_fpir) for threshold in status.thresholds]
         rows.add_row(name, entries, "\n".join(thresholds) or "no templates yet")
     return rows
@@ -38,7 +46,8 @@ def threshold_words(threshold: watchlist_pb2.FaceThreshold, target: float) -> st
     """Say what a list's face threshold is and whether it keeps the target."""
     if not threshold.HasField("score"):
         return f"{threshold.model_id}: no templates yet"
-    said = f"{threshold.score:.3f} at {show.count(threshold.templates, 'template')}"
+    at = show.count(threshold.templates, "template")
+    said = f"{threshold.model_id}:\n{threshold.score:.3f} at {at}"
     if threshold.target_supported:
         return f"{said}\nfor {show.percent(target)} false alarms"
     return f"{said}\n{unsupported_words(threshold, target)}"
@@ -77,6 +86,9 @@ def statistics_view(answer: watchlist_pb2.GetStatisticsResponse) -> Table:
         rows.add_row("face", "no templates yet")
     for own in answer.own_scores:
         rows.add_row(f"own scores, {own.model_id}", own_words(own))
+    if not answer.own_scores:
+        few = min(status.active_entries, sum(each.templates for each in status.thresholds)) < LEAST_ENTRIES
+        rows.add_row("own scores", TOO_SMALL if few else f"not measured yet, or {TOO_SMALL}")
     if answer.HasField("name_threshold"):
         target = watchlist.name_target_fpir or watchlist.target_fpir
         rows.add_row("names", name_threshold_words(answer.name_threshold, target))
@@ -116,7 +128,7 @@ def _face_lines(threshold: watchlist_pb2.FaceThreshold, target: float) -> Iterab
         yield "no templates yet"
         return
     templates = show.count(threshold.templates, "template")
-    yield f"threshold {threshold.score:.4f} at {templates}, by {threshold.calibration_id}"
+    yield f"threshold {threshold.score:.4f} at {templates}, by {_calibration(threshold)}"
     if threshold.target_supported:
         yield f"the target of {show.percent(target)} false alarms per traveler is kept"
     else:
@@ -162,41 +174,8 @@ def name_threshold_words(threshold: watchlist_pb2.NameThreshold, target: float) 
         else f"the calibration can't hold {show.percent(target)} at {threshold.names:,} names: expect more"
     )
     names = show.count(threshold.names, "name")
-    return f"threshold {threshold.score:.2f} at {names}, by {threshold.calibration_id}\n{kept}"
+    return f"threshold {threshold.score:.2f} at {names}, by {_calibration(threshold)}\n{kept}"
 
 
-def entries_view(entries: Iterable[watchlist_pb2.Entry]) -> Table:
-    """Show watchlist entries."""
-    rows = show.table("entry", "state", id_column=0)
-    for entry in entries:
-        who = Text.assemble(
-            ("\n".join(map(_name_words, entry.names)) or "no name", "bold"),
-            f"\n{entry.reason_code}\n",
-            (entry.entry_id, "dim"),
-        )
-        rows.add_row(who, "\n".join(_state_lines(entry)))
-    return rows
-
-
-def _name_words(name: watchlist_pb2.PersonName) -> str:
-    native = f" ({name.native})" if name.native else ""
-    return f"{name.primary_identifier}, {name.secondary_identifier}{native}"
-
-
-def _state_lines(entry: watchlist_pb2.Entry) -> Iterable[str]:
-    state = show.name_of(watchlist_pb2.EntryState, entry.state, "ENTRY_STATE_").lower()
-    yield f"{state} until {show.when(entry.valid_until)[:10]}"
-    yield (
-        f"{show.count(entry.template_count, 'template')}, {show.count(len(entry.documents), 'document')}, "
-        f"{show.count(entry.picture_count, 'picture')}"
-    )
-    yield from (document_words(document) for document in entry.documents)
-    if entry.sex or entry.nationalities:
-        yield " ".join(filter(None, (entry.sex, ", ".join(entry.nationalities))))
-    yield f"by {entry.proposed_by.subject}"
-    if entry.approved_by.subject:
-        yield f"approved by {entry.approved_by.subject}"
-    if entry.HasField("withdrawn_at"):
-        yield f"withdrawn {show.when(entry.withdrawn_at)}"
-    if entry.HasField("provenance"):
-        yield f"from {entry.provenance.source}, record {entry.provenance.record_id}"
+def _calibration(threshold: watchlist_pb2.FaceThreshold | watchlist_pb2.NameThreshold) -> str:
+    return f"calibration {threshold.calibration_id[:CALIBRATION_DIGITS]}"

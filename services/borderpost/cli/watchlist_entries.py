@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from borderpost.cli import show, show_watchlist
-from borderpost.cli.lists import As, ListName, find_list
+from borderpost.cli import show, show_entries
+from borderpost.cli.lists import As, ListName, find_list, the_list
 from borderpost.cli.options import Json, Purpose, document_key, end_of, partial_date, write_private
 from borderpost.cli.people import APPROVER, LIST_MANAGER, OFFICER, Person
 from borderpost.cli.watchlist_lists import lists
@@ -24,6 +25,16 @@ app = typer.Typer()
 
 _SUFFIXES: Final = ((b"\xff\xd8", "jpg"), (b"\x89PNG", "png"))
 """How pictures begin; what begins otherwise is JPEG 2000."""
+
+
+class Standing(StrEnum):
+    """Where an entry stands, as `--state` takes it."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
 
 
 @app.command()
@@ -92,16 +103,23 @@ def add(
 
 @app.command()
 def approve(entry_id: str, identity: As = APPROVER, as_json: Json = False) -> None:
-    """Approve a proposed entry, as another person than the one who proposed it.
+    """Approve a proposed entry, as another person than the one who proposed it, and show what was approved.
+
+    Exit status 1 if the entry has ended. Look at it before: `borderpost watchlist show ENTRY_ID`.
 
     Example: `borderpost watchlist approve ENTRY_ID`
     """
     with Person(load_settings(), identity) as approver:
         request = watchlist_pb2.ApproveEntryRequest(entry_id=entry_id)
         answer = approver.ask(approver.watchlist.ApproveEntry, request)
-    show.emit(
-        as_json, answer, lambda: f"Entry {entry_id} is active from version {answer.version} of its list."
-    )
+        entry = answer.entry
+        show.emit(
+            as_json,
+            answer,
+            lambda: show_entries.approval_view(answer, the_list(approver, entry.list_id)),
+        )
+    if entry.state not in show_entries.IN_FORCE:
+        raise typer.Exit(1)
 
 
 @app.command("list")
@@ -109,34 +127,41 @@ def list_entries(
     list_name: Annotated[
         str, typer.Option("--list", help="The list: its name or id. Without it all lists are shown.")
     ] = "",
+    state: Annotated[Standing | None, typer.Option(help="Only entries that stand so; with --list.")] = None,
     identity: As = LIST_MANAGER,
     as_json: Json = False,
 ) -> None:
     """Show the entries of a list, oldest first; without --list all lists, as `borderpost watchlist lists`.
 
-    Example: `borderpost watchlist list --list Wanted`
+    Example: `borderpost watchlist list --list Wanted --state proposed`
     """
     if not list_name:
+        if state is not None:
+            raise typer.BadParameter("got --state without --list, want both", param_hint="--state")
         lists(identity, as_json)
         return
+    wanted = None if state is None else watchlist_pb2.EntryState.Value(f"ENTRY_STATE_{state.name}")
     with Person(load_settings(), identity) as someone:
-        request = watchlist_pb2.ListEntriesRequest(list_id=find_list(someone, list_name), page_size=500)
+        watchlist = the_list(someone, list_name)
+        request = watchlist_pb2.ListEntriesRequest(list_id=watchlist.list_id, page_size=500)
         pages = someone.pages(someone.watchlist.ListEntries, request)
-        entries = [entry for page in pages for entry in page.entries]
+        entries = [entry for page in pages for entry in page.entries if wanted in (None, entry.state)]
     plain = {"entries": [show.to_plain(entry) for entry in entries]}
-    show.emit(as_json, plain, lambda: show_watchlist.entries_view(entries))
+    none = "There is no entry." if state is None else f"There is no entry that is {state.value}."
+    show.emit(as_json, plain, lambda: show_entries.entries_view(entries, watchlist) if entries else none)
 
 
 @app.command("show")
 def show_entry(entry_id: str, identity: As = LIST_MANAGER, as_json: Json = False) -> None:
-    """Show one entry, without its templates and pictures.
+    """Show all that is said of one entry; its pictures: `borderpost watchlist pictures`.
 
     Example: `borderpost watchlist show ENTRY_ID --json`
     """
     with Person(load_settings(), identity) as someone:
         request = watchlist_pb2.GetEntryRequest(entry_id=entry_id)
-        answer = someone.ask(someone.watchlist.GetEntry, request)
-    show.emit(as_json, answer, lambda: show_watchlist.entries_view([answer.entry]))
+        entry = someone.ask(someone.watchlist.GetEntry, request).entry
+        plain = {"entry": show.to_plain(entry)}
+        show.emit(as_json, plain, lambda: show_entries.entry_view(entry, the_list(someone, entry.list_id)))
 
 
 @app.command()
@@ -148,7 +173,8 @@ def withdraw(entry_id: str, identity: As = LIST_MANAGER, as_json: Json = False) 
     with Person(load_settings(), identity) as manager:
         request = watchlist_pb2.WithdrawEntryRequest(entry_id=entry_id)
         answer = manager.ask(manager.watchlist.WithdrawEntry, request)
-    show.emit(as_json, answer, lambda: f"Withdrawn: not searched from version {answer.version} of its list.")
+        list_id = answer.entry.list_id
+        show.emit(as_json, answer, lambda: show_entries.withdrawal_words(answer, the_list(manager, list_id)))
 
 
 @app.command()
@@ -160,7 +186,8 @@ def remove(entry_id: str, identity: As = LIST_MANAGER, as_json: Json = False) ->
     with Person(load_settings(), identity) as manager:
         request = watchlist_pb2.RemoveEntryRequest(entry_id=entry_id)
         answer = manager.ask(manager.watchlist.RemoveEntry, request)
-    show.emit(as_json, answer, lambda: f"Removed. The list is at version {answer.version}.")
+    said = f"Removed: it is erased, and its key destroyed. The list is at version {answer.version}."
+    show.emit(as_json, answer, lambda: said)
 
 
 @app.command()

@@ -10,15 +10,19 @@ from typing import Annotated, Any, Final
 import typer
 
 from borderpost.cli import show, show_watchlist
-from borderpost.cli.lists import As, ListName, find_list
+from borderpost.cli.lists import As, ListName, find_list, the_list
 from borderpost.cli.options import Json, end_of
 from borderpost.cli.people import LIST_MANAGER, LONG_SECONDS, Person
 from borderpost.runtime.clock import new_id
-from borderpost.runtime.errors import InvalidRequestError
 from borderpost.runtime.settings import load_settings
 from borderpost.v1 import watchlist_pb2
 
 app = typer.Typer()
+
+NO_LIST: Final = (
+    "There is no list yet. Make one with:\n"
+    "  borderpost watchlist create --name … --authority … --legal-basis … --category … --handling …"
+)
 
 _ODDS: Final = re.compile(r"1 in ([1-9][\d,]*)")
 
@@ -47,6 +51,10 @@ NameTarget = Annotated[
 People = Annotated[
     int | None, typer.Option(min=1, max=2, help="Officers that it takes to suppress a pair: 1 or 2.")
 ]
+
+RETENTION_DAYS: Final = 30
+"""Of a list that is made without saying it. With the service's own 0, one person's withdrawal would erase at once, with
+no time to notice a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +97,10 @@ def create(
     ] = 0.01,
     name_target_fpir: NameTarget = None,
     valid_until: ValidUntil = None,
-    retention_days: RetentionDays = None,
+    retention_days: RetentionDays = RETENTION_DAYS,
     crossing: Crossings = None,
     base_rate: BaseRate = "",
-    suppression_people: People = None,
+    suppression_people: People = show_watchlist.DEFAULT_PEOPLE,
     identity: As = LIST_MANAGER,
     as_json: Json = False,
 ) -> None:
@@ -160,7 +168,7 @@ def change(
     }
     terms = Terms(valid_until, retention_days, crossing, base_rate, name_target_fpir, suppression_people)
     with Person(load_settings(), identity) as manager:
-        watchlist = _the_list(manager, list_name)
+        watchlist = the_list(manager, list_name)
         if no_end:
             watchlist.ClearField("valid_until")
         if all_crossings:
@@ -188,7 +196,11 @@ def lists(identity: As = LIST_MANAGER, as_json: Json = False) -> None:
     """
     with Person(load_settings(), identity) as someone:
         answer = someone.ask(someone.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
-    show.emit(as_json, answer, lambda: show_watchlist.lists_view(answer.watchlists))
+    show.emit(
+        as_json,
+        answer,
+        lambda: show_watchlist.lists_view(answer.watchlists) if answer.watchlists else NO_LIST,
+    )
 
 
 @app.command()
@@ -218,20 +230,12 @@ def measure(list_name: ListName, identity: As = LIST_MANAGER, as_json: Json = Fa
         for own in answer.own_scores:
             rows.add_row(own.model_id, show_watchlist.own_words(own))
         if not answer.own_scores:
-            rows.add_row("no templates", "there is nothing to compare")
-        rows.add_row("version", f"{answer.version}: from here on the thresholds rest on this")
+            rows.add_row("not measured", show_watchlist.TOO_SMALL)
+        else:
+            rows.add_row("version", f"{answer.version}: from here on the thresholds rest on this")
         return rows
 
     show.emit(as_json, answer, render)
-
-
-def _the_list(person: Person, name: str) -> watchlist_pb2.Watchlist:
-    list_id = find_list(person, name)
-    answer = person.ask(person.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
-    for status in answer.watchlists:
-        if status.watchlist.list_id == list_id:
-            return status.watchlist
-    raise InvalidRequestError("--list: no list has this id (`borderpost watchlist lists`)")
 
 
 def _set(watchlist: watchlist_pb2.Watchlist, said: dict[str, Any]) -> None:

@@ -56,7 +56,14 @@ def search(
     with Person(load_settings(), identity, purpose) as officer:
         request.list_ids.extend(find_list(officer, name) for name in list_name or ())
         answer = officer.ask(officer.watchlist.Search, request)
-    show.emit(as_json, answer, lambda: search_view(answer, asked))
+    missing = missing_words(given, born) if surname else []
+    show.emit(as_json, answer, lambda: search_view(answer, asked, missing))
+
+
+def missing_words(given: str, born: str) -> list[str]:
+    """Say what a name is searched without that would tell people of it apart."""
+    words = [] if given else ["given names"]
+    return words if born and "X" not in born.upper() else [*words, "a full birth date"]
 
 
 @app.command()
@@ -146,20 +153,32 @@ def suppressed_words(suppression: watchlist_pb2.Suppression) -> str:
             f"Proposed suppression {suppression.suppression_id}. Another officer confirms it with:\n"
             f"  borderpost watchlist suppress-confirm {suppression.suppression_id}"
         )
-    state = show.name_of(watchlist_pb2.SuppressionState, suppression.state, "SUPPRESSION_STATE_").lower()
-    return f"Suppression {suppression.suppression_id} is {state}, until {show.when(suppression.expires_at)[:10]}."
+    if suppression.state == watchlist_pb2.SUPPRESSION_STATE_ACTIVE:
+        end = show.when(suppression.expires_at)[:10]
+        return f"Suppression {suppression.suppression_id} is active, until {end}."
+    if suppression.state == watchlist_pb2.SUPPRESSION_STATE_OUTDATED:
+        why = "is outdated, as the entry's templates changed"
+    else:
+        why = f"is {show.name_of(watchlist_pb2.SuppressionState, suppression.state, 'SUPPRESSION_STATE_').lower()}"
+    return f"Suppression {suppression.suppression_id} {why}: the pair refers."
 
 
 @app.command("suppress-confirm")
 def suppress_confirm(suppression_id: str, identity: As = SECOND_OFFICER, as_json: Json = False) -> None:
     """Confirm a proposed suppression, as another officer than the one who proposed it.
 
+    Exit status 1 if it has ended: then confirming does nothing.
+
     Example: `borderpost watchlist suppress-confirm SUPPRESSION_ID`
     """
     with Person(load_settings(), identity) as officer:
         request = watchlist_pb2.ConfirmSuppressionRequest(suppression_id=suppression_id)
         answer = officer.ask(officer.watchlist.ConfirmSuppression, request)
-    show.emit(as_json, answer, lambda: suppressed_words(answer.suppression))
+    is_active = answer.suppression.state == watchlist_pb2.SUPPRESSION_STATE_ACTIVE
+    nothing = "" if is_active else "This did nothing. "
+    show.emit(as_json, answer, lambda: f"{nothing}{suppressed_words(answer.suppression)}")
+    if not is_active:
+        raise typer.Exit(1)
 
 
 @app.command("suppress-revoke")
