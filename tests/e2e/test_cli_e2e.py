@@ -139,8 +139,15 @@ def test_a_proposed_entry_is_approved_by_a_second_person_listed_shown_and_remove
     assert (entry["state"], entry["template_count"]) == ("ENTRY_STATE_ACTIVE", 1)
     assert entry["birth_date"] == {"year": 1980}
     assert "templates" not in entry
-    assert "Nobody" in borderpost("watchlist", "list", "--list", entry["list_id"]).out
+    assert "Nobody" in borderpost("watchlist", "list", "--list", entry["list_id"], "--state", "active").out
+    assert "no entry" in borderpost("watchlist", "list", "--list", wanted, "--state", "proposed").out
+    again = borderpost("watchlist", "approve", proposed).out
+    for words in ("Approved: it is searched", "1980-XX-XX", "P:UTO:NOSUCH3", "t/1"):
+        assert words in again
 
+    assert "and then erased" in borderpost("watchlist", "withdraw", proposed).out
+    assert borderpost("watchlist", "approve", proposed, "--json").error["reason"] == "ENTRY_WITHDRAWN"
+    assert "withdrawn on" in borderpost("watchlist", "show", proposed).out
     assert borderpost("watchlist", "remove", proposed, "--json").json["version"]
     assert borderpost("watchlist", "show", proposed, "--json").error["reason"] == "ENTRY_NOT_FOUND"
 

@@ -139,6 +139,8 @@ def test_a_pair_that_two_officers_found_not_to_be_one_person_refers_no_more_unti
     assert suppression in shown
     assert SECOND_OFFICER in shown
     assert borderpost("watchlist", "suppress-revoke", suppression, "--json").status == 0
+    late = borderpost("watchlist", "suppress-confirm", suppression)
+    assert (late.status, late.out.startswith("This did nothing.")) == (1, True)
     assert outcome(screen(borderpost, files)) == BY_FACE
 
 
