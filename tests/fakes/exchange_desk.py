@@ -45,7 +45,11 @@ class FakeDesk:
     bundle: bytes = b""
     """What MakeBundle makes."""
     written: dict[str, bytes] = field(default_factory=dict)
+    sent: dict[str, bytes] = field(default_factory=dict)
+    """Bundles that were written to their end, also after their rows were taken."""
     checked: set[str] = field(default_factory=set)
+    taking: dict[str, str] = field(default_factory=dict)
+    """The bundle whose rows are taken, by import."""
     takes: bool = True
     """Whether it takes the rows of a bundle, once its import is begun."""
     calls: list[tuple[str, Any]] = field(default_factory=list)
@@ -99,6 +103,8 @@ class FakeDesk:
         return answer
 
     def begin_import(self, request):
+        if request.bundle_id and request.bundle_id not in self.checked:
+            raise remote(grpc.StatusCode.NOT_FOUND, "BUNDLE_NOT_FOUND")
         known = self.imports.get(request.import_id)
         if known is None:
             known = watchlist_pb2.Import(
@@ -118,10 +124,10 @@ class FakeDesk:
             request.content_sha256,
         ):
             raise remote(grpc.StatusCode.ALREADY_EXISTS, "IMPORT_EXISTS")
-        if request.bundle_id and request.bundle_id not in self.checked:
-            raise remote(grpc.StatusCode.NOT_FOUND, "BUNDLE_NOT_FOUND")
         if request.bundle_id:
-            known.rows = BUNDLE_ROWS
+            known.source, known.rows = "Utopia", BUNDLE_ROWS
+            self.taking[request.import_id] = request.bundle_id
+            self._drop_taken(known)
         return self._answer(watchlist_pb2.BeginImportResponse, request.import_id)
 
     def stage_rows(self, request):
@@ -156,7 +162,9 @@ class FakeDesk:
         kept = self.imports[request.import_id]
         if kept.next_row <= kept.rows:
             raise remote(grpc.StatusCode.FAILED_PRECONDITION, "IMPORT_INCOMPLETE")
-        if kept.errors and not request.skip_errors:
+        in_error = [row for row in self.rows_of(request.import_id) if row.HasField("error")]
+        lost = kept.complete and not all(row.record_id for row in in_error)
+        if kept.errors and not request.dry_run and (lost or not request.skip_errors):
             raise remote(grpc.StatusCode.FAILED_PRECONDITION, "IMPORT_HAS_ERRORS")
         if not request.dry_run:
             kept.state = watchlist_pb2.IMPORT_STATE_PROPOSED
@@ -172,16 +180,25 @@ class FakeDesk:
         return self._answer(watchlist_pb2.CancelImportResponse, request.import_id)
 
     def get_import(self, request):
+        if request.import_id not in self.imports:
+            raise remote(grpc.StatusCode.NOT_FOUND, "IMPORT_NOT_FOUND")
         kept = self.imports[request.import_id]
         if self.takes and not self.staged[request.import_id] and kept.next_row <= kept.rows:
             kept.next_row += 1  # of a bundle: the service takes one row between two looks
             kept.added += 1
+            self._drop_taken(kept)
         errors = [row.error for row in self.rows_of(request.import_id) if row.HasField("error")]
         start = int(request.page_token or 0)
         answer = self._answer(watchlist_pb2.GetImportResponse, request.import_id)
         answer.errors.extend(errors[start : start + PAGE])
         answer.next_page_token = str(start + PAGE) if start + PAGE < len(errors) else ""
         return answer
+
+    def _drop_taken(self, kept) -> None:
+        if kept.next_row > kept.rows:
+            bundle_id = self.taking.pop(kept.import_id)
+            self.checked.discard(bundle_id)
+            self.written.pop(bundle_id, None)
 
     def export_entries(self, request):
         start = int(request.page_token or 0)
@@ -219,6 +236,7 @@ class FakeDesk:
             del self.written[request.bundle_id]
             raise remote(grpc.StatusCode.INVALID_ARGUMENT, "BUNDLE_INVALID")
         self.checked.add(request.bundle_id)
+        self.sent[request.bundle_id] = there
         return watchlist_pb2.WriteBundleResponse(offset=len(there), partner="Utopia", rows=BUNDLE_ROWS)
 
     def _answer(self, answer, import_id: str) -> Any:

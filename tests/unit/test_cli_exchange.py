@@ -48,6 +48,13 @@ def run(*words: object, fails: type[BaseException] | None = None) -> str:
     return done.stdout
 
 
+def failing(*words: object) -> BorderpostError:
+    """What went wrong with a command."""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert isinstance(done.exception, BorderpostError), (done.output, done.exception)
+    return done.exception
+
+
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "wanted.jsonl"
@@ -68,6 +75,12 @@ def test_an_import_tells_the_diff_and_how_the_second_person_approves_it(desk, fi
     (begun,) = desk.made("BeginImport")
     assert (begun.list_id, begun.source, begun.complete) == (LIST, "Ministry", False)
     assert desk.people == [("operator/list-manager/dev", "")]
+
+
+def test_nothing_but_the_answer_is_printed_where_no_progress_is_seen(desk, file):
+    done = CliRunner().invoke(app, [str(word) for word in import_words(file)])
+    assert done.stderr == ""
+    assert done.stdout.startswith("3 rows")
 
 
 def test_the_whole_way_of_an_import(desk, file):
@@ -100,11 +113,97 @@ def test_a_dry_run_says_that_nothing_was_done_and_the_import_goes_on_without_it(
     assert len(desk.made("StageRows")) == 1
 
 
-def test_an_import_that_changes_nothing_says_so():
-    kept = watchlist_pb2.Import(import_id="i", rows=3, unchanged=3, state=watchlist_pb2.IMPORT_STATE_PROPOSED)
-    assert "changes nothing" in watchlist_exchange.next_words(kept)
-    kept.removed = 1
-    assert "import-approve i" in watchlist_exchange.next_words(kept)
+@pytest.fixture
+def same(desk, monkeypatch):
+    """A gateway whose list has every row as it is."""
+    stage = desk._stage
+
+    def unchanged(answer, request):
+        staged = stage(answer, request)
+        kept = desk.imports[request.import_id]
+        kept.unchanged, kept.added = kept.added, 0
+        return staged
+
+    monkeypatch.setattr(desk, "_stage", unchanged)
+    return desk
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_an_import_that_changes_nothing_says_so_and_waits_for_nobody(same, file, dry):
+    said = run(*import_words(file, *dry))
+    assert "Nothing changes" in said
+    assert "import-approve" not in said
+    assert [kept.state for kept in same.imports.values()] == [watchlist_pb2.IMPORT_STATE_CANCELLED]
+    assert "Nothing changes" in run(*import_words(file, *dry))
+    assert len(same.imports) == 2
+
+
+def test_an_import_that_only_removes_waits_for_approval(same, file):
+    finish = same.finish_import
+
+    def removing(request):
+        same.imports[request.import_id].removed = 19_999
+        return finish(request)
+
+    same.finish_import = removing
+    said = run(*import_words(file, "--complete"))
+    (import_id,) = same.imports
+    for text in (said, run("import-show", import_id)):
+        assert "19,999 to be REMOVED: 19,999 entries of Ministry that the file hasn't." in text
+        assert "borderpost watchlist list --list Wanted --state proposed" in text
+        assert f"borderpost watchlist import-approve {import_id}" in text
+    assert "19,999 entries removed" in run("import-approve", import_id)
+
+
+def test_removals_are_not_said_to_be_none_before_they_are_known(desk, file):
+    run(*import_words(file, "--complete", "--dry-run"))
+    (import_id,) = desk.imports
+    shown = run("import-show", import_id)
+    assert "known when the import is finished" in shown
+    assert "0 to be removed" not in shown
+    assert "borderpost watchlist import FILE" in shown
+
+
+def test_a_list_is_shown_by_its_name_and_its_id(desk, file):
+    run("import", file, "--list", "Twice", "--source", "x")
+    (import_id,) = desk.imports
+    assert f"Twice ({desk.lists['Twice']})" in run("import-show", import_id)
+    del desk.lists["Twice"]
+    assert "Twice" not in run("import-show", import_id)
+
+
+def test_a_list_whose_name_a_shell_would_part_is_quoted(desk, file):
+    desk.lists["Wanted; too"] = new_id()
+    said = run("import", file, "--list", "Wanted; too", "--source", "x")
+    assert "--list 'Wanted; too' --state proposed" in said
+
+
+def test_a_dropped_import_is_said_to_be_dropped(desk, file):
+    run(*import_words(file))
+    (import_id,) = desk.imports
+    run("import-cancel", import_id)
+    shown = run("import-show", import_id)
+    assert "was dropped" in shown
+    assert "borderpost watchlist import FILE" in shown
+
+
+def test_who_approves_an_import_that_the_list_has_outrun_is_told_that_it_was_dropped(desk, file):
+    run(*import_words(file))
+    (import_id,) = desk.imports
+    desk.trouble["ApproveImport"] = [remote(grpc.StatusCode.FAILED_PRECONDITION, "IMPORT_STALE")]
+    error = failing("import-approve", import_id)
+    assert "was dropped" in error.message
+    assert "`borderpost watchlist import`" in error.message
+    desk.trouble["ApproveImport"] = [remote(grpc.StatusCode.FAILED_PRECONDITION, "SECOND_PERSON_NEEDED")]
+    assert failing("import-approve", import_id).message == "second_person_needed"
+
+
+def test_a_dry_run_of_what_is_finished_already_does_nothing_and_asks_nobody_to_approve(desk, file):
+    run(*import_words(file))
+    said = run(*import_words(file, "--dry-run"))
+    assert "finished before" in said
+    assert "import-approve" not in said
+    assert [kept.state for kept in desk.imports.values()] == [watchlist_pb2.IMPORT_STATE_PROPOSED]
 
 
 def test_rows_in_error_stop_it_are_shown_and_are_all_in_the_report(desk, file, tmp_path):
@@ -118,6 +217,9 @@ def test_rows_in_error_stop_it_are_shown_and_are_all_in_the_report(desk, file, t
     lines = [json.loads(line) for line in report.read_text().splitlines()]
     assert [line["row"] for line in lines] == [2, *range(4, 34)]
     assert lines[1]["reason"] == "ROW_NOT_JSON"
+    assert lines[0]["record_id"] == "sample-2"
+    assert "record_id" not in lines[1]
+    assert "sample-2" not in said
     assert "--report FILE" in run(*import_words(file), fails=BorderpostError)
 
 
@@ -131,7 +233,25 @@ def test_rows_in_error_can_be_left_out(desk, file):
 
 def test_a_dry_run_tells_the_diff_in_spite_of_errors(desk, file):
     file.write_bytes(file.read_bytes() + b"no json\n")
-    assert "3 new" in run(*import_words(file, "--dry-run"))
+    said = run(*import_words(file, "--dry-run"))
+    assert "3 new" in said
+    assert "1 row can't be used: the same command without --dry-run stops at them" in said
+    assert "--skip-errors" in said
+    assert "leaves them out" in run(*import_words(file, "--dry-run", "--skip-errors"))
+
+
+def test_a_complete_import_with_errors_of_nobody_knows_whom_says_what_can_be_done(desk, file):
+    file.write_bytes(file.read_bytes() + b"no json\n")
+    words = import_words(file, "--complete", "--skip-errors")
+    error = failing(*words)
+    assert "--report FILE" in error.message
+    assert "without --complete" in error.message
+    assert "must have a record id" in run(*words, "--dry-run")
+
+
+def test_a_complete_import_leaves_out_rows_of_known_records(desk, file):
+    file.write_bytes(file.read_bytes() + b'{"record_id":"r9","sex":1}\n')
+    assert "import-approve" in run(*import_words(file, "--complete", "--skip-errors"))
 
 
 def test_rows_with_pictures_go_to_the_gateway_to_be_looked_at(desk, file, tmp_path):
@@ -168,8 +288,13 @@ def test_csv_is_known_by_its_name_and_another_format_is_asked_for(desk, file, tm
     assert "1 row:" in run(*import_words(table))
     other = tmp_path / "wanted.json"
     other.write_bytes(file.read_bytes())
-    for words in (import_words(other), import_words(other, "--format", "xml")):
-        assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 2
+    for words, told in (
+        (import_words(other), ".ndjson (jsonl)"),
+        (import_words(other, "--format", "xml"), "got 'xml'"),
+    ):
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        assert done.exit_code == 2
+        assert told in done.stderr
     assert "3 rows" in run(*import_words(other, "--format", "jsonl"))
 
 
@@ -255,11 +380,46 @@ def test_a_bundle_is_written_in_parts_and_imported_by_the_service(desk, tmp_path
     said = run(*words)
     assert "Signed by Utopia: 3 rows." in said
     assert "import-approve" in said
-    (bundle_id,) = desk.written
-    assert desk.written[bundle_id] == bundle.read_bytes()
+    (bundle_id,) = desk.sent
+    assert desk.sent[bundle_id] == bundle.read_bytes()
     (begun,) = desk.made("BeginImport")
     assert (begun.bundle_id, begun.complete, begun.source) == (bundle_id, True, "")
     assert desk.made("StageRows") == []
+
+
+def test_a_bundle_whose_import_has_ended_is_sent_and_imported_anew_by_one_command(desk, tmp_path):
+    bundle = tmp_path / "b.age"
+    bundle.write_bytes(b"good")
+    words = ("bundle-import", bundle, "--list", "Wanted")
+    run(*words)
+    (import_id,) = desk.imports
+    run("import-approve", import_id)
+    assert "3 new" in run(*words)
+    assert len(desk.imports) == 2
+
+
+def test_a_bundle_whose_import_waits_for_approval_is_not_sent_again(desk, tmp_path):
+    bundle = tmp_path / "b.age"
+    bundle.write_bytes(b"good")
+    words = ("bundle-import", bundle, "--list", "Wanted")
+    run(*words)
+    said = run(*words)
+    assert "Signed by Utopia: 3 rows." in said
+    assert "import-approve" in said
+    assert len(desk.made("WriteBundle")) == 1
+
+
+def test_a_bundle_that_the_service_has_lost_is_sent_anew(desk, tmp_path):
+    bundle = tmp_path / "b.age"
+    bundle.write_bytes(b"good")
+    lost = remote(grpc.StatusCode.NOT_FOUND, "BUNDLE_NOT_FOUND")
+    desk.trouble["BeginImport"] = [lost]
+    assert "import-approve" in run("bundle-import", bundle, "--list", "Wanted")
+    first, second = desk.made("WriteBundle")
+    assert first.bundle_id != second.bundle_id
+    bundle.write_bytes(b"good, another one")
+    desk.trouble["BeginImport"] = [lost, lost]
+    run("bundle-import", bundle, "--list", "Wanted", fails=BorderpostError)
 
 
 def test_a_bundle_that_is_refused_begins_no_import(desk, tmp_path):

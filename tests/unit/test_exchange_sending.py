@@ -17,7 +17,14 @@ from borderpost.exchange.desk import PAUSES
 from borderpost.exchange.problems import FileUnusableError
 from borderpost.exchange.resuming import Notes
 from borderpost.exchange.samples import write_samples
-from borderpost.exchange.sending import MOST_LOOKS, Importer, Order
+from borderpost.exchange.sending import (
+    ENDED,
+    MOST_LOOKS,
+    ImportDroppedError,
+    Importer,
+    Order,
+    with_record_ids,
+)
 from borderpost.exchange.transfer import fetch_bundle, write_bundle
 from borderpost.runtime.clock import is_id, new_id
 from borderpost.runtime.errors import BorderpostError, UnavailableError
@@ -146,9 +153,46 @@ def test_an_import_that_the_list_has_outrun_is_dropped_and_the_next_one_is_new(t
     desk = FakeDesk(trouble={where: [stale]})
     with pytest.raises(BorderpostError, match="stale") as error:
         Import(desk, tmp_path, samples(3)).run()
-    assert "run the same command again" in error.value.message
+    assert "with the same command (`borderpost watchlist import`)" in error.value.message
     assert Import(desk, tmp_path, samples(3)).run().added == 3
-    assert len(desk.made("CancelImport")) == 1
+    assert len(desk.imports) == 2
+
+
+def test_an_import_that_the_service_knows_no_longer_is_begun_anew(tmp_path):
+    desk = FakeDesk()
+    Import(desk, tmp_path, samples(3)).run(dry_run=True)
+    desk.imports.clear()
+    assert Import(desk, tmp_path, samples(3)).run().added == 3
+    assert len(desk.made("StageRows")) == 2
+
+
+@pytest.mark.parametrize("end", [*ENDED, None])
+def test_a_noted_import_is_found_again_until_it_has_ended(tmp_path, end):
+    desk = FakeDesk()
+    one = Import(desk, tmp_path, samples(3))
+    assert one.importer.noted() is None
+    begun = one.run()
+    assert one.importer.noted() == begun
+    if end is None:
+        desk.imports.clear()
+    else:
+        desk.imports[begun.import_id].state = end
+    assert one.importer.noted() is None
+
+
+def test_what_else_is_wrong_with_a_noted_import_is_told(tmp_path):
+    desk = FakeDesk(trouble={"GetImport": [remote(grpc.StatusCode.PERMISSION_DENIED, "LIST_NOT_PERMITTED")]})
+    one = Import(desk, tmp_path, samples(3))
+    one.run()
+    with pytest.raises(BorderpostError, match="list_not_permitted"):
+        one.importer.noted()
+
+
+def test_rows_in_error_are_paired_with_their_record_ids():
+    rows = [watchlist_pb2.ImportRow(row=number, record_id=f"r{number}") for number in range(1, 5)]
+    errors = [watchlist_pb2.RowError(row=number) for number in (2, 4, 9)]
+    assert [found for _, found in with_record_ids(errors, rows)] == ["r2", "r4", ""]
+    assert [found for _, found in with_record_ids(errors, ())] == ["", "", ""]
 
 
 def test_a_service_that_is_away_is_asked_again_with_growing_pauses(tmp_path):
@@ -188,7 +232,14 @@ def test_rows_in_error_are_sent_as_such_and_all_of_them_can_be_had(tmp_path):
         (6, "INVALID_REQUEST"),
         (7, "ROW_NOT_JSON"),
     ]
-    assert Import(desk, tmp_path, data).run(skip_errors=True).added == 3
+    with pytest.raises(BorderpostError, match="import_has_errors"):
+        Import(desk, tmp_path, data).run(
+            skip_errors=True
+        )  # it is complete, and nobody knows of which records
+    rows = desk.rows_of(import_id)
+    assert [row.record_id for row in rows if row.HasField("error")] == ["", "sample-2", "sample-5", ""]
+    partial = Order("list", "Ministry", complete=False)
+    assert Import(desk, tmp_path, data, partial).run(skip_errors=True).added == 3
 
 
 def test_a_file_that_changes_while_it_is_sent_is_not_finished(tmp_path):
@@ -316,6 +367,21 @@ def test_it_is_waited_until_the_service_has_taken_the_rows_of_a_bundle(tmp_path)
     taken = taking(desk, tmp_path).take_bundle("b", done.append)
     assert (taken.next_row, taken.rows) == (4, 3)
     assert done == [0, 1, 2]
+
+
+def test_a_bundle_whose_import_was_dropped_while_it_was_taken_is_told_of(tmp_path):
+    desk = FakeDesk(checked={"b"}, takes=False)
+    importer = taking(desk, tmp_path)
+    outrun = importer._sleep
+
+    def drop(seconds):
+        outrun(seconds)
+        for kept in desk.imports.values():
+            kept.state = watchlist_pb2.IMPORT_STATE_CANCELLED
+
+    importer._sleep = drop
+    with pytest.raises(ImportDroppedError, match="import the file again"):
+        importer.take_bundle("b", lambda _: None)
 
 
 def test_a_service_that_takes_no_more_rows_of_a_bundle_is_not_waited_for_for_ever(tmp_path):

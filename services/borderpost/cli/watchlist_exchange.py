@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -27,9 +28,9 @@ from borderpost.exchange.fields import Defaults
 from borderpost.exchange.files import FORMATS, SUFFIXES, WRITERS, Source
 from borderpost.exchange.problems import ROW_REASONS
 from borderpost.exchange.resuming import Notes
-from borderpost.exchange.sending import Importer, Order, import_of, report_line
+from borderpost.exchange.sending import Importer, Order, import_of, report_line, with_record_ids
 from borderpost.exchange.transfer import fetch_bundle, write_bundle
-from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.errors import BorderpostError, InvalidRequestError
 from borderpost.runtime.settings import load_settings
 from borderpost.v1 import watchlist_pb2
 
@@ -43,6 +44,20 @@ HASHED_BYTES: Final = 1024 * 1024
 
 IMPORTS_FOLDER: Final = "imports"
 """In the state folder: which import was begun with which file."""
+
+_SAME_COMMAND: Final = (
+    "give the command again that it was begun with:\n"
+    "  borderpost watchlist import FILE … (of a bundle: bundle-import)"
+)
+
+STANDING_WORDS: Final = {
+    watchlist_pb2.IMPORT_STATE_STAGING: (f"It isn't finished: {_SAME_COMMAND}"),
+    watchlist_pb2.IMPORT_STATE_CANCELLED: (
+        "It was dropped, with all its rows: by a person, because it changed nothing, or because the list has changed "
+        f"since it was begun. To import the file again, {_SAME_COMMAND}"
+    ),
+}
+"""What is to be said of an import that stands so."""
 
 _END_OF_DAY: Final = time(23, 59, 59, tzinfo=UTC)
 
@@ -101,7 +116,7 @@ def import_file(
 
     Example: `borderpost watchlist import wanted.jsonl --list Wanted --source "Ministry of Justice" --complete`
     """
-    kind = _format(format_name or SUFFIXES.get(file.suffix.lower(), ""))
+    kind = _format(format_name, file)
     _check_options(kind, valid_until, delimiter, topic)
     end = datetime.combine(valid_until, _END_OF_DAY) if valid_until else None
     topics = frozenset(topic or ())
@@ -115,7 +130,8 @@ def import_file(
         importer = Importer(manager, notes, order)
         with _bar("rows", facts.rows, hide=as_json) as progress:
             taken = importer.send(opened, facts, progress)
-        _conclude(importer, taken, Ending(skip_errors, dry_run, report, as_json))
+        ending = Ending(list_name, skip_errors, dry_run, report, as_json)
+        _conclude(importer, taken, ending, lambda: opened.rows(facts))
 
 
 @app.command("import-show")
@@ -127,14 +143,19 @@ def import_show(import_id: ImportId, identity: As = LIST_MANAGER, as_json: Json 
     with Person(load_settings(), identity) as someone:
         request = watchlist_pb2.GetImportRequest(import_id=import_id)
         pages = list(someone.pages(someone.watchlist.GetImport, request))
+        name = "" if as_json else _list_name(someone, import_of(pages[0]).list_id)
     errors = [error for page in pages for error in page.errors]
     kept = import_of(pages[0])
     plain = {"import": show.to_plain(kept), "errors": [report_line(error) for error in errors]}
 
     def render() -> None:
-        show.console.print(import_view(kept))
+        show.console.print(import_view(kept, name))
         if errors:
             show.console.print("", errors_view(errors))
+        if kept.state in STANDING_WORDS:
+            show.console.print("", STANDING_WORDS[kept.state])
+        if kept.state == watchlist_pb2.IMPORT_STATE_PROPOSED:
+            show.console.print("", Text(approval_words(kept, name or kept.list_id)))
 
     show.emit(as_json, plain, render)
 
@@ -147,11 +168,20 @@ def import_approve(import_id: ImportId, identity: As = APPROVER, as_json: Json =
     """
     with Person(load_settings(), identity) as approver:
         request = watchlist_pb2.ApproveImportRequest(import_id=import_id)
-        applied = import_of(approver.ask(approver.watchlist.ApproveImport, request, LONG_SECONDS))
+        try:
+            applied = import_of(approver.ask(approver.watchlist.ApproveImport, request, LONG_SECONDS))
+        except BorderpostError as error:
+            if error.reason == "IMPORT_STALE":
+                error.message = (
+                    "the list's entries of this source have changed since this import was begun, so it was dropped: "
+                    "who began it imports the file again (`borderpost watchlist import`, for a bundle `bundle-import`)"
+                )
+            raise
+    removed = f" {_entry_words(applied.removed)} removed." if applied.removed else ""
     show.emit(
         as_json,
         {"import": show.to_plain(applied)},
-        lambda: f"{diff_words(applied)} Applied: the list is at version {applied.version}.",
+        lambda: f"{diff_words(applied)}{removed} Applied: the list is at version {applied.version}.",
     )
 
 
@@ -182,9 +212,7 @@ def export_file(
 
     Example: `borderpost watchlist export --list Wanted --out wanted.csv --purpose "Yearly review"`
     """
-    write = WRITERS.get(format_name or SUFFIXES.get(out.suffix.lower(), ""))
-    if write is None:
-        raise typer.BadParameter(f"want one of: {', '.join(WRITERS)}", param_hint="--format")
+    write = WRITERS[_format(format_name, out, WRITERS)]
     versions: list[int] = []
     with Person(load_settings(), identity, purpose) as manager, _new_file(out) as file:
         request = watchlist_pb2.ExportEntriesRequest(list_id=find_list(manager, list_name))
@@ -252,44 +280,84 @@ def bundle_import(
     with file.open("rb") as bundle, Person(settings, identity) as manager:
         size, sha256 = _measure(bundle)
         notes = Notes(settings.state_dir / IMPORTS_FOLDER, sha256)
-        bundle_id = notes.id_for("bundle", identity)  # another person's can't be gone on with
-        order = Order(find_list(manager, list_name), "", complete, ("bundle",))
+        asked = ("bundle", identity)  # another person's can't be gone on with
+        order = Order(
+            find_list(manager, list_name), "", complete, asked, "borderpost watchlist bundle-import"
+        )
         importer = Importer(manager, notes, order)
-        with _bar("bytes", size, hide=as_json) as progress:
-            written = write_bundle(manager, bundle_id, bundle, size, progress)
+        taken = importer.noted()
+        if taken is None or taken.next_row <= taken.rows:
+            upload = _Upload(manager, importer, notes, identity, as_json)
+            taken = upload.take_up(bundle, size)
         if not as_json:
-            show.console.print(f"Signed by {written.partner}: {show.count(written.rows, 'row')}.")
-        with _bar("rows", written.rows, hide=as_json) as progress:
-            taken = importer.take_bundle(bundle_id, progress)
-        _conclude(importer, taken, Ending(skip_errors, dry_run, report, as_json))
+            show.console.print(Text(f"Signed by {taken.source}: {show.count(taken.rows, 'row')}."))
+        _conclude(importer, taken, Ending(list_name, skip_errors, dry_run, report, as_json))
 
 
 def diff_words(kept: watchlist_pb2.Import) -> str:
-    """Say what an import changes."""
+    """Say what the rows of an import are to its list; what it removes has `removal_words`."""
     parts = [f"{kept.added:,} new", f"{kept.changed:,} changed", f"{kept.unchanged:,} as they were"]
-    parts += [f"{kept.removed:,} to be removed"] if kept.complete else []
     parts += [f"{kept.errors:,} in error"] if kept.errors else []
     return f"{show.count(kept.rows, 'row')}: {', '.join(parts)}."
 
 
-def next_words(kept: watchlist_pb2.Import) -> str:
+def removal_words(kept: watchlist_pb2.Import) -> Text:
+    """Say how many entries a finished import removes, so that nobody passes over it; empty if it isn't complete."""
+    if not kept.complete:
+        return Text()
+    if not kept.removed:
+        return Text("0 to be removed")
+    return Text.assemble(
+        (f"{kept.removed:,} to be REMOVED", "bold red"),
+        f": {_entry_words(kept.removed)} of {kept.source} that the file hasn't. Is it really that source's whole list?",
+    )
+
+
+def next_words(kept: watchlist_pb2.Import, ending: Ending) -> str:
     """Say what is to be done with an import whose rows are taken."""
-    if kept.state == watchlist_pb2.IMPORT_STATE_STAGING:
+    if kept.state == watchlist_pb2.IMPORT_STATE_CANCELLED:
+        return "Nothing changes, so nobody has to approve anything: the import was dropped."
+    if not ending.dry_run:
+        return approval_words(kept, ending.list_name)
+    if kept.state == watchlist_pb2.IMPORT_STATE_PROPOSED:
+        return (
+            "Nothing was done: this import was finished before, and waits for its approval. See it with:\n"
+            f"  borderpost watchlist import-show {kept.import_id}"
+        )
+    if not kept.errors:
         return "Nothing was done; the rows wait for the same command without --dry-run."
-    if not kept.added + kept.changed + kept.removed:
-        return f"It changes nothing. Drop it with:\n  borderpost watchlist import-cancel {kept.import_id}"
-    return f"A second person approves it with:\n  borderpost watchlist import-approve {kept.import_id}"
+    if ending.skip_errors:
+        left = "leaves them out"
+    else:
+        left = "stops at them: mend the file and import it anew, or leave them out (--skip-errors)"
+    condition = ". With --complete each of them must have a record id" if kept.complete else ""
+    return (
+        f"Nothing was done. {show.count(kept.errors, 'row')} can't be used: the same command without --dry-run "
+        f"{left}{condition}."
+    )
 
 
-def import_view(kept: watchlist_pb2.Import) -> Table:
-    """Show an import."""
+def approval_words(kept: watchlist_pb2.Import, list_name: str) -> str:
+    """Say with which commands a second person looks at an import and approves it."""
+    return (
+        "A second person looks at what is proposed, and approves it, with:\n"
+        f"  borderpost watchlist list --list {shlex.quote(list_name)} --state proposed\n"
+        f"  borderpost watchlist import-approve {kept.import_id}"
+    )
+
+
+def import_view(kept: watchlist_pb2.Import, list_name: str = "") -> Table:
+    """Show an import; its list by its name, too, if that is known."""
     rows = show.pairs()
     rows.add_row("import", kept.import_id)
     rows.add_row("state", show.name_of(watchlist_pb2.ImportState, kept.state, "IMPORT_STATE_").lower())
-    rows.add_row("list", kept.list_id)
+    rows.add_row("list", Text(f"{list_name} ({kept.list_id})" if list_name else kept.list_id))
     rows.add_row("from", Text(kept.source) + Text(", its whole list" if kept.complete else ""))
     rows.add_row("SHA-256", kept.content_sha256.hex())
     rows.add_row("rows", diff_words(kept))
+    if kept.complete:
+        known = kept.state != watchlist_pb2.IMPORT_STATE_STAGING
+        rows.add_row("removals", removal_words(kept) if known else "known when the import is finished")
     rows.add_row("begun by", kept.proposed_by.subject)
     if kept.HasField("approved_by"):
         rows.add_row("approved by", kept.approved_by.subject)
@@ -311,34 +379,74 @@ def errors_view(errors: Iterable[watchlist_pb2.RowError]) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an import is to end, and how that is told."""
+    """How an import is to end, and how that is told. `list_name` is what the list was called by its user."""
 
+    list_name: str
     skip_errors: bool
     dry_run: bool
     report: Path | None
     as_json: bool
 
 
-def _conclude(importer: Importer, taken: watchlist_pb2.Import, ending: Ending) -> None:
-    """Finish an import whose rows are all taken, and tell what it changes and what is to be done next."""
+Rows = Callable[[], Iterable[watchlist_pb2.ImportRow]]
+"""Reads the rows of the file once more."""
+
+
+def _no_rows() -> Iterable[watchlist_pb2.ImportRow]:
+    return ()
+
+
+def _conclude(importer: Importer, taken: watchlist_pb2.Import, ending: Ending, rows: Rows = _no_rows) -> None:
+    """Finish an import whose rows are all taken, and tell what it changes and what is to be done next.
+
+    One that changes nothing is dropped, so that nobody has to approve it.
+    """
     if taken.errors:
-        _tell_errors(importer, taken, ending)
+        _tell_errors(importer, taken, ending, rows)
     if taken.state == watchlist_pb2.IMPORT_STATE_STAGING:
-        skip = ending.skip_errors or ending.dry_run  # to tell what would change, no row must stop it
-        taken = importer.finish(taken.import_id, skip_errors=skip, dry_run=ending.dry_run)
+        taken = _finish(importer, taken, ending)
+    if not taken.added + taken.changed + taken.removed and not (ending.dry_run and _is_needed(taken)):
+        taken = importer.drop(taken.import_id)
     plain = {"import": show.to_plain(taken)}
-    show.emit(ending.as_json, plain, lambda: Text(f"{diff_words(taken)} {next_words(taken)}"))
+
+    def render() -> Text:
+        removals = removal_words(taken)
+        return Text("\n").join(
+            [Text(diff_words(taken)), *filter(None, [removals]), Text(next_words(taken, ending))]
+        )
+
+    show.emit(ending.as_json, plain, render)
 
 
-def _tell_errors(importer: Importer, taken: watchlist_pb2.Import, ending: Ending) -> None:
-    """Show the first rows in error, and write all of them into the report, if there is to be one."""
+def _is_needed(tried: watchlist_pb2.Import) -> bool:
+    """Tell whether an import that was only tried has still something to show, or isn't the try's to drop."""
+    return tried.errors > 0 or tried.state == watchlist_pb2.IMPORT_STATE_PROPOSED
+
+
+def _finish(importer: Importer, taken: watchlist_pb2.Import, ending: Ending) -> watchlist_pb2.Import:
+    """Finish an import, or try to. Raises BorderpostError: for rows in error it says which options there are."""
+    skip = ending.skip_errors or ending.dry_run  # to tell what would change, no row must stop it
+    try:
+        return importer.finish(taken.import_id, skip_errors=skip, dry_run=ending.dry_run)
+    except BorderpostError as error:
+        if error.reason == "IMPORT_HAS_ERRORS" and skip:
+            error.message += (
+                ". --report FILE writes those rows; without --complete nothing is removed, and --skip-errors leaves "
+                "them out"
+            )
+        raise
+
+
+def _tell_errors(importer: Importer, taken: watchlist_pb2.Import, ending: Ending, rows: Rows) -> None:
+    """Show the first rows in error, and write all of them, with record ids, into the report, if there is to be one."""
     shown: list[watchlist_pb2.RowError] = []
     with ending.report.open("w", encoding="utf-8") if ending.report else nullcontext() as report:
-        for error in importer.errors(taken.import_id):
+        known = rows() if report is not None else ()
+        for error, record_id in with_record_ids(importer.errors(taken.import_id), known):
             if len(shown) < SHOWN_ERRORS:
                 shown.append(error)
             if report is not None:
-                report.write(json.dumps(report_line(error), ensure_ascii=False) + "\n")
+                report.write(json.dumps(report_line(error, record_id), ensure_ascii=False) + "\n")
             elif len(shown) == SHOWN_ERRORS:
                 break
     if ending.as_json:
@@ -348,6 +456,46 @@ def _tell_errors(importer: Importer, taken: watchlist_pb2.Import, ending: Ending
     if more > 0:
         where = f"{ending.report} has all" if ending.report else "--report FILE writes all"
         show.console.print(Text(f"and {more:,} more; {where}"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """Takes a bundle to the service, and from there into its import."""
+
+    manager: Person
+    importer: Importer
+    notes: Notes
+    identity: str
+    as_json: bool
+
+    def take_up(self, bundle: BinaryIO, size: int) -> watchlist_pb2.Import:
+        """Write a bundle and have its rows taken; one that the service has no longer is written anew."""
+        try:
+            taken = self._write_and_take(bundle, size)
+        except BorderpostError as error:
+            if error.reason != "BUNDLE_NOT_FOUND":
+                raise
+            self._forget()
+            taken = self._write_and_take(bundle, size)
+        self._forget()  # once its rows are taken, the service has it no longer
+        return taken
+
+    def _write_and_take(self, bundle: BinaryIO, size: int) -> watchlist_pb2.Import:
+        bundle_id = self.notes.id_for("bundle", self.identity)
+        with _bar("bytes", size, hide=self.as_json) as progress:
+            written = write_bundle(self.manager, bundle_id, bundle, size, progress)
+        with _bar("rows", written.rows, hide=self.as_json) as progress:
+            return self.importer.take_bundle(bundle_id, progress)
+
+    def _forget(self) -> None:
+        self.notes.forget("bundle", self.identity)
+
+
+def _list_name(someone: Person, list_id: str) -> str:
+    """Return the name of a list; empty if it isn't among those that the person may use."""
+    answer = someone.ask(someone.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
+    lists = (status.watchlist for status in answer.watchlists)
+    return next((each.name for each in lists if each.list_id == list_id), "")
 
 
 def _entry_words(number: int) -> str:
@@ -360,10 +508,14 @@ def _entries(pages: Iterable[Any], versions: list[int]) -> Iterator[watchlist_pb
         yield from page.entries
 
 
-def _format(name: str) -> str:
-    if name not in FORMATS:
-        raise typer.BadParameter(f"got {name!r}, want one of: {', '.join(FORMATS)}", param_hint="--format")
-    return name
+def _format(name: str, file: Path, formats: Collection[str] = FORMATS) -> str:
+    """Tell the format by its name, else by the file's."""
+    kind = name or SUFFIXES.get(file.suffix.lower(), "")
+    if kind in formats:
+        return kind
+    known = ", ".join(f"{suffix} ({format_name})" for suffix, format_name in SUFFIXES.items())
+    got = f"got {name!r}" if name else f"the file's name ends in none of {known}"
+    raise typer.BadParameter(f"{got}, want one of: {', '.join(formats)}", param_hint="--format")
 
 
 def _check_options(kind: str, valid_until: datetime | None, delimiter: str, topics: list[str] | None) -> None:
@@ -398,7 +550,9 @@ def _bar(what: str, total: int, *, hide: bool) -> Iterator[Callable[[int], None]
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=show.errors, transient=True, disable=hide) as progress:
+    # Where nobody sees it move it would leave a blank line.
+    hidden = hide or not show.errors.is_terminal
+    with Progress(*columns, console=show.errors, transient=True, disable=hidden) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
 

@@ -18,6 +18,10 @@ class Notes:
     def __init__(self, folder: Path, sha256: bytes) -> None:
         self._path = folder / f"{sha256.hex()}.json"
 
+    def known(self, *what: str | Sequence[str]) -> str:
+        """Return the id that was noted for just this; empty if none was."""
+        return self._read().get(_key(what), "")
+
     def id_for(self, *what: str | Sequence[str]) -> str:
         """Return the id that was noted for just this, or make one and note it."""
         known = self._read()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+
+import grpc
 
 from borderpost.exchange.batches import Batch, batches
 from borderpost.exchange.desk import Desk, Sleep, ask_patiently
@@ -26,14 +29,25 @@ Progress = Callable[[int], None]
 """Told how many rows were taken so far."""
 
 
+class ImportDroppedError(BorderpostError):
+    """The service has dropped the import while it was waited for: the list has outrun it."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "IMPORT_STALE"
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be imported, and how. `asked` is everything beside the file that the rows depend on."""
+    """What is to be imported, and how.
+
+    `asked` is everything beside the file that the rows depend on; `command` is what people import it with.
+    """
 
     list_id: str
     source: str
     complete: bool
     asked: tuple[str, ...] = ()
+    command: str = "borderpost watchlist import"
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -60,7 +74,7 @@ class Importer:
             return begun
         progress(begun.next_row - 1)
         remaining = (row for row in source.rows(facts) if row.row >= begun.next_row)
-        with _Stale(self, begun.import_id):
+        with self._telling_of_an_end():
             for batch in batches(remaining):
                 begun = self._stage(begun.import_id, batch)
                 progress(begun.next_row - 1)
@@ -69,7 +83,7 @@ class Importer:
     def take_bundle(self, bundle_id: str, progress: Progress) -> watchlist_pb2.Import:
         """Begin the import of a bundle that was written, and wait until the service has taken its rows by itself.
 
-        Raises BorderpostError, UnavailableError if it takes no more of them.
+        Raises BorderpostError, UnavailableError if it takes no more of them, ImportDroppedError if it has dropped it.
         """
         taken = self._begin(bundle_id=bundle_id)
         looks = 0
@@ -77,22 +91,44 @@ class Importer:
             progress(taken.next_row - 1)
             if looks == MOST_LOOKS:
                 raise UnavailableError(
-                    f"import {taken.import_id}: the service takes no more of its rows: run the same command again, or "
-                    "drop it (`borderpost watchlist import-cancel`)"
+                    f"import {taken.import_id}: the service takes no more of its rows: give the same command again "
+                    f"(`{self._order.command}`), or drop it (`borderpost watchlist import-cancel {taken.import_id}`)"
                 )
             self._sleep(LOOK_SECONDS)
             request = watchlist_pb2.GetImportRequest(import_id=taken.import_id)
             now = import_of(self._ask(self._desk.watchlist.GetImport, request))
             looks = looks + 1 if now.next_row == taken.next_row else 0
             taken = now
+        if taken.state == watchlist_pb2.IMPORT_STATE_CANCELLED:
+            raise ImportDroppedError(self._dropped_words())
         return taken
+
+    def noted(self) -> watchlist_pb2.Import | None:
+        """Return the import that was begun earlier and hasn't ended; one that has is forgotten.
+
+        Raises BorderpostError.
+        """
+        import_id = self._notes.known(*self._order.key)
+        if not import_id:
+            return None
+        request = watchlist_pb2.GetImportRequest(import_id=import_id)
+        try:
+            kept = import_of(self._ask(self._desk.watchlist.GetImport, request))
+        except BorderpostError as error:
+            if error.reason != "IMPORT_NOT_FOUND":
+                raise
+            return None
+        if kept.state not in ENDED:
+            return kept
+        self._notes.forget(*self._order.key)
+        return None
 
     def finish(self, import_id: str, *, skip_errors: bool, dry_run: bool) -> watchlist_pb2.Import:
         """End the taking of rows, or with `dry_run` only tell what they would change. Raises BorderpostError."""
         request = watchlist_pb2.FinishImportRequest(
             import_id=import_id, skip_errors=skip_errors, dry_run=dry_run
         )
-        with _Stale(self, import_id):
+        with self._telling_of_an_end():
             return import_of(self._ask(self._desk.watchlist.FinishImport, request))
 
     def errors(self, import_id: str) -> Iterator[watchlist_pb2.RowError]:
@@ -105,13 +141,12 @@ class Importer:
                 return
             request.page_token = page.next_page_token
 
-    def drop(self, import_id: str) -> None:
-        """Cancel an import that can't be used any more, and forget it."""
-        self._ask(
-            self._desk.watchlist.CancelImport,
-            watchlist_pb2.CancelImportRequest(import_id=import_id),
-        )
+    def drop(self, import_id: str) -> watchlist_pb2.Import:
+        """Cancel an import that nobody needs, and forget it. Raises BorderpostError."""
+        request = watchlist_pb2.CancelImportRequest(import_id=import_id)
+        dropped = import_of(self._ask(self._desk.watchlist.CancelImport, request))
         self._notes.forget(*self._order.key)
+        return dropped
 
     def _begin(self, **what: Any) -> watchlist_pb2.Import:
         for _ in range(2):
@@ -141,27 +176,25 @@ class Importer:
             answer = self._ask(self._desk.watchlist.StageRows, plain)
         return import_of(answer)
 
+    @contextmanager
+    def _telling_of_an_end(self) -> Iterator[None]:
+        """Forget an import that the service has dropped, so that the same command begins a new one, and say so."""
+        try:
+            yield
+        except BorderpostError as error:
+            if error.reason == "IMPORT_STALE":
+                self._notes.forget(*self._order.key)
+                error.message = self._dropped_words()
+            raise
+
+    def _dropped_words(self) -> str:
+        return (
+            "the list's entries of this source have changed since this import was begun, so it was dropped: import "
+            f"the file again, with the same command (`{self._order.command}`)"
+        )
+
     def _ask(self, method: Callable[..., Any], request: Any) -> Any:
         return ask_patiently(self._desk, method, request, self._sleep)
-
-
-class _Stale:
-    """Drops an import that the list has outrun, so that the same command begins a new one."""
-
-    def __init__(self, importer: Importer, import_id: str) -> None:
-        self._importer = importer
-        self._import_id = import_id
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, BorderpostError) and error.reason == "IMPORT_STALE":
-            self._importer.drop(self._import_id)
-            error.message = (
-                "the list's entries of this source have changed since this import was begun, so it was dropped: "
-                "run the same command again"
-            )
 
 
 def import_of(answer: Any) -> watchlist_pb2.Import:
@@ -170,6 +203,23 @@ def import_of(answer: Any) -> watchlist_pb2.Import:
     return kept
 
 
-def report_line(error: watchlist_pb2.RowError) -> dict[str, str | int]:
-    """Turn a row in error into the object of a report's line."""
-    return {"row": error.row, "reason": error.reason, "field": error.field, "message": error.message}
+def report_line(error: watchlist_pb2.RowError, record_id: str = "") -> dict[str, str | int]:
+    """Turn a row in error into the object of a report's line; an id that may be personal is for its user alone."""
+    line: dict[str, str | int] = (
+        {"row": error.row, "record_id": record_id} if record_id else {"row": error.row}
+    )
+    return line | {"reason": error.reason, "field": error.field, "message": error.message}
+
+
+def with_record_ids(
+    errors: Iterable[watchlist_pb2.RowError], rows: Iterable[watchlist_pb2.ImportRow]
+) -> Iterator[tuple[watchlist_pb2.RowError, str]]:
+    """Pair rows in error with their record ids, as far as `rows` has them; both are in the order of their numbers."""
+    remaining = iter(rows)
+    row: watchlist_pb2.ImportRow | None = None
+    for error in errors:
+        while row is None or row.row < error.row:
+            row = next(remaining, None)
+            if row is None:
+                break
+        yield error, row.record_id if row is not None and row.row == error.row else ""
