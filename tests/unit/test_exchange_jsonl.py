@@ -83,8 +83,8 @@ def test_what_is_written_is_read_again(written):
     [
         (',"sex":1', "ROW_FIELD_INVALID", "sex"),
         (',"sex":null', "ROW_FIELD_INVALID", "sex"),
-        (f',"{CONTENT}":1', "ROW_FIELD_UNKNOWN", ""),
-        (f',"names":[{{"{CONTENT}":1}}]', "ROW_FIELD_UNKNOWN", "names[0]"),
+        (f',"gender":"{CONTENT}"', "ROW_FIELD_UNKNOWN", ""),
+        (f',"names":[{{"surname":"{CONTENT}"}}]', "ROW_FIELD_UNKNOWN", "names[0]"),
         (',"names":"x"', "ROW_FIELD_INVALID", "names"),
         (',"names":[[]]', "ROW_FIELD_INVALID", "names[0]"),
         (',"names":[{"secondary_identifier":"x"}]', "ROW_FIELD_MISSING", "names[0].primary_identifier"),
@@ -183,6 +183,15 @@ def test_a_line_that_is_too_long_is_passed_over_without_being_held(monkeypatch, 
 
 def shortened(longest):
     return _Format(longest, jsonl.count_rows, jsonl.read_rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("gender", "gender"), ("ge\\u0000n\\nder", "gender"), ("g" * 99, "g" * 40)]
+)
+def test_a_field_that_is_not_known_is_named_as_far_as_it_can_be_shown(name, told):
+    assert one(f',"{name}":1').error.message.startswith(f"line 1: row: got '{told}', which isn't known, want")
+    nested = one(f',"names":[{{"{name}":1}}]').error.message
+    assert nested.startswith(f"line 1: names[0]: got '{told}', which isn't known, want primary_identifier")
 
 
 def test_blank_lines_a_byte_order_mark_and_other_line_ends_say_nothing():

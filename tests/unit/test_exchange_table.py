@@ -106,6 +106,25 @@ def test_a_file_without_a_known_header_is_refused_without_telling_what_is_in_it(
     assert CONTENT not in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("record_id,surname,gender", "a column 'gender', which isn't known"),
+        ("record_id;surname;gender", "a column 'gender', which isn't known"),
+        ("record_id,sur\x00name", "a column 'surname', which isn't known"),
+        ("record_id,surname," + "g" * 99, f"a column '{'g' * 40}', which isn't known"),
+        ("record_id,surname,", "a column '', which isn't known"),
+        ("record_id,surname,surname", "a column twice"),
+        ("surname,sex", "no record_id"),
+        ("id,name", "no name of a column that is known"),
+    ],
+)
+def test_a_wrong_header_is_told_of_by_what_is_wrong_with_it(header, told):
+    with pytest.raises(FileUnusableError) as refused:
+        read(header.encode(), "csv")
+    assert refused.value.message.startswith(f"header: got {told}, want ")
+
+
 def test_a_delimiter_that_was_given_must_fit(tmp_path):
     data = f"{HEADER}\n{GOOD}".encode()
     assert read(data, "csv", Choices(tmp_path, delimiter=","))[0].HasField("entry")

@@ -24,6 +24,7 @@ from borderpost.exchange.problems import (
     RowProblemError,
     invalid,
     missing,
+    shown_name,
 )
 from borderpost.runtime.clock import to_timestamp
 from borderpost.v1 import types_pb2, watchlist_pb2
@@ -80,12 +81,13 @@ class Record:
 
     def __init__(self, values: dict[str, Any], known: Sequence[str], place: str = "") -> None:
         """Raises RowProblemError for a name that is not among the known ones."""
-        if not values.keys() <= set(known):
+        unknown = next((name for name in values if name not in known), None)
+        if unknown is not None:
             where = place.removesuffix(".")
             raise RowProblemError(
                 FIELD_UNKNOWN,
                 where,
-                f"{where or 'row'}: got a field that isn't known, want {', '.join(known)}",
+                f"{where or 'row'}: got {shown_name(unknown)!r}, which isn't known, want {', '.join(known)}",
             )
         self._values = values
         self._place = place

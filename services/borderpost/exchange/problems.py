@@ -19,6 +19,9 @@ FIELD_MISSING: Final = "ROW_FIELD_MISSING"
 FIELD_INVALID: Final = "ROW_FIELD_INVALID"
 PICTURE_UNREADABLE: Final = "ROW_PICTURE_UNREADABLE"
 
+MAX_SHOWN_NAME: Final = 40
+"""Characters of a name that isn't known: enough to find it, too few for a row of content."""
+
 ROW_REASONS: Final[Mapping[str, str]] = {
     TOO_LONG: "The row has more bytes than any entry can need.",
     NOT_UTF8: "The row holds bytes that are no UTF-8.",
@@ -57,6 +60,11 @@ def invalid(field: str, got: str, want: str) -> RowProblemError:
 def missing(field: str, want: str) -> RowProblemError:
     """The problem of a field that isn't there."""
     return RowProblemError(FIELD_MISSING, field, f"{field}: got nothing, want {want}")
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a field or column that isn't known, cut to what can be shown: a name of that is no content."""
+    return "".join(character for character in name if character.isprintable())[:MAX_SHOWN_NAME]
 
 
 def bad_row(row: int, line: int, problem: RowProblemError, record_id: str) -> watchlist_pb2.ImportRow:

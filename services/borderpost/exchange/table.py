@@ -33,6 +33,7 @@ from borderpost.exchange.problems import (
     bad_row,
     invalid,
     missing,
+    shown_name,
 )
 from borderpost.v1 import watchlist_pb2
 
@@ -162,23 +163,38 @@ def _dialect(lines: Lines, delimiter: str) -> tuple[str, list[str]]:
         text = decode_line(first.data)
     except RowProblemError as problem:
         raise FileUnusableError(f"header: {problem.message}") from None
-    for candidate in (delimiter,) if delimiter else DELIMITERS:
-        header = _header(text, candidate)
-        if header:
-            return candidate, header
+    candidates = [(each, _names_by(text, each)) for each in ((delimiter,) if delimiter else DELIMITERS)]
+    for candidate, names in candidates:
+        if names and not _header_problem(names):
+            return candidate, names
+    nearest = max((names for _, names in candidates), key=lambda names: len(set(COLUMNS).intersection(names)))
     raise FileUnusableError(
-        f"header: got columns that aren't known, one twice or no record_id, want some of {', '.join(COLUMNS)}, "
-        f"parted by one of , ; | or a tab (or --delimiter)"
+        f"header: got {_header_problem(nearest)}, want record_id and some of {', '.join(COLUMNS[1:])}, parted by "
+        "one of , ; | or a tab (or --delimiter)"
     )
 
 
-def _header(text: str, delimiter: str) -> list[str]:
+def _names_by(text: str, delimiter: str) -> list[str]:
+    """Return the names that a header has if this is its delimiter; none if it can't be."""
     try:
-        names = [name.strip().lower() for name in next(csv.reader([text], delimiter=delimiter, strict=True))]
+        return [name.strip().lower() for name in next(csv.reader([text], delimiter=delimiter, strict=True))]
     except (csv.Error, TypeError, ValueError):
         return []
-    fits = "record_id" in names and len(set(names)) == len(names) and set(names) <= set(COLUMNS)
-    return names if fits else []
+
+
+def _header_problem(names: list[str]) -> str:
+    """Say what is wrong with a header; empty if nothing is.
+
+    What has no name of a column is no header but a row of content, of which nothing is told.
+    """
+    if set(COLUMNS).isdisjoint(names):
+        return "no name of a column that is known"
+    unknown = next((name for name in names if name not in COLUMNS), None)
+    if unknown is not None:
+        return f"a column {shown_name(unknown)!r}, which isn't known"
+    if len(set(names)) < len(names):
+        return "a column twice"
+    return "" if "record_id" in names else "no record_id"
 
 
 def _rows_of(lines: Lines, delimiter: str) -> Iterator[tuple[int, list[str] | RowProblemError]]:
