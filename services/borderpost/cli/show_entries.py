@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -130,7 +130,7 @@ def _names(entry: watchlist_pb2.Entry) -> str:
 
 
 def _name_words(name: watchlist_pb2.PersonName) -> str:
-    parts: Sequence[str] = [part for part in (name.primary_identifier, name.secondary_identifier) if part]
+    parts = filter(None, (name.primary_identifier, name.secondary_identifier))
     native = f" ({name.native})" if name.native else ""
     return f"{', '.join(parts)}{native}"
 
@@ -145,7 +145,7 @@ def _state(entry: watchlist_pb2.Entry) -> str:
 
 
 def _kept_until(entry: watchlist_pb2.Entry, watchlist: watchlist_pb2.Watchlist) -> str:
-    end: datetime = from_timestamp(entry.valid_until)
+    end = from_timestamp(entry.valid_until)
     if entry.HasField("withdrawn_at"):
         end = min(end, from_timestamp(entry.withdrawn_at))
     return (end + timedelta(days=watchlist.retention_days)).strftime("%Y-%m-%d")

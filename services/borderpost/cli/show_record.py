@@ -145,7 +145,8 @@ def _checks(checks: Iterable[types_pb2.Check]) -> Text:
         text.append(f"{check.name:<20}")
         text.append(status.replace("_", " ").lower(), style=show.STATUS_COLOURS[status])
         if status == "FAILED" and check.name.startswith(_LIST_CHECKS):
-            text.append(" (a candidate was found)")
+            left_out = list(check.reasons) == ["WATCHLIST_CANDIDATES_LEFT_OUT"]
+            text.append(" (there may be a candidate)" if left_out else " (a candidate was found)")
         if status == "PASSED" and check.reasons:  # it passed in spite of something
             text.append(f" ({', '.join(check.reasons)})")
     return text

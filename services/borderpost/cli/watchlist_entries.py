@@ -95,7 +95,8 @@ def add(
         as_json,
         answer,
         lambda: (
-            f"Proposed entry {answer.entry.entry_id}. A second person approves it with:\n"
+            f"Proposed entry {answer.entry.entry_id}. A second person looks at it, and approves it, with:\n"
+            f"  borderpost watchlist show {answer.entry.entry_id} --as {APPROVER}\n"
             f"  borderpost watchlist approve {answer.entry.entry_id}"
         ),
     )
