@@ -217,6 +217,7 @@ def test_rows_in_error_stop_it_are_shown_and_are_all_in_the_report(desk, file, t
     lines = [json.loads(line) for line in report.read_text().splitlines()]
     assert [line["row"] for line in lines] == [2, *range(4, 34)]
     assert lines[1]["reason"] == "ROW_NOT_JSON"
+    assert report.stat().st_mode & 0o077 == 0
     assert lines[0]["record_id"] == "sample-2"
     assert "record_id" not in lines[1]
     assert "sample-2" not in said

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final, TextIO
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -440,7 +440,7 @@ def _finish(importer: Importer, taken: watchlist_pb2.Import, ending: Ending) -> 
 def _tell_errors(importer: Importer, taken: watchlist_pb2.Import, ending: Ending, rows: Rows) -> None:
     """Show the first rows in error, and write all of them, with record ids, into the report, if there is to be one."""
     shown: list[watchlist_pb2.RowError] = []
-    with ending.report.open("w", encoding="utf-8") if ending.report else nullcontext() as report:
+    with _own_file(ending.report) if ending.report else nullcontext() as report:
         known = rows() if report is not None else ()
         for error, record_id in with_record_ids(importer.errors(taken.import_id), known):
             if len(shown) < SHOWN_ERRORS:
@@ -555,6 +555,11 @@ def _bar(what: str, total: int, *, hide: bool) -> Iterator[Callable[[int], None]
     with Progress(*columns, console=show.errors, transient=True, disable=hidden) as progress:
         task = progress.add_task(what, total=total)
         yield lambda done: progress.update(task, completed=done)
+
+
+def _own_file(path: Path) -> TextIO:
+    """Open a file for writing that, if it is new, only its owner can read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")
 
 
 @contextmanager
