@@ -160,6 +160,8 @@ def test_a_row_in_error_has_its_record_id(extra):
         b'{"record_id":"r1","record_id":"r2"}',
         b'{"record_id":7}',
         b'{"record_id":" "}',
+        row().replace(b"r1", b" "),
+        row().replace(b"r1", b"r1\\t"),
         b'{"record_id":"\\ud800"}',
         b'{"record_id":"%s"}' % (b"r" * 201),
         b"{}",

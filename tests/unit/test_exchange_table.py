@@ -186,7 +186,15 @@ def test_a_row_in_error_has_its_record_id(line):
 
 
 @pytest.mark.parametrize(
-    "line", [f"r1,{CONTENT}", f"r1,{GOOD}", GOOD.replace("r1", ""), GOOD.replace("r1", "r" * 201)]
+    "line",
+    [
+        f"r1,{CONTENT}",
+        f"r1,{GOOD}",
+        GOOD.replace("r1", ""),
+        GOOD.replace("r1", "r" * 201),
+        GOOD.replace("r1", "r\x001"),
+        GOOD.replace("r1", '"r\n1"'),
+    ],
 )
 def test_a_row_that_may_be_of_another_record_has_no_record_id(line):
     """With another number of cells nobody knows which one is the record id."""

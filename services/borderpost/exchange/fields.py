@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -170,13 +171,22 @@ def check_text(field: str, value: object, longest: int) -> str:
     return value
 
 
+def check_record_id(field: str, value: object) -> str:
+    """Return a record id as it is. Raises RowProblemError if it is none: nobody could tell which record it means."""
+    text = check_text(field, value, MAX_RECORD_ID)
+    if not text:
+        raise missing(field, "the source's own id of the record")
+    if not text.strip() or any(unicodedata.category(character) == "Cc" for character in text):
+        raise invalid(field, "only spaces, or a control character", "the source's own id of the record")
+    return text
+
+
 def readable_id(value: object) -> str:
-    """Return the record id of a row that may be in error; empty if it can't be told for sure."""
+    """Return the record id of a row that may be in error; empty if it is none."""
     try:
-        text = check_text("record_id", value, MAX_RECORD_ID)
+        return check_record_id("record_id", value)
     except RowProblemError:
         return ""
-    return text if text.strip() and text.isprintable() else ""
 
 
 def check_count(field: str, count: int, most: int) -> None:

@@ -13,16 +13,15 @@ from borderpost.exchange.choices import Choices
 from borderpost.exchange.fields import (
     MAX_NATIONALITIES,
     MAX_PARTS,
-    MAX_RECORD_ID,
     Defaults,
-    check_text,
+    check_record_id,
     fill_ground,
     parse_birth_date,
     parse_object,
     readable_id,
 )
 from borderpost.exchange.lines import Lines
-from borderpost.exchange.problems import FileUnusableError, RowProblemError, bad_row, invalid, missing
+from borderpost.exchange.problems import FileUnusableError, RowProblemError, bad_row, invalid
 from borderpost.runtime.names import split_name, to_mrz_letters
 from borderpost.runtime.states import state_of
 from borderpost.v1 import types_pb2, watchlist_pb2
@@ -168,9 +167,7 @@ def _read_person(
 ) -> watchlist_pb2.ImportRow:
     if isinstance(person, RowProblemError):
         raise person
-    record_id = check_text("id", person.get("id", ""), MAX_RECORD_ID)
-    if not record_id:
-        raise missing("id", "the entity's id")
+    record_id = check_record_id("id", person.get("id", ""))
     properties = _properties(person)
     nationalities = _nationalities(properties)
     entry = watchlist_pb2.Entry(

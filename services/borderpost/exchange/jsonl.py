@@ -14,9 +14,9 @@ from borderpost.exchange.fields import (
     MAX_PICTURE_BYTES,
     MAX_PICTURE_TEXT,
     MAX_PICTURES,
-    MAX_RECORD_ID,
     MAX_TEMPLATE_TEXT,
     Record,
+    check_record_id,
     fill_ground,
     make_template,
     parse_base64,
@@ -125,7 +125,8 @@ def _read_row(values: dict[str, Any], choices: Choices) -> watchlist_pb2.ImportR
     fill_ground(entry, record.text("reason_code"), record.text("source_reference"), times, choices.defaults)
     entry.templates.extend(_templates(record))
     entry.pictures.extend(_pictures(record, choices))
-    return watchlist_pb2.ImportRow(record_id=record.required("record_id", MAX_RECORD_ID), entry=entry)
+    record_id = check_record_id("record_id", values.get("record_id", ""))
+    return watchlist_pb2.ImportRow(record_id=record_id, entry=entry)
 
 
 def _names(record: Record) -> Iterator[watchlist_pb2.PersonName]:

@@ -14,8 +14,8 @@ from borderpost.exchange.fields import (
     MAX_NATIONALITIES,
     MAX_PARTS,
     MAX_PICTURES,
-    MAX_RECORD_ID,
     check_count,
+    check_record_id,
     check_text,
     decode_line,
     fill_ground,
@@ -259,9 +259,7 @@ def _read_row(row: Cells, choices: Choices) -> watchlist_pb2.ImportRow:
     fill_ground(entry, _text(row, "reason_code"), _text(row, "source_reference"), times, choices.defaults)
     for place, path in enumerate(_values(row, "pictures", MAX_PICTURES)):
         entry.pictures.append(read_picture(choices.folder, f"pictures[{place}]", path))
-    record_id = check_text("record_id", row["record_id"].strip(), MAX_RECORD_ID)
-    if not record_id:
-        raise missing("record_id", "the source's own id of the record")
+    record_id = check_record_id("record_id", row["record_id"].strip())
     return watchlist_pb2.ImportRow(record_id=record_id, entry=entry)
 
 
