@@ -37,7 +37,7 @@ def gateway(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch):
-    monkeypatch.setattr(show.console, "width", 300)
+    monkeypatch.setenv("COLUMNS", "300")
 
 
 def run(*arguments):
@@ -247,7 +247,7 @@ def test_lists_lose_nothing_on_a_narrow_terminal(gateway, monkeypatch):
     answer = watchlist_pb2.ListWatchlistsResponse(watchlists=[statistics().status])
     gateway.answers["ListWatchlists"] = lambda _: answer
     wide = shown("lists").replace("─", "")
-    monkeypatch.setattr(show.console, "width", 80)
+    monkeypatch.setenv("COLUMNS", "80")
     assert set(wide.split()) <= set(narrow("lists").split())
 
 
@@ -378,7 +378,7 @@ EVERYTHING = (
 
 
 def test_an_entrys_page_says_all_that_an_approver_has_to_know_on_80_columns(gateway, monkeypatch):
-    monkeypatch.setattr(show.console, "width", 80)
+    monkeypatch.setenv("COLUMNS", "80")
     with_the_list(gateway)
     gateway.answers["GetEntry"] = lambda _: watchlist_pb2.GetEntryResponse(entry=an_entry("PROPOSED"))
     page = narrow("show", ENTRY_ID)
@@ -431,7 +431,7 @@ def pages_of_entries(request):
 
 
 def test_a_list_shows_what_is_most_telling_of_each_entry_on_80_columns(gateway, monkeypatch):
-    monkeypatch.setattr(show.console, "width", 80)
+    monkeypatch.setenv("COLUMNS", "80")
     with_the_list(gateway)
     gateway.answers["ListEntries"] = pages_of_entries
     page = narrow("list", "--list", "Wanted")
