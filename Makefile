@@ -116,7 +116,7 @@ bench: $(SAMPLES) bench-watchlist ## measure speed, as ratios within one run
 	@BORDERPOST_STATE_DIR=$(CURDIR)/.borderpost $(BIN)/borderpost bench --samples .cache/samples
 
 .PHONY: bench-watchlist
-bench-watchlist: $(READY) ## the same of the watchlist alone: index, callers, import, start; 12 GB of memory
+bench-watchlist: $(READY) ## the same of the watchlist alone: index, callers, import, start; 12 GB of memory, 15 minutes
 	@$(BIN)/python -m borderpost.watchlist.bench_index --sizes 1e4,1e5,1e6 --fast-scan 1e6
 	@$(BIN)/python -m borderpost.watchlist.bench_serving
 	@$(BIN)/python -m borderpost.watchlist.bench_start
