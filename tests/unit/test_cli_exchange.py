@@ -149,10 +149,13 @@ def test_an_import_that_only_removes_waits_for_approval(same, file):
     said = run(*import_words(file, "--complete"))
     (import_id,) = same.imports
     for text in (said, run("import-show", import_id)):
-        assert "19,999 to be REMOVED: 19,999 entries of Ministry that the file hasn't." in text
+        assert "19,999 to be REMOVED: entries of Ministry that the file hasn't." in text
         assert "borderpost watchlist list --list Wanted --state proposed" in text
         assert f"borderpost watchlist import-approve {import_id}" in text
     assert "19,999 entries removed" in run("import-approve", import_id)
+    applied = run("import-show", import_id)
+    assert "19,999 entries" in applied
+    assert "REMOVED" not in applied
 
 
 def test_removals_are_not_said_to_be_none_before_they_are_known(desk, file):
@@ -165,7 +168,8 @@ def test_removals_are_not_said_to_be_none_before_they_are_known(desk, file):
 
 
 def test_a_list_is_shown_by_its_name_and_its_id(desk, file):
-    run("import", file, "--list", "Twice", "--source", "x")
+    said = run("import", file, "--list", "Twice", "--source", "x")
+    assert f"List Twice ({desk.lists['Twice']})" in said
     (import_id,) = desk.imports
     assert f"Twice ({desk.lists['Twice']})" in run("import-show", import_id)
     del desk.lists["Twice"]
@@ -236,7 +240,7 @@ def test_a_dry_run_tells_the_diff_in_spite_of_errors(desk, file):
     file.write_bytes(file.read_bytes() + b"no json\n")
     said = run(*import_words(file, "--dry-run"))
     assert "3 new" in said
-    assert "1 row can't be used: the same command without --dry-run stops at them" in said
+    assert "1 row can't be used: the same command without --dry-run stops there" in said
     assert "--skip-errors" in said
     assert "leaves them out" in run(*import_words(file, "--dry-run", "--skip-errors"))
 

@@ -152,10 +152,9 @@ def import_show(import_id: ImportId, identity: As = LIST_MANAGER, as_json: Json 
         show.console.print(import_view(kept, name))
         if errors:
             show.console.print("", errors_view(errors))
-        if kept.state in STANDING_WORDS:
-            show.console.print("", STANDING_WORDS[kept.state])
-        if kept.state == watchlist_pb2.IMPORT_STATE_PROPOSED:
-            show.console.print("", Text(approval_words(kept, name or kept.list_id)))
+        if next_step := standing_words(kept, name):
+            show.console.print()
+            show.console.print(next_step)
 
     show.emit(as_json, plain, render)
 
@@ -309,7 +308,7 @@ def removal_words(kept: watchlist_pb2.Import) -> Text:
         return Text("0 to be removed")
     return Text.assemble(
         (f"{kept.removed:,} to be REMOVED", "bold red"),
-        f": {_entry_words(kept.removed)} of {kept.source} that the file hasn't. Is it really that source's whole list?",
+        f": entries of {kept.source} that the file hasn't. Is it really that source's whole list?",
     )
 
 
@@ -329,12 +328,19 @@ def next_words(kept: watchlist_pb2.Import, ending: Ending) -> str:
     if ending.skip_errors:
         left = "leaves them out"
     else:
-        left = "stops at them: mend the file and import it anew, or leave them out (--skip-errors)"
+        left = "stops there: mend the file and import it anew, or leave them out (--skip-errors)"
     condition = ". With --complete each of them must have a record id" if kept.complete else ""
     return (
         f"Nothing was done. {show.count(kept.errors, 'row')} can't be used: the same command without --dry-run "
         f"{left}{condition}."
     )
+
+
+def standing_words(kept: watchlist_pb2.Import, list_name: str) -> str:
+    """Say what is to be done with an import as it stands; empty if nothing is."""
+    if kept.state == watchlist_pb2.IMPORT_STATE_PROPOSED:
+        return approval_words(kept, list_name or kept.list_id)
+    return STANDING_WORDS.get(kept.state, "")
 
 
 def approval_words(kept: watchlist_pb2.Import, list_name: str) -> str:
@@ -351,13 +357,16 @@ def import_view(kept: watchlist_pb2.Import, list_name: str = "") -> Table:
     rows = show.pairs()
     rows.add_row("import", kept.import_id)
     rows.add_row("state", show.name_of(watchlist_pb2.ImportState, kept.state, "IMPORT_STATE_").lower())
-    rows.add_row("list", Text(f"{list_name} ({kept.list_id})" if list_name else kept.list_id))
+    rows.add_row("list", Text(_list_words(kept.list_id, list_name)))
     rows.add_row("from", Text(kept.source) + Text(", its whole list" if kept.complete else ""))
     rows.add_row("SHA-256", kept.content_sha256.hex())
     rows.add_row("rows", diff_words(kept))
-    if kept.complete:
-        known = kept.state != watchlist_pb2.IMPORT_STATE_STAGING
-        rows.add_row("removals", removal_words(kept) if known else "known when the import is finished")
+    if kept.complete and kept.state == watchlist_pb2.IMPORT_STATE_STAGING:
+        rows.add_row("removals", "known when the import is finished")
+    elif kept.complete and kept.state == watchlist_pb2.IMPORT_STATE_PROPOSED:
+        rows.add_row("removals", removal_words(kept))
+    elif kept.state == watchlist_pb2.IMPORT_STATE_APPLIED:
+        rows.add_row("removals", _entry_words(kept.removed))
     rows.add_row("begun by", kept.proposed_by.subject)
     if kept.HasField("approved_by"):
         rows.add_row("approved by", kept.approved_by.subject)
@@ -410,9 +419,14 @@ def _conclude(importer: Importer, taken: watchlist_pb2.Import, ending: Ending, r
     plain = {"import": show.to_plain(taken)}
 
     def render() -> Text:
+        list_words = _list_words(taken.list_id, ending.list_name)
         removals = removal_words(taken)
         return Text("\n").join(
-            [Text(diff_words(taken)), *filter(None, [removals]), Text(next_words(taken, ending))]
+            [
+                Text(f"{diff_words(taken)}\nList {list_words}"),
+                *filter(None, [removals]),
+                Text(next_words(taken, ending)),
+            ]
         )
 
     show.emit(ending.as_json, plain, render)
@@ -496,6 +510,11 @@ def _list_name(someone: Person, list_id: str) -> str:
     answer = someone.ask(someone.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
     lists = (status.watchlist for status in answer.watchlists)
     return next((each.name for each in lists if each.list_id == list_id), "")
+
+
+def _list_words(list_id: str, name: str) -> str:
+    """Name a list by its name, as far as it is known, and its id."""
+    return list_id if name in ("", list_id) else f"{name} ({list_id})"
 
 
 def _entry_words(number: int) -> str:
