@@ -176,10 +176,14 @@ def test_a_list_is_shown_by_its_name_and_its_id(desk, file):
     assert "Twice" not in run("import-show", import_id)
 
 
-def test_a_list_whose_name_a_shell_would_part_is_quoted(desk, file):
-    desk.lists["Wanted; too"] = new_id()
-    said = run("import", file, "--list", "Wanted; too", "--source", "x")
-    assert "--list 'Wanted; too' --state proposed" in said
+def test_a_command_to_copy_is_on_one_line_and_quotes_what_a_shell_would_part(desk, file, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "Wanted; too, and more of them"
+    desk.lists[name] = new_id()
+    command = f"  borderpost watchlist list --list '{name}' --state proposed\n"
+    assert command in run("import", file, "--list", name, "--source", "x")
+    (import_id,) = desk.imports
+    assert command in run("import-show", import_id)
 
 
 def test_a_dropped_import_is_said_to_be_dropped(desk, file):

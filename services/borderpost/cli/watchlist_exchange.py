@@ -154,7 +154,7 @@ def import_show(import_id: ImportId, identity: As = LIST_MANAGER, as_json: Json 
             show.console.print("", errors_view(errors))
         if next_step := standing_words(kept, name):
             show.console.print()
-            show.console.print(next_step)
+            _print_with_commands(next_step)
 
     show.emit(as_json, plain, render)
 
@@ -418,16 +418,12 @@ def _conclude(importer: Importer, taken: watchlist_pb2.Import, ending: Ending, r
         taken = importer.drop(taken.import_id)
     plain = {"import": show.to_plain(taken)}
 
-    def render() -> Text:
-        list_words = _list_words(taken.list_id, ending.list_name)
-        removals = removal_words(taken)
-        return Text("\n").join(
-            [
-                Text(f"{diff_words(taken)}\nList {list_words}"),
-                *filter(None, [removals]),
-                Text(next_words(taken, ending)),
-            ]
-        )
+    def render() -> None:
+        show.console.print(diff_words(taken))
+        show.console.print(f"List {_list_words(taken.list_id, ending.list_name)}")
+        if removals := removal_words(taken):
+            show.console.print(removals)
+        _print_with_commands(next_words(taken, ending))
 
     show.emit(ending.as_json, plain, render)
 
@@ -510,6 +506,11 @@ def _list_name(someone: Person, list_id: str) -> str:
     answer = someone.ask(someone.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
     lists = (status.watchlist for status in answer.watchlists)
     return next((each.name for each in lists if each.list_id == list_id), "")
+
+
+def _print_with_commands(words: str) -> None:
+    """Print words in which commands stand, each on a line of its own that isn't broken: it is to be copied."""
+    show.console.print(words, soft_wrap=True)
 
 
 def _list_words(list_id: str, name: str) -> str:
