@@ -427,9 +427,11 @@ def test_a_complete_import_with_a_row_that_could_be_about_any_record_is_refused(
     list_id = house.new_list().list_id
     imported(house, list_id, rows(2))
     unread = RowError(2, "ROW_UNREADABLE", "", "a line that can't be read")
-    begun = staged(house, list_id, [*rows(1), (2, "", unread)], complete=True)
-    with pytest.raises(ImportHasErrorsError, match="which records"):
-        finish(house, begun.import_id, skip_errors=True)
+    no_id = RowError(2, "INVALID_REQUEST", "record_id", "record_id: got 201 characters, want 1 to 200")
+    for record_id, error in (("", unread), ("x" * 201, no_id)):
+        begun = staged(house, list_id, [*rows(1), (2, record_id, error)], complete=True)
+        with pytest.raises(ImportHasErrorsError, match="which records"):
+            finish(house, begun.import_id, skip_errors=True)
     again = staged(house, list_id, [*rows(1), (2, "record 2", unread)], complete=True)
     assert finish(house, again.import_id, skip_errors=True).removed == 0
 

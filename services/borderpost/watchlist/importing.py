@@ -354,7 +354,7 @@ def _counted(kept: Import, staged: Sequence[StagedRow]) -> Import:
     errors = sum(each.error is not None for each in staged)
     changed = sum(each.replaces is not None for each in staged)
     unchanged = sum(each.same is not None for each in staged)
-    unnamed = sum(each.error is not None and not each.record_id for each in staged)
+    unnamed = sum(map(_is_about_nobody_knows_what, staged))
     return replace(
         kept,
         errors=kept.errors + errors,
@@ -363,6 +363,14 @@ def _counted(kept: Import, staged: Sequence[StagedRow]) -> Import:
         unchanged=kept.unchanged + unchanged,
         added=kept.added + len(staged) - errors - changed - unchanged,
     )
+
+
+def _is_about_nobody_knows_what(row: StagedRow) -> bool:
+    """Tell whether a row is in error and says of no record that it is about it, or of none that could be one."""
+    error = row.error
+    if error is None or error.reason == DUPLICATE_RECORD:
+        return False
+    return not row.record_id or error.field == "record_id"
 
 
 def _next_row(reading: Reading, kept: Import, taken: set[int]) -> int:
