@@ -17,6 +17,7 @@ from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import BorderpostError, InvalidRequestError
 from borderpost.v1 import types_pb2, watchlist_pb2
 from fakes.exchange_desk import BreakError, FakeDesk, remote
+from fakes.terminal import set_columns
 
 LIST = new_id()
 HOSTILE = "[/red] :smile: [bold]"
@@ -34,7 +35,7 @@ def desk(monkeypatch, tmp_path):
 
     monkeypatch.setattr(watchlist_exchange, "Person", person)
     monkeypatch.setenv("BORDERPOST_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("COLUMNS", "200")
+    set_columns(monkeypatch, 200)
     monkeypatch.setattr(sending, "LOOK_SECONDS", 0.0)
     return made
 
@@ -177,7 +178,7 @@ def test_a_list_is_shown_by_its_name_and_its_id(desk, file):
 
 
 def test_a_command_to_copy_is_on_one_line_and_quotes_what_a_shell_would_part(desk, file, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
+    set_columns(monkeypatch, 40)
     name = "Wanted; too, and more of them"
     desk.lists[name] = new_id()
     command = f"  borderpost watchlist list --list '{name}' --state proposed\n"

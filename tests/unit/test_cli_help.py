@@ -14,6 +14,7 @@ import typer
 from borderpost.cli import show, show_entries, show_matches, show_watchlist
 from borderpost.cli.main import app
 from borderpost.v1 import decisions_pb2, types_pb2, watchlist_pb2
+from fakes.terminal import set_columns
 
 HOSTILE = "[/red] :smile: [bold]"
 
@@ -75,7 +76,7 @@ def hostile_list() -> watchlist_pb2.Watchlist:
     ],
 )
 def test_text_that_looks_like_markup_is_shown_as_it_is(capsys, monkeypatch, make):
-    monkeypatch.setenv("COLUMNS", "300")
+    set_columns(monkeypatch, 300)
     show.emit(False, {}, make)
     assert HOSTILE in capsys.readouterr().out
 

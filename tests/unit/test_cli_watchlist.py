@@ -22,6 +22,7 @@ from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2, watchlist_pb2
 from borderpost.watchlist import measuring
 from fakes.decisions import watchlist_events
 from fakes.people import FakeGateway
+from fakes.terminal import set_columns
 
 LIST_ID, ENTRY_ID, OTHER_ID = new_id(), new_id(), new_id()
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -37,7 +38,7 @@ def gateway(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "300")
+    set_columns(monkeypatch, 300)
 
 
 def run(*arguments):
@@ -247,7 +248,7 @@ def test_lists_lose_nothing_on_a_narrow_terminal(gateway, monkeypatch):
     answer = watchlist_pb2.ListWatchlistsResponse(watchlists=[statistics().status])
     gateway.answers["ListWatchlists"] = lambda _: answer
     wide = shown("lists").replace("─", "")
-    monkeypatch.setenv("COLUMNS", "80")
+    set_columns(monkeypatch, 80)
     assert set(wide.split()) <= set(narrow("lists").split())
 
 
@@ -378,7 +379,7 @@ EVERYTHING = (
 
 
 def test_an_entrys_page_says_all_that_an_approver_has_to_know_on_80_columns(gateway, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
+    set_columns(monkeypatch, 80)
     with_the_list(gateway)
     gateway.answers["GetEntry"] = lambda _: watchlist_pb2.GetEntryResponse(entry=an_entry("PROPOSED"))
     page = narrow("show", ENTRY_ID)
@@ -431,7 +432,7 @@ def pages_of_entries(request):
 
 
 def test_a_list_shows_what_is_most_telling_of_each_entry_on_80_columns(gateway, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
+    set_columns(monkeypatch, 80)
     with_the_list(gateway)
     gateway.answers["ListEntries"] = pages_of_entries
     page = narrow("list", "--list", "Wanted")
