@@ -26,7 +26,6 @@ from borderpost.v1.decisions_pb2 import Event
 from borderpost.watchlist.adapters.faiss_index import FaissIndex
 from borderpost.watchlist.adapters.sql_store import open_store
 from borderpost.watchlist.app import Watchlists
-from borderpost.watchlist.bundles import Partner
 from borderpost.watchlist.domain import (
     Caller,
     Candidate,
@@ -42,6 +41,7 @@ from borderpost.watchlist.importing import Importing
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.measuring import Measuring
 from borderpost.watchlist.names import load_name_calibration
+from borderpost.watchlist.partners import Partner
 from borderpost.watchlist.persons import PartialDate, PersonName
 from borderpost.watchlist.ports import BuildIndex, Pairs
 from borderpost.watchlist.receiving import Receiving

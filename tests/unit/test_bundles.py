@@ -20,15 +20,18 @@ from borderpost.v1 import types_pb2, watchlist_pb2
 from borderpost.watchlist import bundles
 from borderpost.watchlist.bundles import (
     BundleHeader,
-    BundleIdentityError,
     BundleInvalidError,
-    Partner,
-    PartnersError,
     check_bundle,
-    load_identity,
-    load_partners,
     read_rows,
     write_bundle,
+)
+from borderpost.watchlist.partners import (
+    MAX_PARTNERS_BYTES,
+    BundleIdentityError,
+    Partner,
+    PartnersError,
+    load_identity,
+    load_partners,
 )
 from fakes.exchange import entries
 
@@ -459,7 +462,7 @@ def test_a_file_of_partners_that_says_what_cant_be_is_refused(tmp_path, text):
 def test_a_file_of_partners_that_isnt_there_or_is_huge_is_refused(tmp_path):
     with pytest.raises(PartnersError, match="No such file"):
         load_partners(tmp_path / "none.toml")
-    (tmp_path / "huge.toml").write_text("#" * (bundles.MAX_PARTNERS_BYTES + 1))
+    (tmp_path / "huge.toml").write_text("#" * (MAX_PARTNERS_BYTES + 1))
     with pytest.raises(PartnersError, match="short"):
         load_partners(tmp_path / "huge.toml")
 

@@ -9,7 +9,7 @@ import pytest
 
 from borderpost.exchange import ftm, jsonl, table
 from borderpost.exchange.problems import ROW_REASONS
-from borderpost.watchlist.bundles import PartnersError, load_partners
+from borderpost.watchlist.partners import PartnersError, load_partners
 from fakes.exchange import read
 
 PAGE = (Path(__file__).parents[2] / "docs" / "exchange.md").read_text(encoding="utf-8")

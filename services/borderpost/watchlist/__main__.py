@@ -28,13 +28,13 @@ from borderpost.watchlist.adapters.faiss_index import faiss_builder
 from borderpost.watchlist.adapters.sql_store import SqlStore, open_store
 from borderpost.watchlist.app import Watchlists
 from borderpost.watchlist.background import Background
-from borderpost.watchlist.bundles import Partner, load_identity, load_partners
 from borderpost.watchlist.domain import Caller
 from borderpost.watchlist.exporting import Exporting
 from borderpost.watchlist.importing import Importing
 from borderpost.watchlist.keeper import Keeper
 from borderpost.watchlist.measuring import Measuring
 from borderpost.watchlist.names import load_name_calibration
+from borderpost.watchlist.partners import Partner, load_identity, load_partners
 from borderpost.watchlist.receiving import Receiving
 from borderpost.watchlist.search import Meaning
 from borderpost.watchlist.servicer import UseCases, WatchlistServicer, row_of

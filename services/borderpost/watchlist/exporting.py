@@ -21,10 +21,11 @@ from borderpost.runtime.errors import InvalidRequestError
 from borderpost.v1 import watchlist_pb2
 from borderpost.watchlist import events, wire
 from borderpost.watchlist.app import EntryPage, check_purpose, page_of, the_list
-from borderpost.watchlist.bundles import BundleHeader, BundleInfo, Partner, write_bundle
+from borderpost.watchlist.bundles import BundleHeader, BundleInfo, write_bundle
 from borderpost.watchlist.domain import Caller, Entry, ListState
 from borderpost.watchlist.errors import BundleNotFoundError, PartnerNotFoundError
 from borderpost.watchlist.keeper import Keeper
+from borderpost.watchlist.partners import Partner
 
 PAGE: Final = 500
 """Entries of a page of an export, as in watchlist.proto."""

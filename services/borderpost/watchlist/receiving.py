@@ -14,9 +14,10 @@ import pyrage
 from borderpost.runtime.clock import Clock
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.v1 import watchlist_pb2
-from borderpost.watchlist.bundles import BundleInvalidError, Opened, Partner, check_bundle, read_rows
+from borderpost.watchlist.bundles import BundleInvalidError, Opened, check_bundle, read_rows
 from borderpost.watchlist.domain import Caller
 from borderpost.watchlist.errors import BundleNotFoundError, BundleTooLargeError
+from borderpost.watchlist.partners import Partner
 
 MOST_BYTES: Final = 8 * 1024**3
 """Of a bundle: a million entries with two templates of 512 numbers each, or some ten thousand with pictures."""
