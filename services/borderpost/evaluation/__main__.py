@@ -29,9 +29,9 @@ from borderpost.faces.evaluation.protocols import (
     read_lfw_sex,
 )
 from borderpost.faces.evaluation.templates import Acquired, acquire, templates
+from borderpost.reports.command import exit_status
 from borderpost.reports.plots import check_plots
 from borderpost.runtime.calibration import load_calibration
-from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.settings import EngineName
 
 ENGINES: Final[tuple[EngineName, ...]] = ("mobilefacenet", "dlib")
@@ -45,15 +45,7 @@ DATA: Final = "Labeled Faces in the Wild, deep-funneled"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        _run(options)
-    except BorderpostError as error:
-        sys.stderr.write(f"{error.message}\n")
-        return 1
-    except OSError as error:
-        sys.stderr.write(f"{error.filename or 'a file'}: {error.strerror or error}\n")
-        return 1
-    return 0
+    return exit_status(lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:

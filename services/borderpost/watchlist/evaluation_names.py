@@ -27,6 +27,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
+from borderpost.reports.command import exit_status
 from borderpost.reports.markdown import table
 from borderpost.runtime.calibration import MIN_FALSE_MATCHES
 from borderpost.runtime.errors import BorderpostError
@@ -132,24 +133,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--docs", type=Path, metavar="FILE", help="write the section into this page")
     parser.add_argument("--calibration", type=Path, metavar="FILE", help="write the calibration here")
     options = parser.parse_args(arguments)
-    try:
-        people = read_people(options.data)
-        data = calibrate([person for person in people if in_half_a(person)])
-        section = report(parse_name_calibration(data), [person for person in people if not in_half_a(person)])
-        if options.calibration:
-            options.calibration.write_bytes(data)
-        if options.docs:
-            before, _, rest = options.docs.read_text(encoding="utf-8").partition(BEGIN)
-            after = rest.partition(END)[2]
-            options.docs.write_text(f"{before}{BEGIN}\n{section}\n{END}{after}", encoding="utf-8")
-    except BorderpostError as error:
-        sys.stderr.write(f"{error.message}\n")
-        return 1
-    except OSError as error:
-        sys.stderr.write(f"{error.filename or 'a file'}: {error.strerror or error}\n")
-        return 1
+    return exit_status(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    people = read_people(options.data)
+    data = calibrate([person for person in people if in_half_a(person)])
+    section = report(parse_name_calibration(data), [person for person in people if not in_half_a(person)])
+    if options.calibration:
+        options.calibration.write_bytes(data)
+    if options.docs:
+        before, _, rest = options.docs.read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        options.docs.write_text(f"{before}{BEGIN}\n{section}\n{END}{after}", encoding="utf-8")
     sys.stdout.write(f"{section}\n")
-    return 0
 
 
 def read_people(folder: Path) -> list[PersonName]:

@@ -31,11 +31,6 @@ class PartialDate:
     month: int | None = None
     day: int | None = None
 
-    def may_be(self, other: PartialDate) -> bool:
-        """Tell whether no known part differs: an unknown part matches any."""
-        pairs = ((self.year, other.year), (self.month, other.month), (self.day, other.day))
-        return all(a is None or b is None or a == b for a, b in pairs)
-
 
 UNKNOWN_DATE: Final = PartialDate()
 

@@ -306,11 +306,6 @@ def to_import(an_import: domain.Import) -> watchlist_pb2.Import:
     )
 
 
-def from_row_error(message: watchlist_pb2.RowError) -> domain.RowError:
-    """Why a row can't be used."""
-    return domain.RowError(message.row, message.reason, message.field, message.message)
-
-
 def to_row_error(error: domain.RowError) -> watchlist_pb2.RowError:
     """Why a row can't be used."""
     return watchlist_pb2.RowError(

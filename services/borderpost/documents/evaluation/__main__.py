@@ -24,8 +24,8 @@ from borderpost.documents.evaluation.pages import Original, development_pages, s
 from borderpost.documents.evaluation.plots import draw_plots
 from borderpost.documents.evaluation.readers import OURS, PEERS, make_reader
 from borderpost.documents.evaluation.report import Measured, write_report
+from borderpost.reports.command import exit_status
 from borderpost.reports.plots import check_plots
-from borderpost.runtime.errors import BorderpostError
 
 SPECIMENS: Final = 4
 """Of each format."""
@@ -54,15 +54,7 @@ QUICK: Final = Plan(1, 1, (Strength.MILD,), others=False)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        _run(options)
-    except BorderpostError as error:
-        sys.stderr.write(f"{error.message}\n")
-        return 1
-    except OSError as error:
-        sys.stderr.write(f"{error.filename or 'a file'}: {error.strerror or error}\n")
-        return 1
-    return 0
+    return exit_status(lambda: _run(options))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -35,9 +35,9 @@ from borderpost.faces.evaluation.report import needed, write_card
 from borderpost.faces.evaluation.study import Way, study
 from borderpost.faces.evaluation.templates import acquire, templates
 from borderpost.faces.ports import Engine
+from borderpost.reports.command import exit_status
 from borderpost.reports.plots import check_plots
 from borderpost.runtime.calibration import Calibration, parse_calibration
-from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.settings import EngineName
 
 SHIPPED: Final[tuple[EngineName, ...]] = ("mobilefacenet", "dlib")
@@ -51,15 +51,7 @@ LFW: Final = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except BorderpostError as error:
-        sys.stderr.write(f"{error.message}\n")
-        return 1
-    except OSError as error:
-        sys.stderr.write(f"{error.filename or 'a file'}: {error.strerror or error}\n")
-        return 1
-    return 0
+    return exit_status(lambda: options.run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
