@@ -13,7 +13,7 @@ import pytest
 from borderpost.decisions.adapters.sqlite_log import SqliteLog
 from borderpost.decisions.domain import EventFilter, NewEvent, Record, consulted, new_event, screened
 from borderpost.decisions.errors import EventIdReusedError
-from borderpost.decisions.merkle import leaf_hash, reference_root
+from borderpost.proofs.tree import leaf_hash, reference_root
 from borderpost.decisions.ports import EventLog
 from borderpost.decisions.verify import verify
 from borderpost.runtime.clock import from_timestamp, new_id

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from borderpost.decisions.domain import Appended, EventFilter, NewEvent, Page, Record, index_row
 from borderpost.decisions.errors import EventIdReusedError
-from borderpost.decisions.merkle import Frontier, leaf_hash
+from borderpost.proofs.tree import Frontier, leaf_hash
 from borderpost.decisions.ports import StoredRow
 from borderpost.runtime.calls import Actor, Call, Role
 from borderpost.runtime.clock import new_id, to_timestamp

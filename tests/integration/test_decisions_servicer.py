@@ -9,7 +9,7 @@ import pytest
 
 from borderpost.decisions.adapters.sqlite_log import SqliteLog
 from borderpost.decisions.app import Decisions
-from borderpost.decisions.merkle import leaf_hash
+from borderpost.proofs.tree import leaf_hash
 from borderpost.decisions.servicer import DecisionsServicer
 from borderpost.runtime.calls import Role, enter
 from borderpost.runtime.clock import new_id, to_timestamp

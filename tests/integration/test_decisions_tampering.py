@@ -14,7 +14,7 @@ from borderpost.decisions.adapters.sqlite_log import SqliteLog
 from borderpost.decisions.app import Decisions
 from borderpost.decisions.domain import index_row
 from borderpost.decisions.errors import LogDamagedError
-from borderpost.decisions.merkle import Frontier, leaf_hash
+from borderpost.proofs.tree import Frontier, leaf_hash
 from borderpost.decisions.verify import MAX_FAULTS, FaultCode, Verification, verify
 from borderpost.runtime.calls import Role
 from borderpost.runtime.keys import open_sqlite_keys

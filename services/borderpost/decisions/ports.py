@@ -1,72 +1,134 @@
-"""What the use cases need from outside: a log, and a store of keys apart from it."""
+"""What the use cases need from outside. What cases, subjects and transparency alone need is in their own rooms.
+
+Every method may be called from many threads, and raises UnavailableError while its database can't be used.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from borderpost.decisions.domain import Appended, EventFilter, IndexRow, NewEvent, Page, Record
+from borderpost.decisions.domain import Appended, EventFilter, IndexRow, NewEvent, Page, Part, Record
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRow:
-    """One event with everything stored about it; `index_row` is None if the side index lacks it."""
+    """One event with everything stored about it.
+
+    `stored` is empty if the body was pruned. `index_row` is None if the index lacks it, or hasn't come so far.
+    """
 
     index: int
+    event_id: str
     stored: bytes
     leaf_sha256: bytes
-    root_sha256: bytes
     index_row: IndexRow | None
 
 
 class LogSnapshot(Protocol):
     """The log as it was at one moment, to be read through once."""
 
+    @property
+    def size(self) -> int:
+        """How many events it has."""
+        ...
+
+    @property
+    def indexed(self) -> int:
+        """How many of them the index has."""
+        ...
+
     def rows(self) -> Iterator[StoredRow]:
         """Give every event in order of its index."""
+        ...
 
-    def ciphertext(self, event_id: str) -> bytes | None:
-        """Return the payload stored for an event."""
+    def ciphertext(self, event_id: str, part: Part) -> bytes | None:
+        """Return what is sealed beside an event."""
+        ...
 
     def stray_index_rows(self) -> Iterator[int]:
-        """Give the indexes that the side index has and the log has not."""
+        """Give the indexes that the index has and the log has not."""
+        ...
+
+    def subtrees(self) -> Iterator[tuple[int, int, bytes]]:
+        """Give the stored roots of complete subtrees: level (1 and above), position, hash."""
+        ...
+
+    def checkpoints(self) -> Iterator[str]:
+        """Give the notes of all kept checkpoints, the smallest first."""
+        ...
+
+    def pruned(self) -> Iterator[tuple[int, int, str]]:
+        """Give the ranges whose bodies were pruned: first index, index behind the last, signed note."""
+        ...
 
 
 class EventLog(Protocol):
-    """An append-only log of events. Every method may be called from many threads."""
+    """An append-only log of events: the truth."""
 
     def append(self, events: Sequence[NewEvent]) -> list[Appended]:
         """Append all or none, in this order; durable when it returns. One result for each.
 
-        An event that the log has (by event id; a screening by kiosk and request id) is not appended again:
-        its result is the stored record. EventIdReusedError: the id is there with other bytes.
-        LogDamagedError: the stored log is not what was written. UnavailableError: it can't be written now.
-        Both are found out without any event, too.
+        Callers at the same time share a commit. An event that the log has, by its event id or by `once`, is not appended
+        again: its result is the stored record; what is sealed with it is dropped. EventIdReusedError: the id is there with
+        other bytes. LogDamagedError: the stored log is not what was written. Both are found out without any event, too.
         """
+        ...
 
-    def screenings(self, request_id: str, kiosk_id: str | None = None) -> list[Record]:
-        """Return the screenings with this request id, of one kiosk or of all."""
+    def size(self) -> int:
+        """How many events are stored."""
+        ...
 
-    def ciphertext(self, event_id: str) -> bytes | None:
-        """Return the payload stored for an event."""
+    def find(self, event_id: str) -> Record | None:
+        """Return the event with this id."""
+        ...
 
-    def query(self, wanted: EventFilter, before: int | None, limit: int) -> Page:
-        """Return the newest `limit` events that are wanted and whose index is below `before`."""
+    def find_once(self, once: str) -> Record | None:
+        """Return the event that was appended with this `once`."""
+        ...
+
+    def records(self, start: int, stop: int) -> Iterator[Record]:
+        """Give the events from `start` up to `stop`, in order, of one consistent state."""
+        ...
+
+    def ciphertext(self, event_id: str, part: Part) -> bytes | None:
+        """Return what is sealed beside an event."""
+        ...
 
     def snapshot(self) -> AbstractContextManager[LogSnapshot]:
         """Open the log as it is now; appends go on meanwhile and are not seen."""
+        ...
+
+
+class EventIndex(Protocol):
+    """What events are found by: a view of the log, which catches up before it answers."""
+
+    def query(self, wanted: EventFilter, before: int | None, limit: int) -> Page:
+        """Return the newest `limit` events that are wanted and whose index is below `before`."""
+        ...
+
+    def screenings(self, request_id: str) -> list[Record]:
+        """Return the screenings with this request id, of all kiosks."""
+        ...
 
 
 class KeyStore(Protocol):
-    """Keys of payloads by event id, kept apart from the log and from its backups."""
+    """Keys by an id, kept apart from the log and from its backups."""
 
-    def put(self, event_id: str, key: bytes) -> None:
-        """Keep a key; durable when it returns."""
+    def put_many(self, keys: Mapping[str, bytes]) -> None:
+        """Keep keys; durable when it returns. Callers at the same time share a commit."""
+        ...
 
-    def get(self, event_id: str) -> bytes | None:
+    def get(self, key_id: str) -> bytes | None:
         """Return a key, or None if there is none (any more)."""
+        ...
 
-    def destroy(self, event_id: str) -> None:
-        """Destroy a key for good; nothing happens if there is none. UnavailableError: call again."""
+    def get_many(self, key_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return those of these keys that there are."""
+        ...
+
+    def destroy_many(self, key_ids: Sequence[str]) -> None:
+        """Destroy keys for good; nothing happens for those that there are not. UnavailableError: call again."""
+        ...

@@ -10,7 +10,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from borderpost.decisions.domain import index_row
-from borderpost.decisions.merkle import Frontier, leaf_hash
+from borderpost.proofs.tree import Frontier, leaf_hash
 from borderpost.decisions.ports import LogSnapshot, StoredRow
 from borderpost.v1.decisions_pb2 import Event
 

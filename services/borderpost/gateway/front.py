@@ -32,6 +32,9 @@ LONG: Final = frozenset(
         "CancelImport",
         "MakeBundle",
         "WriteBundle",
+        "VerifyLog",
+        "EraseSubject",
+        "ApplyRetention",
     }
 )
 """The methods that may take so long."""
@@ -69,7 +72,33 @@ FORWARDED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
         "ReadBundle",
         "WriteBundle",
     ),
-    ("borderpost.v1.DecisionsService", "decisions"): ("GetScreening", "QueryEvents", "VerifyLog"),
+    ("borderpost.v1.DecisionsService", "decisions"): (
+        "GetScreening",
+        "QueryEvents",
+        "VerifyLog",
+        "GetFigures",
+        "GetPolicy",
+    ),
+    ("borderpost.v1.TransparencyService", "decisions"): (
+        "GetCheckpoint",
+        "GetInclusionProof",
+        "GetConsistencyProof",
+        "AddCosignature",
+    ),
+    ("borderpost.v1.CasesService", "decisions"): (
+        "ListCases",
+        "GetCase",
+        "ClaimCase",
+        "ReleaseCase",
+        "EscalateCase",
+        "GiveFinding",
+    ),
+    ("borderpost.v1.SubjectsService", "decisions"): (
+        "FindSubject",
+        "EraseSubject",
+        "GetRetention",
+        "ApplyRetention",
+    ),
     ("borderpost.v1.TrustService", "documents"): ("ImportTrust", "ListTrusted", "GetTrusted"),
     ("borderpost.v1.DocumentsService", "documents"): ("IssueChipChallenge",),
 }
@@ -79,6 +108,14 @@ STREAMED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
     ("borderpost.v1.FacesService", "faces"): ("GuideCapture",),
 }
 """The same for streams in both directions."""
+
+DOWNLOADED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
+    ("borderpost.v1.DecisionsService", "decisions"): ("ExportEvents",),
+}
+"""The same for one request that many answers come to."""
+
+DOWNLOAD_SECONDS: Final = 3600.0
+"""The same for these: an export of a million events takes minutes."""
 
 
 def register_front(server: grpc.aio.Server, channels: Mapping[ServiceName, grpc.aio.Channel]) -> None:
@@ -95,6 +132,14 @@ def register_front(server: grpc.aio.Server, channels: Mapping[ServiceName, grpc.
             for method in methods
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, streams),))
+    for (service, owner), methods in DOWNLOADED.items():
+        downloads: dict[str, Any] = {
+            method: grpc.unary_stream_rpc_method_handler(
+                _download_from(channels[owner], f"/{service}/{method}")
+            )
+            for method in methods
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, downloads),))
 
 
 def _pass_on(channel: grpc.aio.Channel, method: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
@@ -121,13 +166,28 @@ def _stream_on(
         requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[bytes]:
         seconds = seconds_left(context, STREAM_SECONDS)
-        call = ask(requests, timeout=seconds, metadata=write_context(calls.current()))
-        try:
-            async for answer in call:
-                yield answer
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from None
-        finally:  # a caller that went away takes its call with it; of one that has ended nothing is left to cancel
-            call.cancel()
+        async for answer in _answers(ask(requests, timeout=seconds, metadata=write_context(calls.current()))):
+            yield answer
 
     return stream_on
+
+
+def _download_from(channel: grpc.aio.Channel, method: str) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
+    ask: Any = channel.unary_stream(method)
+
+    async def download(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[bytes]:
+        seconds = seconds_left(context, DOWNLOAD_SECONDS)
+        async for answer in _answers(ask(request, timeout=seconds, metadata=write_context(calls.current()))):
+            yield answer
+
+    return download
+
+
+async def _answers(call: Any) -> AsyncIterator[bytes]:
+    try:
+        async for answer in call:
+            yield answer
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from None
+    finally:  # a caller that went away takes its call with it; of one that has ended nothing is left to cancel
+        call.cancel()

@@ -20,13 +20,16 @@ class Role(StrEnum):
     DECISIONS = "decisions"
 
     OFFICER = "officer"
+    SUPERVISOR = "supervisor"
     LIST_MANAGER = "list-manager"
     APPROVER = "approver"
     AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
 
 
-PEOPLE = frozenset({Role.OFFICER, Role.LIST_MANAGER, Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR})
+PEOPLE = frozenset(
+    {Role.OFFICER, Role.SUPERVISOR, Role.LIST_MANAGER, Role.APPROVER, Role.AUDITOR, Role.ADMINISTRATOR}
+)
 """Roles that only people have."""
 
 

@@ -181,11 +181,65 @@ class DecisionsSettings(ServiceSettings):
     """The decisions service."""
 
     address: Address = Field(default="127.0.0.1:7404", description="Where the others reach it: host:port.")
+    database: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The PostgreSQL database (15 or later) that holds the log (postgresql://… or libpq's key=value form; "
+        "the password is better in a file that PGPASSFILE names). Default: a SQLite file in state_dir.",
+    )
     key_dir: Path | None = Field(
         default=None,
         description="Where the keys of the payloads are kept. Default: keys/ in state_dir. Keep it out of the "
         "log's backups: a backup without it opens nothing.",
     )
+    key_database: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The PostgreSQL database that holds the keys of the payloads in place of key_dir. Never the one that "
+        "holds the log, nor in its backups.",
+    )
+    log_key: Path | None = Field(
+        default=None,
+        description="The key that checkpoints and receipts are signed with (Ed25519, PEM). Default: decisions-log.key "
+        "beside the certificates; made on first use in development.",
+    )
+    next_log_key: Path | None = Field(
+        default=None,
+        description="The key that follows log_key: while both are set, checkpoints are signed with both "
+        "(docs/decisions.md, rotation). Default: none.",
+    )
+    log_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9./_\-]{1,100}$")] | None = Field(
+        default=None,
+        description="The log's name in checkpoints (their origin line); never changed. Default: TRUST_DOMAIN/decisions.",
+    )
+    checkpoint_seconds: float = Field(
+        default=60.0,
+        ge=1,
+        le=86_400,
+        description="At the latest after this time a log that has grown gets a checkpoint.",
+    )
+    retention: Path | None = Field(
+        default=None,
+        description="How long data is kept, a TOML file (docs/retention.md). Default: the rules that come with it.",
+    )
+    lease_seconds: float = Field(
+        default=600.0,
+        ge=30,
+        le=86_400,
+        description="How long an officer holds a case without claiming it again.",
+    )
+    writers: int = Field(
+        default=64,
+        ge=1,
+        le=256,
+        description="Appends at the same time; they share their syncs to the disk.",
+    )
+
+    @model_validator(mode="after")
+    def _keys_are_apart(self) -> DecisionsSettings:
+        if self.key_database is not None and self.key_database == self.database:
+            raise ValueError("key_database another database than database: backups would hold both")
+        return self
 
 
 class GatewaySettings(ServiceSettings):
@@ -243,6 +297,12 @@ class Settings(BaseSettings):
     trust_domain: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.\-]+$")] = Field(
         default="borderpost.local", description="The trust domain in the names of the certificates (SPIFFE)."
     )
+    key_encryption_keys: Path | None = Field(
+        default=None,
+        description="The key-encryption keys, a file (docs/keys.md): the keys of payloads and of watchlist entries are "
+        "stored encrypted by the last of them. Default: key-encryption.keys beside the certificates; made on first use in "
+        "development.",
+    )
     calibrations: Path | None = Field(
         default=None,
         description="A folder of calibrations of your own, MODEL_ID.json each, read by faces and watchlist. They go "
@@ -269,6 +329,11 @@ class Settings(BaseSettings):
         return self.tls_dir or self.state_dir / "tls"
 
     @property
+    def key_encryption_file(self) -> Path:
+        """The file of the key-encryption keys."""
+        return self.key_encryption_keys or self.certificates / "key-encryption.keys"
+
+    @property
     def capture_key(self) -> Path:
         """The file of the key that capture tokens are signed with."""
         return self.faces.capture_key or self.certificates / "faces-capture.key"
@@ -277,6 +342,16 @@ class Settings(BaseSettings):
     def challenge_key(self) -> Path:
         """The file of the key that challenges for chips are signed with."""
         return self.documents.challenge_key or self.certificates / "documents-challenge.key"
+
+    @property
+    def log_key(self) -> Path:
+        """The file of the key that checkpoints of the log are signed with."""
+        return self.decisions.log_key or self.certificates / "decisions-log.key"
+
+    @property
+    def log_name(self) -> str:
+        """The log's name in its checkpoints."""
+        return self.decisions.log_name or f"{self.trust_domain}/decisions"
 
     @property
     def watchlist_keys(self) -> Path:

@@ -39,6 +39,7 @@ DEV_IDENTITIES: Final = (
     "kiosk/south/1",
     "operator/officer/dev",
     "operator/officer/dev-second",
+    "operator/supervisor/dev-third",
     "operator/list-manager/dev",
     "operator/approver/dev-second",
     "operator/auditor/dev",

@@ -58,6 +58,40 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A person searched."""
     EVENT_KIND_WATCHLIST_SUPPRESSION_CHANGED: _EventKind.ValueType  # 13
     """A pair of document holder and entry was suppressed, or is no longer."""
+    EVENT_KIND_REFERRAL_OPENED: _EventKind.ValueType  # 14
+    """A screening ended in REFER: a case for an officer."""
+    EVENT_KIND_REFERRAL_CLAIMED: _EventKind.ValueType  # 15
+    """An officer took a case, or kept it for longer."""
+    EVENT_KIND_REFERRAL_RELEASED: _EventKind.ValueType  # 16
+    """An officer gave a case back without a finding."""
+    EVENT_KIND_REFERRAL_ESCALATED: _EventKind.ValueType  # 17
+    """A case went to a supervisor."""
+    EVENT_KIND_FINDING_GIVEN: _EventKind.ValueType  # 18
+    """An officer said what they found."""
+    EVENT_KIND_SECOND_FINDING_GIVEN: _EventKind.ValueType  # 19
+    """A second officer did, without knowing the first one's finding."""
+    EVENT_KIND_FINDINGS_DISAGREE: _EventKind.ValueType  # 20
+    """The two are not the same."""
+    EVENT_KIND_REFERRAL_CLOSED: _EventKind.ValueType  # 21
+    """A case is closed."""
+    EVENT_KIND_EXPORT_MADE: _EventKind.ValueType  # 22
+    """Events were given out."""
+    EVENT_KIND_POLICY_CHANGED: _EventKind.ValueType  # 23
+    """Another policy is in force."""
+    EVENT_KIND_MODEL_CHANGED: _EventKind.ValueType  # 24
+    """Another face model or calibration is in use."""
+    EVENT_KIND_DATA_ERASED: _EventKind.ValueType  # 25
+    """A person's data was erased."""
+    EVENT_KIND_RETENTION_APPLIED: _EventKind.ValueType  # 26
+    """Data whose time was over was erased or pruned."""
+    EVENT_KIND_SERVICE_STARTED: _EventKind.ValueType  # 27
+    """A service was started."""
+    EVENT_KIND_SERVICE_STOPPED: _EventKind.ValueType  # 28
+    """A service was stopped in order. A crash leaves none."""
+    EVENT_KIND_CHECKPOINT_WITNESSED: _EventKind.ValueType  # 29
+    """A witness cosigned a checkpoint."""
+    EVENT_KIND_LOG_KEY_CHANGED: _EventKind.ValueType  # 30
+    """Checkpoints are signed with another key, or with one more."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """Kinds of events."""
@@ -90,7 +124,125 @@ EVENT_KIND_WATCHLIST_SEARCHED: EventKind.ValueType  # 12
 """A person searched."""
 EVENT_KIND_WATCHLIST_SUPPRESSION_CHANGED: EventKind.ValueType  # 13
 """A pair of document holder and entry was suppressed, or is no longer."""
+EVENT_KIND_REFERRAL_OPENED: EventKind.ValueType  # 14
+"""A screening ended in REFER: a case for an officer."""
+EVENT_KIND_REFERRAL_CLAIMED: EventKind.ValueType  # 15
+"""An officer took a case, or kept it for longer."""
+EVENT_KIND_REFERRAL_RELEASED: EventKind.ValueType  # 16
+"""An officer gave a case back without a finding."""
+EVENT_KIND_REFERRAL_ESCALATED: EventKind.ValueType  # 17
+"""A case went to a supervisor."""
+EVENT_KIND_FINDING_GIVEN: EventKind.ValueType  # 18
+"""An officer said what they found."""
+EVENT_KIND_SECOND_FINDING_GIVEN: EventKind.ValueType  # 19
+"""A second officer did, without knowing the first one's finding."""
+EVENT_KIND_FINDINGS_DISAGREE: EventKind.ValueType  # 20
+"""The two are not the same."""
+EVENT_KIND_REFERRAL_CLOSED: EventKind.ValueType  # 21
+"""A case is closed."""
+EVENT_KIND_EXPORT_MADE: EventKind.ValueType  # 22
+"""Events were given out."""
+EVENT_KIND_POLICY_CHANGED: EventKind.ValueType  # 23
+"""Another policy is in force."""
+EVENT_KIND_MODEL_CHANGED: EventKind.ValueType  # 24
+"""Another face model or calibration is in use."""
+EVENT_KIND_DATA_ERASED: EventKind.ValueType  # 25
+"""A person's data was erased."""
+EVENT_KIND_RETENTION_APPLIED: EventKind.ValueType  # 26
+"""Data whose time was over was erased or pruned."""
+EVENT_KIND_SERVICE_STARTED: EventKind.ValueType  # 27
+"""A service was started."""
+EVENT_KIND_SERVICE_STOPPED: EventKind.ValueType  # 28
+"""A service was stopped in order. A crash leaves none."""
+EVENT_KIND_CHECKPOINT_WITNESSED: EventKind.ValueType  # 29
+"""A witness cosigned a checkpoint."""
+EVENT_KIND_LOG_KEY_CHANGED: EventKind.ValueType  # 30
+"""Checkpoints are signed with another key, or with one more."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
+
+class _FindingVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FindingVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FINDING_VERDICT_UNSPECIFIED: _FindingVerdict.ValueType  # 0
+    """Not set; refused."""
+    FINDING_VERDICT_SAME_PERSON: _FindingVerdict.ValueType  # 1
+    """It is the same person. Of a candidate: the traveler is the person of the entry. Of the document: its holder."""
+    FINDING_VERDICT_NOT_SAME_PERSON: _FindingVerdict.ValueType  # 2
+    """It is not."""
+    FINDING_VERDICT_CANNOT_TELL: _FindingVerdict.ValueType  # 3
+    """It can't be told."""
+
+class FindingVerdict(_FindingVerdict, metaclass=_FindingVerdictEnumTypeWrapper):
+    """What an officer found about one question."""
+
+FINDING_VERDICT_UNSPECIFIED: FindingVerdict.ValueType  # 0
+"""Not set; refused."""
+FINDING_VERDICT_SAME_PERSON: FindingVerdict.ValueType  # 1
+"""It is the same person. Of a candidate: the traveler is the person of the entry. Of the document: its holder."""
+FINDING_VERDICT_NOT_SAME_PERSON: FindingVerdict.ValueType  # 2
+"""It is not."""
+FINDING_VERDICT_CANNOT_TELL: FindingVerdict.ValueType  # 3
+"""It can't be told."""
+Global___FindingVerdict: _TypeAlias = FindingVerdict  # noqa: Y015
+
+class _Disposition:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DispositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Disposition.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISPOSITION_UNSPECIFIED: _Disposition.ValueType  # 0
+    """Not set; refused."""
+    DISPOSITION_PROCEED: _Disposition.ValueType  # 1
+    """Goes on."""
+    DISPOSITION_SECOND_LINE: _Disposition.ValueType  # 2
+    """Goes to a second line check."""
+    DISPOSITION_HANDED_OVER: _Disposition.ValueType  # 3
+    """Is handed over to another authority."""
+
+class Disposition(_Disposition, metaclass=_DispositionEnumTypeWrapper):
+    """What becomes of the traveler. The officer decides, by law outside of this system."""
+
+DISPOSITION_UNSPECIFIED: Disposition.ValueType  # 0
+"""Not set; refused."""
+DISPOSITION_PROCEED: Disposition.ValueType  # 1
+"""Goes on."""
+DISPOSITION_SECOND_LINE: Disposition.ValueType  # 2
+"""Goes to a second line check."""
+DISPOSITION_HANDED_OVER: Disposition.ValueType  # 3
+"""Is handed over to another authority."""
+Global___Disposition: _TypeAlias = Disposition  # noqa: Y015
+
+class _ExportFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExportFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExportFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXPORT_FORMAT_UNSPECIFIED: _ExportFormat.ValueType  # 0
+    """Not set; refused."""
+    EXPORT_FORMAT_JSONL: _ExportFormat.ValueType  # 1
+    """JSON Lines."""
+    EXPORT_FORMAT_CSV: _ExportFormat.ValueType  # 2
+    """CSV (RFC 4180)."""
+    EXPORT_FORMAT_PARQUET: _ExportFormat.ValueType  # 3
+    """Apache Parquet."""
+
+class ExportFormat(_ExportFormat, metaclass=_ExportFormatEnumTypeWrapper):
+    """How events are written into an export."""
+
+EXPORT_FORMAT_UNSPECIFIED: ExportFormat.ValueType  # 0
+"""Not set; refused."""
+EXPORT_FORMAT_JSONL: ExportFormat.ValueType  # 1
+"""JSON Lines."""
+EXPORT_FORMAT_CSV: ExportFormat.ValueType  # 2
+"""CSV (RFC 4180)."""
+EXPORT_FORMAT_PARQUET: ExportFormat.ValueType  # 3
+"""Apache Parquet."""
+Global___ExportFormat: _TypeAlias = ExportFormat  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
@@ -104,6 +256,9 @@ class Event(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     PAYLOAD_SHA256_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    EVIDENCE_SHA256_FIELD_NUMBER: _builtins.int
     TRAVELER_SCREENED_FIELD_NUMBER: _builtins.int
     RECORD_CONSULTED_FIELD_NUMBER: _builtins.int
     WATCHLIST_CREATED_FIELD_NUMBER: _builtins.int
@@ -117,6 +272,23 @@ class Event(_message.Message):
     WATCHLIST_EXPORTED_FIELD_NUMBER: _builtins.int
     WATCHLIST_SEARCHED_FIELD_NUMBER: _builtins.int
     WATCHLIST_SUPPRESSION_CHANGED_FIELD_NUMBER: _builtins.int
+    REFERRAL_OPENED_FIELD_NUMBER: _builtins.int
+    REFERRAL_CLAIMED_FIELD_NUMBER: _builtins.int
+    REFERRAL_RELEASED_FIELD_NUMBER: _builtins.int
+    REFERRAL_ESCALATED_FIELD_NUMBER: _builtins.int
+    FINDING_GIVEN_FIELD_NUMBER: _builtins.int
+    SECOND_FINDING_GIVEN_FIELD_NUMBER: _builtins.int
+    FINDINGS_DISAGREE_FIELD_NUMBER: _builtins.int
+    REFERRAL_CLOSED_FIELD_NUMBER: _builtins.int
+    EXPORT_MADE_FIELD_NUMBER: _builtins.int
+    POLICY_CHANGED_FIELD_NUMBER: _builtins.int
+    MODEL_CHANGED_FIELD_NUMBER: _builtins.int
+    DATA_ERASED_FIELD_NUMBER: _builtins.int
+    RETENTION_APPLIED_FIELD_NUMBER: _builtins.int
+    SERVICE_STARTED_FIELD_NUMBER: _builtins.int
+    SERVICE_STOPPED_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_WITNESSED_FIELD_NUMBER: _builtins.int
+    LOG_KEY_CHANGED_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     event_id: _builtins.str
@@ -125,6 +297,12 @@ class Event(_message.Message):
     """Why, as the person stated it. Empty for machines."""
     payload_sha256: _builtins.bytes
     """SHA-256 of the payload's ciphertext. Empty if there is none."""
+    subject: _builtins.str
+    """Whom it is about: the event id of the screening, under which their key is kept. Empty where it is about nobody, and
+    where the body names an entry.
+    """
+    evidence_sha256: _builtins.bytes
+    """SHA-256 of the evidence's ciphertext. Empty if none was kept."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, by the clock of the service that reports it (UTC)."""
@@ -132,6 +310,10 @@ class Event(_message.Message):
     @_builtins.property
     def actor(self) -> _types_pb2.Actor:
         """Who did it."""
+
+    @_builtins.property
+    def versions(self) -> Global___Versions:
+        """What was in force at the reporting service, as far as it knows. Of a screening it is in the body."""
 
     @_builtins.property
     def traveler_screened(self) -> Global___TravelerScreened:
@@ -185,6 +367,74 @@ class Event(_message.Message):
     def watchlist_suppression_changed(self) -> Global___WatchlistSuppressionChanged:
         """WATCHLIST_SUPPRESSION_CHANGED."""
 
+    @_builtins.property
+    def referral_opened(self) -> Global___ReferralOpened:
+        """REFERRAL_OPENED."""
+
+    @_builtins.property
+    def referral_claimed(self) -> Global___ReferralClaimed:
+        """REFERRAL_CLAIMED."""
+
+    @_builtins.property
+    def referral_released(self) -> Global___ReferralReleased:
+        """REFERRAL_RELEASED."""
+
+    @_builtins.property
+    def referral_escalated(self) -> Global___ReferralEscalated:
+        """REFERRAL_ESCALATED."""
+
+    @_builtins.property
+    def finding_given(self) -> Global___FindingGiven:
+        """FINDING_GIVEN."""
+
+    @_builtins.property
+    def second_finding_given(self) -> Global___SecondFindingGiven:
+        """SECOND_FINDING_GIVEN."""
+
+    @_builtins.property
+    def findings_disagree(self) -> Global___FindingsDisagree:
+        """FINDINGS_DISAGREE."""
+
+    @_builtins.property
+    def referral_closed(self) -> Global___ReferralClosed:
+        """REFERRAL_CLOSED."""
+
+    @_builtins.property
+    def export_made(self) -> Global___ExportMade:
+        """EXPORT_MADE."""
+
+    @_builtins.property
+    def policy_changed(self) -> Global___PolicyChanged:
+        """POLICY_CHANGED."""
+
+    @_builtins.property
+    def model_changed(self) -> Global___ModelChanged:
+        """MODEL_CHANGED."""
+
+    @_builtins.property
+    def data_erased(self) -> Global___DataErased:
+        """DATA_ERASED."""
+
+    @_builtins.property
+    def retention_applied(self) -> Global___RetentionApplied:
+        """RETENTION_APPLIED."""
+
+    @_builtins.property
+    def service_started(self) -> Global___ServiceStarted:
+        """SERVICE_STARTED."""
+
+    @_builtins.property
+    def service_stopped(self) -> Global___ServiceStopped:
+        """SERVICE_STOPPED."""
+
+    @_builtins.property
+    def checkpoint_witnessed(self) -> Global___CheckpointWitnessed:
+        """CHECKPOINT_WITNESSED."""
+
+    @_builtins.property
+    def log_key_changed(self) -> Global___LogKeyChanged:
+        """LOG_KEY_CHANGED."""
+
     def __init__(
         self,
         *,
@@ -194,6 +444,9 @@ class Event(_message.Message):
         actor: _types_pb2.Actor | None = ...,
         purpose: _builtins.str = ...,
         payload_sha256: _builtins.bytes = ...,
+        subject: _builtins.str = ...,
+        versions: Global___Versions | None = ...,
+        evidence_sha256: _builtins.bytes = ...,
         traveler_screened: Global___TravelerScreened | None = ...,
         record_consulted: Global___RecordConsulted | None = ...,
         watchlist_created: Global___WatchlistCreated | None = ...,
@@ -207,12 +460,29 @@ class Event(_message.Message):
         watchlist_exported: Global___WatchlistExported | None = ...,
         watchlist_searched: Global___WatchlistSearched | None = ...,
         watchlist_suppression_changed: Global___WatchlistSuppressionChanged | None = ...,
+        referral_opened: Global___ReferralOpened | None = ...,
+        referral_claimed: Global___ReferralClaimed | None = ...,
+        referral_released: Global___ReferralReleased | None = ...,
+        referral_escalated: Global___ReferralEscalated | None = ...,
+        finding_given: Global___FindingGiven | None = ...,
+        second_finding_given: Global___SecondFindingGiven | None = ...,
+        findings_disagree: Global___FindingsDisagree | None = ...,
+        referral_closed: Global___ReferralClosed | None = ...,
+        export_made: Global___ExportMade | None = ...,
+        policy_changed: Global___PolicyChanged | None = ...,
+        model_changed: Global___ModelChanged | None = ...,
+        data_erased: Global___DataErased | None = ...,
+        retention_applied: Global___RetentionApplied | None = ...,
+        service_started: Global___ServiceStarted | None = ...,
+        service_stopped: Global___ServiceStopped | None = ...,
+        checkpoint_witnessed: Global___CheckpointWitnessed | None = ...,
+        log_key_changed: Global___LogKeyChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "record_consulted", b"record_consulted", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "export_made", b"export_made", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "model_changed", b"model_changed", "policy_changed", b"policy_changed", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "event_id", b"event_id", "payload_sha256", b"payload_sha256", "purpose", b"purpose", "record_consulted", b"record_consulted", "schema_version", b"schema_version", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "event_id", b"event_id", "evidence_sha256", b"evidence_sha256", "export_made", b"export_made", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "model_changed", b"model_changed", "payload_sha256", b"payload_sha256", "policy_changed", b"policy_changed", "purpose", b"purpose", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "schema_version", b"schema_version", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "subject", b"subject", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed", "watchlist_changed", "watchlist_entry_changed", "watchlist_imported", "watchlist_exported", "watchlist_searched", "watchlist_suppression_changed"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed", "watchlist_changed", "watchlist_entry_changed", "watchlist_imported", "watchlist_exported", "watchlist_searched", "watchlist_suppression_changed", "referral_opened", "referral_claimed", "referral_released", "referral_escalated", "finding_given", "second_finding_given", "findings_disagree", "referral_closed", "export_made", "policy_changed", "model_changed", "data_erased", "retention_applied", "service_started", "service_stopped", "checkpoint_witnessed", "log_key_changed"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -397,6 +667,7 @@ class ScreeningPayload(_message.Message):
     PORTRAITS_COMPARISON_FIELD_NUMBER: _builtins.int
     CHIP_PORTRAIT_QUALITY_FIELD_NUMBER: _builtins.int
     COMBINED_FIELD_NUMBER: _builtins.int
+    ASSESSED_FROM_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     @_builtins.property
@@ -457,6 +728,10 @@ class ScreeningPayload(_message.Message):
     def combined(self) -> _types_pb2.Verdict:
         """The combined verdict of BSI TR-03135."""
 
+    @_builtins.property
+    def assessed_from(self) -> Global___AssessedFrom:
+        """What else the outcome rested on, for a replay. Not set in records from before there were replays."""
+
     def __init__(
         self,
         *,
@@ -475,14 +750,165 @@ class ScreeningPayload(_message.Message):
         portraits_comparison: _faces_pb2.CompareResponse | None = ...,
         chip_portrait_quality: _abc.Iterable[_faces_pb2.QualityMeasure] | None = ...,
         combined: _types_pb2.Verdict | None = ...,
+        assessed_from: Global___AssessedFrom | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chip", b"chip", "chip_comparison", b"chip_comparison", "combined", b"combined", "comparison", b"comparison", "consistency", b"consistency", "electronic", b"electronic", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "portraits_comparison", b"portraits_comparison"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assessed_from", b"assessed_from", "chip", b"chip", "chip_comparison", b"chip_comparison", "combined", b"combined", "comparison", b"comparison", "consistency", b"consistency", "electronic", b"electronic", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "portraits_comparison", b"portraits_comparison"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip", b"chip", "chip_comparison", b"chip_comparison", "chip_portrait_quality", b"chip_portrait_quality", "combined", b"combined", "comparison", b"comparison", "consistency", b"consistency", "electronic", b"electronic", "live_quality", b"live_quality", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "portrait_quality", b"portrait_quality", "portraits_comparison", b"portraits_comparison", "schema_version", b"schema_version", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessed_from", b"assessed_from", "chip", b"chip", "chip_comparison", b"chip_comparison", "chip_portrait_quality", b"chip_portrait_quality", "combined", b"combined", "comparison", b"comparison", "consistency", b"consistency", "electronic", b"electronic", "live_quality", b"live_quality", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "portrait_quality", b"portrait_quality", "portraits_comparison", b"portraits_comparison", "schema_version", b"schema_version", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScreeningPayload: _TypeAlias = ScreeningPayload  # noqa: Y015
+
+@_typing.final
+class AssessedFrom(_message.Message):
+    """What a screening's outcome rested on, beside what its payload says in other fields."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_PROBLEMS_FIELD_NUMBER: _builtins.int
+    LIVE_PROBLEMS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_READ_FIELD_NUMBER: _builtins.int
+    LIVE_LOOKED_AT_FIELD_NUMBER: _builtins.int
+    PORTRAIT_FOUND_FIELD_NUMBER: _builtins.int
+    CHIP_PORTRAIT_FOUND_FIELD_NUMBER: _builtins.int
+    LIVE_TEMPLATE_FIELD_NUMBER: _builtins.int
+    PORTRAIT_TEMPLATE_FIELD_NUMBER: _builtins.int
+    CHIP_PORTRAIT_TEMPLATE_FIELD_NUMBER: _builtins.int
+    CHIP_SENT_FIELD_NUMBER: _builtins.int
+    LISTS_SEARCHED_FIELD_NUMBER: _builtins.int
+    SEARCHED_BY_FIELD_NUMBER: _builtins.int
+    PORTRAIT_LOOKED_AT_FIELD_NUMBER: _builtins.int
+    CHIP_PORTRAIT_LOOKED_AT_FIELD_NUMBER: _builtins.int
+    document_read: _builtins.bool
+    """Whether the document was read at all."""
+    live_looked_at: _builtins.bool
+    """Whether the live pictures were looked at."""
+    portrait_found: _builtins.bool
+    """Whether there was a portrait on the page."""
+    chip_portrait_found: _builtins.bool
+    """Whether there was a portrait on the chip."""
+    live_template: _builtins.bool
+    """Whether the live face gave a template."""
+    portrait_template: _builtins.bool
+    """Whether the page's portrait gave one."""
+    chip_portrait_template: _builtins.bool
+    """Whether the chip's portrait gave one."""
+    chip_sent: _builtins.bool
+    """Whether the kiosk sent files of a chip."""
+    lists_searched: _builtins.bool
+    """Whether the lists were searched at all."""
+    portrait_looked_at: _builtins.bool
+    """Whether the page's portrait was looked at."""
+    chip_portrait_looked_at: _builtins.bool
+    """Whether the chip's portrait was looked at."""
+    @_builtins.property
+    def document_problems(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.CaptureProblem]:
+        """What a better picture of the document could mend."""
+
+    @_builtins.property
+    def live_problems(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.CaptureProblem]:
+        """The same of the live face."""
+
+    @_builtins.property
+    def searched_by(self) -> _containers.RepeatedScalarFieldContainer[_watchlist_pb2.MatchKind.ValueType]:
+        """By what."""
+
+    def __init__(
+        self,
+        *,
+        document_problems: _abc.Iterable[_types_pb2.CaptureProblem] | None = ...,
+        live_problems: _abc.Iterable[_types_pb2.CaptureProblem] | None = ...,
+        document_read: _builtins.bool = ...,
+        live_looked_at: _builtins.bool = ...,
+        portrait_found: _builtins.bool = ...,
+        chip_portrait_found: _builtins.bool = ...,
+        live_template: _builtins.bool = ...,
+        portrait_template: _builtins.bool = ...,
+        chip_portrait_template: _builtins.bool = ...,
+        chip_sent: _builtins.bool = ...,
+        lists_searched: _builtins.bool = ...,
+        searched_by: _abc.Iterable[_watchlist_pb2.MatchKind.ValueType] | None = ...,
+        portrait_looked_at: _builtins.bool = ...,
+        chip_portrait_looked_at: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_portrait_found", b"chip_portrait_found", "chip_portrait_looked_at", b"chip_portrait_looked_at", "chip_portrait_template", b"chip_portrait_template", "chip_sent", b"chip_sent", "document_problems", b"document_problems", "document_read", b"document_read", "lists_searched", b"lists_searched", "live_looked_at", b"live_looked_at", "live_problems", b"live_problems", "live_template", b"live_template", "portrait_found", b"portrait_found", "portrait_looked_at", b"portrait_looked_at", "portrait_template", b"portrait_template", "searched_by", b"searched_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssessedFrom: _TypeAlias = AssessedFrom  # noqa: Y015
+
+@_typing.final
+class ScreeningEvidence(_message.Message):
+    """Pictures and templates of a screening. Stored encrypted under a key of their own, and erased before the payload is;
+    only of screenings that ended in REFER.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEMA_VERSION_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    PORTRAIT_PAGE_FIELD_NUMBER: _builtins.int
+    LIVE_FRAMES_FIELD_NUMBER: _builtins.int
+    PORTRAIT_FIELD_NUMBER: _builtins.int
+    CHIP_PORTRAIT_FIELD_NUMBER: _builtins.int
+    LIVE_TEMPLATE_FIELD_NUMBER: _builtins.int
+    PORTRAIT_TEMPLATE_FIELD_NUMBER: _builtins.int
+    CHIP_PORTRAIT_TEMPLATE_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    schema_version: _builtins.int
+    """Version of this message's meaning; 1."""
+    page: _builtins.bytes
+    """The document's page, as the kiosk sent it."""
+    portrait_page: _builtins.bytes
+    """The other side of a card, as the kiosk sent it."""
+    portrait: _builtins.bytes
+    """The portrait that was found on the page."""
+    chip_portrait: _builtins.bytes
+    """The portrait that the chip holds."""
+    @_builtins.property
+    def live_frames(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The live pictures, as the kiosk sent them."""
+
+    @_builtins.property
+    def live_template(self) -> _types_pb2.Template:
+        """The template of the live face."""
+
+    @_builtins.property
+    def portrait_template(self) -> _types_pb2.Template:
+        """The template of the page's portrait."""
+
+    @_builtins.property
+    def chip_portrait_template(self) -> _types_pb2.Template:
+        """The template of the chip's portrait."""
+
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What there was no room for: names of the fields above."""
+
+    def __init__(
+        self,
+        *,
+        schema_version: _builtins.int = ...,
+        page: _builtins.bytes = ...,
+        portrait_page: _builtins.bytes = ...,
+        live_frames: _abc.Iterable[_builtins.bytes] | None = ...,
+        portrait: _builtins.bytes = ...,
+        chip_portrait: _builtins.bytes = ...,
+        live_template: _types_pb2.Template | None = ...,
+        portrait_template: _types_pb2.Template | None = ...,
+        chip_portrait_template: _types_pb2.Template | None = ...,
+        left_out: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chip_portrait_template", b"chip_portrait_template", "live_template", b"live_template", "portrait_template", b"portrait_template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_portrait", b"chip_portrait", "chip_portrait_template", b"chip_portrait_template", "left_out", b"left_out", "live_frames", b"live_frames", "live_template", b"live_template", "page", b"page", "portrait", b"portrait", "portrait_page", b"portrait_page", "portrait_template", b"portrait_template", "schema_version", b"schema_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScreeningEvidence: _TypeAlias = ScreeningEvidence  # noqa: Y015
 
 @_typing.final
 class RecordConsulted(_message.Message):
@@ -493,26 +919,676 @@ class RecordConsulted(_message.Message):
     METHOD_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     EVENTS_SHOWN_FIELD_NUMBER: _builtins.int
+    EVIDENCE_SHOWN_FIELD_NUMBER: _builtins.int
+    FILTERS_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """The RPC."""
     request_id: _builtins.str
     """The screening looked at; empty for a query."""
     events_shown: _builtins.int
     """How many events were shown."""
+    evidence_shown: _builtins.bool
+    """Whether pictures were shown."""
+    @_builtins.property
+    def filters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a query: the names of the filters that were set; never their values."""
+
     def __init__(
         self,
         *,
         method: _builtins.str = ...,
         request_id: _builtins.str = ...,
         events_shown: _builtins.int = ...,
+        evidence_shown: _builtins.bool = ...,
+        filters: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events_shown", b"events_shown", "method", b"method", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events_shown", b"events_shown", "evidence_shown", b"evidence_shown", "filters", b"filters", "method", b"method", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordConsulted: _TypeAlias = RecordConsulted  # noqa: Y015
+
+@_typing.final
+class ReferralOpened(_message.Message):
+    """A referral was opened, in the same append as its screening. The case's id is the event id of the screening."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KIOSK_ID_FIELD_NUMBER: _builtins.int
+    CROSSING_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    SECOND_FINDING_FIELD_NUMBER: _builtins.int
+    LIST_IDS_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The screening's event id."""
+    request_id: _builtins.str
+    """Its request id."""
+    kiosk_id: _builtins.str
+    """Its kiosk."""
+    crossing: _builtins.str
+    """Its crossing."""
+    priority: _builtins.int
+    """1 (most urgent) to 9, by policy and lists."""
+    second_finding: _builtins.bool
+    """Whether a second officer must find the same."""
+    @_builtins.property
+    def list_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The lists that have a candidate."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The screening's reasons."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        kiosk_id: _builtins.str = ...,
+        crossing: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        second_finding: _builtins.bool = ...,
+        list_ids: _abc.Iterable[_builtins.str] | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "crossing", b"crossing", "kiosk_id", b"kiosk_id", "list_ids", b"list_ids", "priority", b"priority", "reasons", b"reasons", "request_id", b"request_id", "second_finding", b"second_finding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferralOpened: _TypeAlias = ReferralOpened  # noqa: Y015
+
+@_typing.final
+class ReferralClaimed(_message.Message):
+    """A referral was claimed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    LEASE_UNTIL_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    @_builtins.property
+    def lease_until(self) -> _timestamp_pb2.Timestamp:
+        """When the claim ends by itself."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        lease_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease_until", b"lease_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "lease_until", b"lease_until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferralClaimed: _TypeAlias = ReferralClaimed  # noqa: Y015
+
+@_typing.final
+class ReferralReleased(_message.Message):
+    """A referral was released."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferralReleased: _TypeAlias = ReferralReleased  # noqa: Y015
+
+@_typing.final
+class ReferralEscalated(_message.Message):
+    """A referral was escalated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    reason: _builtins.str
+    """Why: a reason code."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferralEscalated: _TypeAlias = ReferralEscalated  # noqa: Y015
+
+@_typing.final
+class ListFinding(_message.Message):
+    """A finding about one list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    verdict: Global___FindingVerdict.ValueType
+    """SAME_PERSON if one candidate is the traveler; NOT_SAME_PERSON if none is."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        verdict: Global___FindingVerdict.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["list_id", b"list_id", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFinding: _TypeAlias = ListFinding  # noqa: Y015
+
+@_typing.final
+class FindingGiven(_message.Message):
+    """A finding, without personal data: which candidate it was is in the payload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    LISTS_FIELD_NUMBER: _builtins.int
+    DISPOSITION_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    SECONDS_TAKEN_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    document: Global___FindingVerdict.ValueType
+    """Whether the traveler is the holder of the document."""
+    disposition: Global___Disposition.ValueType
+    """What becomes of the traveler."""
+    seconds_taken: _builtins.float
+    """Seconds from the claim to the finding."""
+    @_builtins.property
+    def lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListFinding]:
+        """Of each list that has a candidate."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why: reason codes."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        document: Global___FindingVerdict.ValueType = ...,
+        lists: _abc.Iterable[Global___ListFinding] | None = ...,
+        disposition: Global___Disposition.ValueType = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        seconds_taken: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "disposition", b"disposition", "document", b"document", "lists", b"lists", "reasons", b"reasons", "seconds_taken", b"seconds_taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingGiven: _TypeAlias = FindingGiven  # noqa: Y015
+
+@_typing.final
+class SecondFindingGiven(_message.Message):
+    """The finding of the second officer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def finding(self) -> Global___FindingGiven:
+        """The finding."""
+
+    def __init__(
+        self,
+        *,
+        finding: Global___FindingGiven | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SecondFindingGiven: _TypeAlias = SecondFindingGiven  # noqa: Y015
+
+@_typing.final
+class FindingsDisagree(_message.Message):
+    """Two officers found differently: a supervisor settles it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingsDisagree: _TypeAlias = FindingsDisagree  # noqa: Y015
+
+@_typing.final
+class ReferralClosed(_message.Message):
+    """A referral is closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    FINDING_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    settled: _builtins.bool
+    """Whether a supervisor settled it."""
+    @_builtins.property
+    def finding(self) -> Global___FindingGiven:
+        """The finding that stands."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        finding: Global___FindingGiven | None = ...,
+        settled: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "finding", b"finding", "settled", b"settled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferralClosed: _TypeAlias = ReferralClosed  # noqa: Y015
+
+@_typing.final
+class FindingPayload(_message.Message):
+    """The personal part of a finding. Stored encrypted under the screening's key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEMA_VERSION_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    schema_version: _builtins.int
+    """Version of this message's meaning; 1."""
+    note: _builtins.str
+    """The officer's own words, at most 2,000 characters."""
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___CandidateFinding]:
+        """What was found of each candidate."""
+
+    def __init__(
+        self,
+        *,
+        schema_version: _builtins.int = ...,
+        candidates: _abc.Iterable[Global___CandidateFinding] | None = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "note", b"note", "schema_version", b"schema_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingPayload: _TypeAlias = FindingPayload  # noqa: Y015
+
+@_typing.final
+class CandidateFinding(_message.Message):
+    """What was found of one candidate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    entry_id: _builtins.str
+    """The entry."""
+    verdict: Global___FindingVerdict.ValueType
+    """The finding."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        entry_id: _builtins.str = ...,
+        verdict: Global___FindingVerdict.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "list_id", b"list_id", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CandidateFinding: _TypeAlias = CandidateFinding  # noqa: Y015
+
+@_typing.final
+class ExportMade(_message.Message):
+    """Events were given out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    FILTERS_FIELD_NUMBER: _builtins.int
+    format: Global___ExportFormat.ValueType
+    """In which form."""
+    size: _builtins.int
+    """Size of the log that was exported from."""
+    @_builtins.property
+    def filters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of the filters that were set; never their values."""
+
+    def __init__(
+        self,
+        *,
+        format: Global___ExportFormat.ValueType = ...,
+        size: _builtins.int = ...,
+        filters: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters", "format", b"format", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportMade: _TypeAlias = ExportMade  # noqa: Y015
+
+@_typing.final
+class PolicyChanged(_message.Message):
+    """A policy came into force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    FORMER_FIELD_NUMBER: _builtins.int
+    TOML_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """Its name and hash, as records name it."""
+    former: _builtins.str
+    """The one before; empty if there was none."""
+    toml: _builtins.bytes
+    """The file."""
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+        former: _builtins.str = ...,
+        toml: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["former", b"former", "policy", b"policy", "toml", b"toml"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyChanged: _TypeAlias = PolicyChanged  # noqa: Y015
+
+@_typing.final
+class ModelChanged(_message.Message):
+    """Another model or calibration is in use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    CALIBRATION_ID_FIELD_NUMBER: _builtins.int
+    FORMER_MODEL_ID_FIELD_NUMBER: _builtins.int
+    FORMER_CALIBRATION_ID_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """The service that uses it."""
+    model_id: _builtins.str
+    """The model of the templates."""
+    calibration_id: _builtins.str
+    """The calibration of the scores."""
+    former_model_id: _builtins.str
+    """The model before; empty if there was none."""
+    former_calibration_id: _builtins.str
+    """The calibration before; empty if there was none."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        model_id: _builtins.str = ...,
+        calibration_id: _builtins.str = ...,
+        former_model_id: _builtins.str = ...,
+        former_calibration_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration_id", b"calibration_id", "former_calibration_id", b"former_calibration_id", "former_model_id", b"former_model_id", "model_id", b"model_id", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelChanged: _TypeAlias = ModelChanged  # noqa: Y015
+
+@_typing.final
+class DataErased(_message.Message):
+    """Data of screenings was erased: keys, ciphertexts, and what they were found by."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCREENING_EVENT_IDS_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    basis: _builtins.str
+    """Why it had to be: "SUBJECT_REQUEST", "UNLAWFUL", "COURT_ORDER"."""
+    @_builtins.property
+    def screening_event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The screenings, by their event ids; at most 1,000 an event."""
+
+    def __init__(
+        self,
+        *,
+        screening_event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        basis: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "screening_event_ids", b"screening_event_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DataErased: _TypeAlias = DataErased  # noqa: Y015
+
+@_typing.final
+class RetentionApplied(_message.Message):
+    """Retention was applied."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULES_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    PRUNED_FROM_FIELD_NUMBER: _builtins.int
+    PRUNED_UNTIL_FIELD_NUMBER: _builtins.int
+    rules: _builtins.str
+    """The rules: name and hash."""
+    pruned_from: _builtins.int
+    """The first event whose body was pruned; with `pruned_until` 0 none was."""
+    pruned_until: _builtins.int
+    """The event behind the last."""
+    @_builtins.property
+    def erased(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetentionCount]:
+        """How many pieces of each class were erased."""
+
+    def __init__(
+        self,
+        *,
+        rules: _builtins.str = ...,
+        erased: _abc.Iterable[Global___RetentionCount] | None = ...,
+        pruned_from: _builtins.int = ...,
+        pruned_until: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased", b"erased", "pruned_from", b"pruned_from", "pruned_until", b"pruned_until", "rules", b"rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetentionApplied: _TypeAlias = RetentionApplied  # noqa: Y015
+
+@_typing.final
+class RetentionCount(_message.Message):
+    """How many pieces of a class were erased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_CLASS_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    data_class: _builtins.str
+    """The class: "EVIDENCE", "PAYLOAD"."""
+    outcome: _types_pb2.Outcome.ValueType
+    """The outcome of the screenings; unspecified for all."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        data_class: _builtins.str = ...,
+        outcome: _types_pb2.Outcome.ValueType = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "data_class", b"data_class", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetentionCount: _TypeAlias = RetentionCount  # noqa: Y015
+
+@_typing.final
+class ServiceStarted(_message.Message):
+    """A service was started; what is in force there is in the event's versions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """Which."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServiceStarted: _TypeAlias = ServiceStarted  # noqa: Y015
+
+@_typing.final
+class ServiceStopped(_message.Message):
+    """A service was stopped in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """Which."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServiceStopped: _TypeAlias = ServiceStopped  # noqa: Y015
+
+@_typing.final
+class CheckpointWitnessed(_message.Message):
+    """A witness cosigned a checkpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIZE_FIELD_NUMBER: _builtins.int
+    ROOT_SHA256_FIELD_NUMBER: _builtins.int
+    WITNESS_FIELD_NUMBER: _builtins.int
+    size: _builtins.int
+    """The size that the checkpoint is of."""
+    root_sha256: _builtins.bytes
+    """Its root."""
+    witness: _builtins.str
+    """The witness's name and key (C2SP vkey)."""
+    def __init__(
+        self,
+        *,
+        size: _builtins.int = ...,
+        root_sha256: _builtins.bytes = ...,
+        witness: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["root_sha256", b"root_sha256", "size", b"size", "witness", b"witness"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckpointWitnessed: _TypeAlias = CheckpointWitnessed  # noqa: Y015
+
+@_typing.final
+class LogKeyChanged(_message.Message):
+    """The keys that checkpoints are signed with changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFIER_KEYS_FIELD_NUMBER: _builtins.int
+    FORMER_VERIFIER_KEYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verifier_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those in use from now on (C2SP vkeys)."""
+
+    @_builtins.property
+    def former_verifier_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those in use before."""
+
+    def __init__(
+        self,
+        *,
+        verifier_keys: _abc.Iterable[_builtins.str] | None = ...,
+        former_verifier_keys: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["former_verifier_keys", b"former_verifier_keys", "verifier_keys", b"verifier_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogKeyChanged: _TypeAlias = LogKeyChanged  # noqa: Y015
 
 @_typing.final
 class WatchlistCreated(_message.Message):
@@ -1002,6 +2078,8 @@ class AppendScreeningRequest(_message.Message):
 
     SCREENING_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    REFERRAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def screening(self) -> Global___TravelerScreened:
         """The public part."""
@@ -1010,19 +2088,55 @@ class AppendScreeningRequest(_message.Message):
     def payload(self) -> Global___ScreeningPayload:
         """The personal part; must be set, even if nothing was found."""
 
+    @_builtins.property
+    def evidence(self) -> Global___ScreeningEvidence:
+        """Pictures and templates. Only of REFER; not set: none are kept."""
+
+    @_builtins.property
+    def referral(self) -> Global___ReferralTerms:
+        """Of REFER: on which terms its case is opened. Not set: priority 9, one finding."""
+
     def __init__(
         self,
         *,
         screening: Global___TravelerScreened | None = ...,
         payload: Global___ScreeningPayload | None = ...,
+        evidence: Global___ScreeningEvidence | None = ...,
+        referral: Global___ReferralTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["payload", b"payload", "screening", b"screening"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "payload", b"payload", "referral", b"referral", "screening", b"screening"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload", b"payload", "screening", b"screening"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "payload", b"payload", "referral", b"referral", "screening", b"screening"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppendScreeningRequest: _TypeAlias = AppendScreeningRequest  # noqa: Y015
+
+@_typing.final
+class ReferralTerms(_message.Message):
+    """The terms of a case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    SECOND_FINDING_FIELD_NUMBER: _builtins.int
+    priority: _builtins.int
+    """1 (most urgent) to 9."""
+    second_finding: _builtins.bool
+    """Whether a second officer must find the same."""
+    def __init__(
+        self,
+        *,
+        priority: _builtins.int = ...,
+        second_finding: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["priority", b"priority", "second_finding", b"second_finding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferralTerms: _TypeAlias = ReferralTerms  # noqa: Y015
 
 @_typing.final
 class AppendScreeningResponse(_message.Message):
@@ -1156,19 +2270,23 @@ class GetScreeningRequest(_message.Message):
 
     KIOSK_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    WITH_EVIDENCE_FIELD_NUMBER: _builtins.int
     kiosk_id: _builtins.str
     """The kiosk. Empty if the request id alone says it."""
     request_id: _builtins.str
     """Its request id."""
+    with_evidence: _builtins.bool
+    """Whether pictures and templates are wanted."""
     def __init__(
         self,
         *,
         kiosk_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        with_evidence: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kiosk_id", b"kiosk_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kiosk_id", b"kiosk_id", "request_id", b"request_id", "with_evidence", b"with_evidence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1182,6 +2300,7 @@ class GetScreeningResponse(_message.Message):
 
     ENTRY_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def entry(self) -> Global___LogEntry:
         """The stored entry."""
@@ -1190,15 +2309,20 @@ class GetScreeningResponse(_message.Message):
     def payload(self) -> Global___ScreeningPayload:
         """The personal part. Not set if it was erased."""
 
+    @_builtins.property
+    def evidence(self) -> Global___ScreeningEvidence:
+        """Pictures and templates. Not set if they were not asked for, not kept, or erased."""
+
     def __init__(
         self,
         *,
         entry: Global___LogEntry | None = ...,
         payload: Global___ScreeningPayload | None = ...,
+        evidence: Global___ScreeningEvidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "payload", b"payload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "evidence", b"evidence", "payload", b"payload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "payload", b"payload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "evidence", b"evidence", "payload", b"payload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1220,6 +2344,12 @@ class QueryEventsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CROSSING_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Screenings with this reason."""
     kiosk_id: _builtins.str
@@ -1232,6 +2362,16 @@ class QueryEventsRequest(_message.Message):
     """At most this many, 1 to 500; 0 means 50."""
     page_token: _builtins.str
     """From an earlier answer; empty for the first page. Pages are stable while the log grows."""
+    crossing: _builtins.str
+    """Screenings and referrals of this crossing."""
+    actor: _builtins.str
+    """What this person or machine did: the subject of the actor."""
+    subject: _builtins.str
+    """What is about this screening, by its event id: the screening, its case, who looked."""
+    list_id: _builtins.str
+    """Screenings with a candidate on this list, and events of the list itself."""
+    entry_id: _builtins.str
+    """Screenings with this candidate, and events of the entry itself."""
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp:
         """Of events that happened before this."""
@@ -1243,6 +2383,10 @@ class QueryEventsRequest(_message.Message):
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.Outcome.ValueType]:
         """Screenings with one of these outcomes; empty for all."""
+
+    @_builtins.property
+    def document(self) -> _types_pb2.DocumentKey:
+        """Screenings of this document. It is looked for by its keyed hash; it is not stored."""
 
     def __init__(
         self,
@@ -1256,10 +2400,16 @@ class QueryEventsRequest(_message.Message):
         request_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        crossing: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        list_id: _builtins.str = ...,
+        entry_id: _builtins.str = ...,
+        document: _types_pb2.DocumentKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "from", b"from", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "kinds", b"kinds", "kiosk_id", b"kiosk_id", "outcomes", b"outcomes", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "request_id", b"request_id", "until", b"until", "visit_id", b"visit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "crossing", b"crossing", "document", b"document", "entry_id", b"entry_id", "from", b"from", "kinds", b"kinds", "kiosk_id", b"kiosk_id", "list_id", b"list_id", "outcomes", b"outcomes", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "request_id", b"request_id", "subject", b"subject", "until", b"until", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1374,3 +2524,425 @@ class LogFault(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LogFault: _TypeAlias = LogFault  # noqa: Y015
+
+@_typing.final
+class ExportEventsRequest(_message.Message):
+    """Which events to export. All that is set must hold; nothing set is the whole log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILTER_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    format: Global___ExportFormat.ValueType
+    """How the caller will write them; recorded."""
+    @_builtins.property
+    def filter(self) -> Global___QueryEventsRequest:
+        """Which, by the fields of a query; its page size and token must be empty."""
+
+    def __init__(
+        self,
+        *,
+        filter: Global___QueryEventsRequest | None = ...,
+        format: Global___ExportFormat.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "format", b"format"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEventsRequest: _TypeAlias = ExportEventsRequest  # noqa: Y015
+
+@_typing.final
+class ExportEventsResponse(_message.Message):
+    """A piece of an export. First one `header`, then `entries`; in a complete export `leaf_hashes` of pruned events come in
+    their places as entries without an event.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def header(self) -> Global___ExportHeader:
+        """The first chunk."""
+
+    @_builtins.property
+    def entries(self) -> Global___ExportEntries:
+        """Events, in rising order."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___ExportHeader | None = ...,
+        entries: Global___ExportEntries | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "entries", b"entries", "header", b"header"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "entries", b"entries", "header", b"header"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_chunk: _TypeAlias = _typing.Literal["header", "entries"]  # noqa: Y015
+    _WhichOneofArgType_chunk: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_chunk) -> _WhichOneofReturnType_chunk | None: ...
+
+Global___ExportEventsResponse: _TypeAlias = ExportEventsResponse  # noqa: Y015
+
+@_typing.final
+class ExportHeader(_message.Message):
+    """What an export is proven by."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    EARLIER_CHECKPOINTS_FIELD_NUMBER: _builtins.int
+    VERIFIER_KEYS_FIELD_NUMBER: _builtins.int
+    PRUNED_RANGES_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """The checkpoint (C2SP tlog-checkpoint), with all signatures."""
+    complete: _builtins.bool
+    """Whether it is the whole log up to the checkpoint."""
+    @_builtins.property
+    def earlier_checkpoints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All earlier checkpoints that are kept, oldest first, thinned to at most 10,000."""
+
+    @_builtins.property
+    def verifier_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The keys of the log (C2SP vkeys)."""
+
+    @_builtins.property
+    def pruned_ranges(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Signed ranges of events whose bodies were pruned (signed notes, see docs/decisions.md)."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.str = ...,
+        earlier_checkpoints: _abc.Iterable[_builtins.str] | None = ...,
+        verifier_keys: _abc.Iterable[_builtins.str] | None = ...,
+        pruned_ranges: _abc.Iterable[_builtins.str] | None = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "complete", b"complete", "earlier_checkpoints", b"earlier_checkpoints", "pruned_ranges", b"pruned_ranges", "verifier_keys", b"verifier_keys"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportHeader: _TypeAlias = ExportHeader  # noqa: Y015
+
+@_typing.final
+class ExportEntries(_message.Message):
+    """Events of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportEntry]:
+        """The events."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___ExportEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEntries: _TypeAlias = ExportEntries  # noqa: Y015
+
+@_typing.final
+class ExportEntry(_message.Message):
+    """One event of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    STORED_FIELD_NUMBER: _builtins.int
+    LEAF_SHA256_FIELD_NUMBER: _builtins.int
+    LOGGED_AT_FIELD_NUMBER: _builtins.int
+    INCLUSION_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Place in the log."""
+    stored: _builtins.bytes
+    """The stored bytes; empty if the body was pruned."""
+    leaf_sha256: _builtins.bytes
+    """The leaf hash as the log keeps it."""
+    @_builtins.property
+    def logged_at(self) -> _timestamp_pb2.Timestamp:
+        """When the log took it."""
+
+    @_builtins.property
+    def inclusion(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The proof that it is in the checkpoint's tree (RFC 9162, 2.1.3). Empty in a complete export, which needs none."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        stored: _builtins.bytes = ...,
+        leaf_sha256: _builtins.bytes = ...,
+        logged_at: _timestamp_pb2.Timestamp | None = ...,
+        inclusion: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["logged_at", b"logged_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inclusion", b"inclusion", "index", b"index", "leaf_sha256", b"leaf_sha256", "logged_at", b"logged_at", "stored", b"stored"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportEntry: _TypeAlias = ExportEntry  # noqa: Y015
+
+@_typing.final
+class GetFiguresRequest(_message.Message):
+    """Which figures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    CROSSING_FIELD_NUMBER: _builtins.int
+    crossing: _builtins.str
+    """Of this crossing; empty for all."""
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Of screenings before this."""
+
+    def __init__(
+        self,
+        *,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        crossing: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crossing", b"crossing", "from", b"from", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFiguresRequest: _TypeAlias = GetFiguresRequest  # noqa: Y015
+
+@_typing.final
+class GetFiguresResponse(_message.Message):
+    """Figures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    LISTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DayFigures]:
+        """One for each crossing and day (UTC) with anything in it, by day, then crossing."""
+
+    @_builtins.property
+    def lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListFigures]:
+        """Of each list with a finding in that time."""
+
+    def __init__(
+        self,
+        *,
+        days: _abc.Iterable[Global___DayFigures] | None = ...,
+        lists: _abc.Iterable[Global___ListFigures] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "lists", b"lists"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFiguresResponse: _TypeAlias = GetFiguresResponse  # noqa: Y015
+
+@_typing.final
+class DayFigures(_message.Message):
+    """Counts of one crossing and day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class OutcomesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ReasonsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CROSSING_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    SCREENINGS_FIELD_NUMBER: _builtins.int
+    VISITS_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    FAILURES_TO_ACQUIRE_FIELD_NUMBER: _builtins.int
+    CASES_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    SECONDS_TO_CLOSE_MEDIAN_FIELD_NUMBER: _builtins.int
+    SECONDS_TO_CLOSE_P95_FIELD_NUMBER: _builtins.int
+    crossing: _builtins.str
+    """The crossing."""
+    day: _builtins.str
+    """The day (UTC), YYYY-MM-DD."""
+    screenings: _builtins.int
+    """Screenings: attempts, not travelers."""
+    visits: _builtins.int
+    """Visits."""
+    failures_to_acquire: _builtins.int
+    """Visits of which no attempt had a face or document good enough (FTA, ISO/IEC 19795-1)."""
+    cases: _builtins.int
+    """Cases opened."""
+    closed: _builtins.int
+    """Cases closed."""
+    seconds_to_close_median: _builtins.float
+    """Seconds from the opening of a case to its closing: the median. Not set if none was closed."""
+    seconds_to_close_p95: _builtins.float
+    """The 95th percentile."""
+    @_builtins.property
+    def outcomes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Screenings by outcome."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Screenings by reason."""
+
+    def __init__(
+        self,
+        *,
+        crossing: _builtins.str = ...,
+        day: _builtins.str = ...,
+        screenings: _builtins.int = ...,
+        visits: _builtins.int = ...,
+        outcomes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        reasons: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        failures_to_acquire: _builtins.int = ...,
+        cases: _builtins.int = ...,
+        closed: _builtins.int = ...,
+        seconds_to_close_median: _builtins.float | None = ...,
+        seconds_to_close_p95: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seconds_to_close_median", b"_seconds_to_close_median", "_seconds_to_close_p95", b"_seconds_to_close_p95", "seconds_to_close_median", b"seconds_to_close_median", "seconds_to_close_p95", b"seconds_to_close_p95"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seconds_to_close_median", b"_seconds_to_close_median", "_seconds_to_close_p95", b"_seconds_to_close_p95", "cases", b"cases", "closed", b"closed", "crossing", b"crossing", "day", b"day", "failures_to_acquire", b"failures_to_acquire", "outcomes", b"outcomes", "reasons", b"reasons", "screenings", b"screenings", "seconds_to_close_median", b"seconds_to_close_median", "seconds_to_close_p95", b"seconds_to_close_p95", "visits", b"visits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__seconds_to_close_median: _TypeAlias = _typing.Literal["seconds_to_close_median"]  # noqa: Y015
+    _WhichOneofArgType__seconds_to_close_median: _TypeAlias = _typing.Literal["_seconds_to_close_median", b"_seconds_to_close_median"]  # noqa: Y015
+    _WhichOneofReturnType__seconds_to_close_p95: _TypeAlias = _typing.Literal["seconds_to_close_p95"]  # noqa: Y015
+    _WhichOneofArgType__seconds_to_close_p95: _TypeAlias = _typing.Literal["_seconds_to_close_p95", b"_seconds_to_close_p95"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seconds_to_close_median) -> _WhichOneofReturnType__seconds_to_close_median | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seconds_to_close_p95) -> _WhichOneofReturnType__seconds_to_close_p95 | None: ...
+
+Global___DayFigures: _TypeAlias = DayFigures  # noqa: Y015
+
+@_typing.final
+class ListFigures(_message.Message):
+    """Findings about one list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    REFUTED_FIELD_NUMBER: _builtins.int
+    UNDECIDED_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list."""
+    confirmed: _builtins.int
+    """Closed cases in which a candidate was the traveler."""
+    refuted: _builtins.int
+    """In which none was."""
+    undecided: _builtins.int
+    """In which it couldn't be told."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        confirmed: _builtins.int = ...,
+        refuted: _builtins.int = ...,
+        undecided: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "list_id", b"list_id", "refuted", b"refuted", "undecided", b"undecided"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFigures: _TypeAlias = ListFigures  # noqa: Y015
+
+@_typing.final
+class GetPolicyRequest(_message.Message):
+    """Which policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """Its name and hash, as a record names it."""
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPolicyRequest: _TypeAlias = GetPolicyRequest  # noqa: Y015
+
+@_typing.final
+class GetPolicyResponse(_message.Message):
+    """A policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOML_FIELD_NUMBER: _builtins.int
+    toml: _builtins.bytes
+    """The file."""
+    def __init__(
+        self,
+        *,
+        toml: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["toml", b"toml"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPolicyResponse: _TypeAlias = GetPolicyResponse  # noqa: Y015

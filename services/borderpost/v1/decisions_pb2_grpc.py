@@ -71,6 +71,21 @@ class DecisionsServiceStub:
                 request_serializer=borderpost_dot_v1_dot_decisions__pb2.VerifyLogRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_decisions__pb2.VerifyLogResponse.FromString,
                 _registered_method=True)
+        self.ExportEvents = channel.unary_stream(
+                '/borderpost.v1.DecisionsService/ExportEvents',
+                request_serializer=borderpost_dot_v1_dot_decisions__pb2.ExportEventsRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_decisions__pb2.ExportEventsResponse.FromString,
+                _registered_method=True)
+        self.GetFigures = channel.unary_unary(
+                '/borderpost.v1.DecisionsService/GetFigures',
+                request_serializer=borderpost_dot_v1_dot_decisions__pb2.GetFiguresRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_decisions__pb2.GetFiguresResponse.FromString,
+                _registered_method=True)
+        self.GetPolicy = channel.unary_unary(
+                '/borderpost.v1.DecisionsService/GetPolicy',
+                request_serializer=borderpost_dot_v1_dot_decisions__pb2.GetPolicyRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_decisions__pb2.GetPolicyResponse.FromString,
+                _registered_method=True)
 
 
 class DecisionsServiceServicer:
@@ -114,7 +129,8 @@ class DecisionsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetScreening(self, request, context):
-        """Gets a screening with what it found, decrypted. Is itself recorded as a consultation.
+        """Gets a screening with what it found, decrypted; with `with_evidence` also the pictures and templates that are still
+        held. Is itself recorded as a consultation.
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
         DATA_LOSS: PAYLOAD_DAMAGED (its key is there, but not what was encrypted).
@@ -124,7 +140,8 @@ class DecisionsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def QueryEvents(self, request, context):
-        """Lists events, newest first, without personal data. Is itself recorded as a consultation.
+        """Lists events, newest first, without personal data. Is itself recorded as a consultation. Sees every event that was
+        acknowledged before it was called.
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST (bounds, page size, page token).
         """
@@ -136,6 +153,35 @@ class DecisionsServiceServicer:
         """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
         index that queries use. What is wrong is a result, not an error. That the newest events were cut off
         together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportEvents(self, request, context):
+        """Gives out events, oldest first, as they are stored, with what it takes to prove them; see ExportEventsResponse for the order.
+        What is given is the log up to a checkpoint that is made for it. Recorded as EXPORT_MADE before the first chunk.
+
+        INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFigures(self, request, context):
+        """Counts: screenings, outcomes, reasons, referrals and their findings, by crossing and day. No personal data. Recorded
+        as a consultation.
+
+        INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPolicy(self, request, context):
+        """Gets the text of a policy that was once in force, by the version that a record names, for a replay.
+
+        NOT_FOUND: POLICY_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,6 +219,21 @@ def add_DecisionsServiceServicer_to_server(servicer, server):
                     servicer.VerifyLog,
                     request_deserializer=borderpost_dot_v1_dot_decisions__pb2.VerifyLogRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_decisions__pb2.VerifyLogResponse.SerializeToString,
+            ),
+            'ExportEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEvents,
+                    request_deserializer=borderpost_dot_v1_dot_decisions__pb2.ExportEventsRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_decisions__pb2.ExportEventsResponse.SerializeToString,
+            ),
+            'GetFigures': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFigures,
+                    request_deserializer=borderpost_dot_v1_dot_decisions__pb2.GetFiguresRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_decisions__pb2.GetFiguresResponse.SerializeToString,
+            ),
+            'GetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicy,
+                    request_deserializer=borderpost_dot_v1_dot_decisions__pb2.GetPolicyRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_decisions__pb2.GetPolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -344,6 +405,87 @@ class DecisionsService:
             '/borderpost.v1.DecisionsService/VerifyLog',
             borderpost_dot_v1_dot_decisions__pb2.VerifyLogRequest.SerializeToString,
             borderpost_dot_v1_dot_decisions__pb2.VerifyLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/borderpost.v1.DecisionsService/ExportEvents',
+            borderpost_dot_v1_dot_decisions__pb2.ExportEventsRequest.SerializeToString,
+            borderpost_dot_v1_dot_decisions__pb2.ExportEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFigures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.DecisionsService/GetFigures',
+            borderpost_dot_v1_dot_decisions__pb2.GetFiguresRequest.SerializeToString,
+            borderpost_dot_v1_dot_decisions__pb2.GetFiguresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.DecisionsService/GetPolicy',
+            borderpost_dot_v1_dot_decisions__pb2.GetPolicyRequest.SerializeToString,
+            borderpost_dot_v1_dot_decisions__pb2.GetPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

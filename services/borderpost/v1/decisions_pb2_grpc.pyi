@@ -59,13 +59,15 @@ class DecisionsServiceStub:
     events is then taken.
     """
     GetScreening: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.GetScreeningRequest, _decisions_pb2.GetScreeningResponse]
-    """Gets a screening with what it found, decrypted. Is itself recorded as a consultation.
+    """Gets a screening with what it found, decrypted; with `with_evidence` also the pictures and templates that are still
+    held. Is itself recorded as a consultation.
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
     DATA_LOSS: PAYLOAD_DAMAGED (its key is there, but not what was encrypted).
     """
     QueryEvents: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.QueryEventsRequest, _decisions_pb2.QueryEventsResponse]
-    """Lists events, newest first, without personal data. Is itself recorded as a consultation.
+    """Lists events, newest first, without personal data. Is itself recorded as a consultation. Sees every event that was
+    acknowledged before it was called.
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST (bounds, page size, page token).
     """
@@ -73,6 +75,23 @@ class DecisionsServiceStub:
     """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
     index that queries use. What is wrong is a result, not an error. That the newest events were cut off
     together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
+    """
+    ExportEvents: _grpc.UnaryStreamMultiCallable[_decisions_pb2.ExportEventsRequest, _decisions_pb2.ExportEventsResponse]
+    """Gives out events, oldest first, as they are stored, with what it takes to prove them; see ExportEventsResponse for the order.
+    What is given is the log up to a checkpoint that is made for it. Recorded as EXPORT_MADE before the first chunk.
+
+    INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
+    """
+    GetFigures: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.GetFiguresRequest, _decisions_pb2.GetFiguresResponse]
+    """Counts: screenings, outcomes, reasons, referrals and their findings, by crossing and day. No personal data. Recorded
+    as a consultation.
+
+    INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
+    """
+    GetPolicy: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.GetPolicyRequest, _decisions_pb2.GetPolicyResponse]
+    """Gets the text of a policy that was once in force, by the version that a record names, for a replay.
+
+    NOT_FOUND: POLICY_NOT_FOUND.
     """
 
 @_typing.type_check_only
@@ -106,13 +125,15 @@ class DecisionsServiceAsyncStub(DecisionsServiceStub):
     events is then taken.
     """
     GetScreening: _aio.UnaryUnaryMultiCallable[_decisions_pb2.GetScreeningRequest, _decisions_pb2.GetScreeningResponse]  # type: ignore[assignment]
-    """Gets a screening with what it found, decrypted. Is itself recorded as a consultation.
+    """Gets a screening with what it found, decrypted; with `with_evidence` also the pictures and templates that are still
+    held. Is itself recorded as a consultation.
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
     DATA_LOSS: PAYLOAD_DAMAGED (its key is there, but not what was encrypted).
     """
     QueryEvents: _aio.UnaryUnaryMultiCallable[_decisions_pb2.QueryEventsRequest, _decisions_pb2.QueryEventsResponse]  # type: ignore[assignment]
-    """Lists events, newest first, without personal data. Is itself recorded as a consultation.
+    """Lists events, newest first, without personal data. Is itself recorded as a consultation. Sees every event that was
+    acknowledged before it was called.
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST (bounds, page size, page token).
     """
@@ -120,6 +141,23 @@ class DecisionsServiceAsyncStub(DecisionsServiceStub):
     """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
     index that queries use. What is wrong is a result, not an error. That the newest events were cut off
     together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
+    """
+    ExportEvents: _aio.UnaryStreamMultiCallable[_decisions_pb2.ExportEventsRequest, _decisions_pb2.ExportEventsResponse]  # type: ignore[assignment]
+    """Gives out events, oldest first, as they are stored, with what it takes to prove them; see ExportEventsResponse for the order.
+    What is given is the log up to a checkpoint that is made for it. Recorded as EXPORT_MADE before the first chunk.
+
+    INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
+    """
+    GetFigures: _aio.UnaryUnaryMultiCallable[_decisions_pb2.GetFiguresRequest, _decisions_pb2.GetFiguresResponse]  # type: ignore[assignment]
+    """Counts: screenings, outcomes, reasons, referrals and their findings, by crossing and day. No personal data. Recorded
+    as a consultation.
+
+    INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
+    """
+    GetPolicy: _aio.UnaryUnaryMultiCallable[_decisions_pb2.GetPolicyRequest, _decisions_pb2.GetPolicyResponse]  # type: ignore[assignment]
+    """Gets the text of a policy that was once in force, by the version that a record names, for a replay.
+
+    NOT_FOUND: POLICY_NOT_FOUND.
     """
 
 class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -174,7 +212,8 @@ class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _decisions_pb2.GetScreeningRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_decisions_pb2.GetScreeningResponse, _abc.Awaitable[_decisions_pb2.GetScreeningResponse]]:
-        """Gets a screening with what it found, decrypted. Is itself recorded as a consultation.
+        """Gets a screening with what it found, decrypted; with `with_evidence` also the pictures and templates that are still
+        held. Is itself recorded as a consultation.
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
         DATA_LOSS: PAYLOAD_DAMAGED (its key is there, but not what was encrypted).
@@ -186,7 +225,8 @@ class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _decisions_pb2.QueryEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_decisions_pb2.QueryEventsResponse, _abc.Awaitable[_decisions_pb2.QueryEventsResponse]]:
-        """Lists events, newest first, without personal data. Is itself recorded as a consultation.
+        """Lists events, newest first, without personal data. Is itself recorded as a consultation. Sees every event that was
+        acknowledged before it was called.
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST (bounds, page size, page token).
         """
@@ -200,6 +240,41 @@ class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
         index that queries use. What is wrong is a result, not an error. That the newest events were cut off
         together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportEvents(
+        self,
+        request: _decisions_pb2.ExportEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_decisions_pb2.ExportEventsResponse], _abc.AsyncIterator[_decisions_pb2.ExportEventsResponse]]:
+        """Gives out events, oldest first, as they are stored, with what it takes to prove them; see ExportEventsResponse for the order.
+        What is given is the log up to a checkpoint that is made for it. Recorded as EXPORT_MADE before the first chunk.
+
+        INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
+        """
+
+    @_abc_1.abstractmethod
+    def GetFigures(
+        self,
+        request: _decisions_pb2.GetFiguresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decisions_pb2.GetFiguresResponse, _abc.Awaitable[_decisions_pb2.GetFiguresResponse]]:
+        """Counts: screenings, outcomes, reasons, referrals and their findings, by crossing and day. No personal data. Recorded
+        as a consultation.
+
+        INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPolicy(
+        self,
+        request: _decisions_pb2.GetPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decisions_pb2.GetPolicyResponse, _abc.Awaitable[_decisions_pb2.GetPolicyResponse]]:
+        """Gets the text of a policy that was once in force, by the version that a record names, for a replay.
+
+        NOT_FOUND: POLICY_NOT_FOUND.
         """
 
 def add_DecisionsServiceServicer_to_server(servicer: DecisionsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

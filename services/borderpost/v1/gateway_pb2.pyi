@@ -336,3 +336,133 @@ class MigrateEntriesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MigrateEntriesResponse: _TypeAlias = MigrateEntriesResponse  # noqa: Y015
+
+@_typing.final
+class ReplayScreeningRequest(_message.Message):
+    """Which screening to decide again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIOSK_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    kiosk_id: _builtins.str
+    """The kiosk. Empty if the request id alone says it."""
+    request_id: _builtins.str
+    """Its request id."""
+    def __init__(
+        self,
+        *,
+        kiosk_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kiosk_id", b"kiosk_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayScreeningRequest: _TypeAlias = ReplayScreeningRequest  # noqa: Y015
+
+@_typing.final
+class ReplayScreeningResponse(_message.Message):
+    """What it comes to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAME_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    RECORDED_OUTCOME_FIELD_NUMBER: _builtins.int
+    REPLAYED_OUTCOME_FIELD_NUMBER: _builtins.int
+    RECORDED_REASONS_FIELD_NUMBER: _builtins.int
+    REPLAYED_REASONS_FIELD_NUMBER: _builtins.int
+    COMPUTED_FROM_FIELD_NUMBER: _builtins.int
+    DIFFERING_CHECKS_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    SCORES_NOT_COMPUTED_FIELD_NUMBER: _builtins.int
+    same: _builtins.bool
+    """Whether all that could be computed again is the same."""
+    policy: _builtins.str
+    """The policy it was decided by."""
+    recorded_outcome: _types_pb2.Outcome.ValueType
+    """The outcome in the record."""
+    replayed_outcome: _types_pb2.Outcome.ValueType
+    """The outcome now."""
+    computed_from: _builtins.str
+    """What it was computed from: "FINDINGS" (what the services answered), or "CHECKS" where these are erased or the record is
+    from before there were replays.
+    """
+    scores_not_computed: _builtins.str
+    """Why scores were not computed again: "NO_EVIDENCE" (not kept, or erased), "ANOTHER_MODEL" (the face engine has another
+    one now; templates of it can't be made again), "FACES_UNAVAILABLE". Empty if they were.
+    """
+    @_builtins.property
+    def recorded_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The reasons in the record."""
+
+    @_builtins.property
+    def replayed_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The reasons now."""
+
+    @_builtins.property
+    def differing_checks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Checks whose status or reasons differ from the record's."""
+
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplayedScore]:
+        """Scores that were computed again."""
+
+    def __init__(
+        self,
+        *,
+        same: _builtins.bool = ...,
+        policy: _builtins.str = ...,
+        recorded_outcome: _types_pb2.Outcome.ValueType = ...,
+        replayed_outcome: _types_pb2.Outcome.ValueType = ...,
+        recorded_reasons: _abc.Iterable[_builtins.str] | None = ...,
+        replayed_reasons: _abc.Iterable[_builtins.str] | None = ...,
+        computed_from: _builtins.str = ...,
+        differing_checks: _abc.Iterable[_builtins.str] | None = ...,
+        scores: _abc.Iterable[Global___ReplayedScore] | None = ...,
+        scores_not_computed: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["computed_from", b"computed_from", "differing_checks", b"differing_checks", "policy", b"policy", "recorded_outcome", b"recorded_outcome", "recorded_reasons", b"recorded_reasons", "replayed_outcome", b"replayed_outcome", "replayed_reasons", b"replayed_reasons", "same", b"same", "scores", b"scores", "scores_not_computed", b"scores_not_computed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayScreeningResponse: _TypeAlias = ReplayScreeningResponse  # noqa: Y015
+
+@_typing.final
+class ReplayedScore(_message.Message):
+    """A score that was computed again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    RECORDED_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    SAME_FIELD_NUMBER: _builtins.int
+    step: _builtins.str
+    """Which: "compare", "compare_chip", "compare_portraits", as the step is called."""
+    recorded: _builtins.float
+    """The score in the record."""
+    replayed: _builtins.float
+    """The score now, from the templates that were kept."""
+    same: _builtins.bool
+    """Whether they are the same, to 1e-6."""
+    def __init__(
+        self,
+        *,
+        step: _builtins.str = ...,
+        recorded: _builtins.float = ...,
+        replayed: _builtins.float = ...,
+        same: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recorded", b"recorded", "replayed", b"replayed", "same", b"same", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayedScore: _TypeAlias = ReplayedScore  # noqa: Y015

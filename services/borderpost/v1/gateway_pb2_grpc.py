@@ -57,6 +57,11 @@ class GatewayServiceStub:
                 request_serializer=borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesResponse.FromString,
                 _registered_method=True)
+        self.ReplayScreening = channel.unary_unary(
+                '/borderpost.v1.GatewayService/ReplayScreening',
+                request_serializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -109,6 +114,17 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayScreening(self, request, context):
+        """Decides a screening again, from what its record says was found, by the policy that was in force, and says whether it
+        comes to the same; where templates are still held, their scores are computed again too. Changes nothing; recorded as a
+        consultation of the record.
+
+        INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND, POLICY_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -131,6 +147,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.MigrateEntries,
                     request_deserializer=borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesResponse.SerializeToString,
+            ),
+            'ReplayScreening': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayScreening,
+                    request_deserializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -244,6 +265,33 @@ class GatewayService:
             '/borderpost.v1.GatewayService/MigrateEntries',
             borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesRequest.SerializeToString,
             borderpost_dot_v1_dot_gateway__pb2.MigrateEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayScreening(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.GatewayService/ReplayScreening',
+            borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningRequest.SerializeToString,
+            borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningResponse.FromString,
             options,
             channel_credentials,
             insecure,

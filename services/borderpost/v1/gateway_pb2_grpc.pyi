@@ -64,6 +64,13 @@ class GatewayServiceStub:
 
     NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
     """
+    ReplayScreening: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ReplayScreeningRequest, _gateway_pb2.ReplayScreeningResponse]
+    """Decides a screening again, from what its record says was found, by the policy that was in force, and says whether it
+    comes to the same; where templates are still held, their scores are computed again too. Changes nothing; recorded as a
+    consultation of the record.
+
+    INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND, POLICY_NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -100,6 +107,13 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """Makes templates of the face engine's model, from kept pictures, for up to 20 entries of a list that have none.
 
     NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
+    """
+    ReplayScreening: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ReplayScreeningRequest, _gateway_pb2.ReplayScreeningResponse]  # type: ignore[assignment]
+    """Decides a screening again, from what its record says was found, by the policy that was in force, and says whether it
+    comes to the same; where templates are still held, their scores are computed again too. Changes nothing; recorded as a
+    consultation of the record.
+
+    INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND, POLICY_NOT_FOUND.
     """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -158,6 +172,19 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes templates of the face engine's model, from kept pictures, for up to 20 entries of a list that have none.
 
         NOT_FOUND: WATCHLIST_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayScreening(
+        self,
+        request: _gateway_pb2.ReplayScreeningRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ReplayScreeningResponse, _abc.Awaitable[_gateway_pb2.ReplayScreeningResponse]]:
+        """Decides a screening again, from what its record says was found, by the policy that was in force, and says whether it
+        comes to the same; where templates are still held, their scores are computed again too. Changes nothing; recorded as a
+        consultation of the record.
+
+        INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND, POLICY_NOT_FOUND.
         """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from borderpost.decisions.domain import Appended, EventFilter, IndexRow, NewEvent, Page, Record
 from borderpost.decisions.errors import EventIdReusedError, LogDamagedError
-from borderpost.decisions.merkle import Frontier, leaf_hash
+from borderpost.proofs.tree import Frontier, leaf_hash
 from borderpost.decisions.ports import StoredRow
 from borderpost.runtime.clock import Clock
 from borderpost.runtime.errors import UnavailableError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderpost.decisions.merkle import EMPTY_ROOT, Frontier, leaf_hash, node_hash, reference_root
+from borderpost.proofs.tree import EMPTY_ROOT, Frontier, leaf_hash, node_hash, reference_root
 
 # The inputs and roots of the Certificate Transparency project's own tests (RFC 6962, same tree as RFC 9162).
 INPUTS = [

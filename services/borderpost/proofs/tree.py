@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 EMPTY_ROOT: Final = sha256(b"").digest()
 """Root of the tree without leaves."""
@@ -61,3 +61,22 @@ def reference_root(leaves: Sequence[bytes]) -> bytes:
         return leaves[0]
     split = 1 << ((len(leaves) - 1).bit_length() - 1)
     return node_hash(reference_root(leaves[:split]), reference_root(leaves[split:]))
+
+
+class Hashes(Protocol):
+    """The stored hashes of a tree: those of its leaves, and roots of its complete subtrees of 256^level leaves.
+
+    Every method may be called from many threads.
+    """
+
+    def size(self) -> int:
+        """How many leaves are stored."""
+        ...
+
+    def leaves(self, start: int, stop: int) -> list[bytes]:
+        """Return the leaf hashes from `start` up to `stop`."""
+        ...
+
+    def subtrees(self, level: int, start: int, stop: int) -> list[bytes]:
+        """Return the roots at these positions of a level (1: of 256 leaves each, 2: of 65,536, …)."""
+        ...

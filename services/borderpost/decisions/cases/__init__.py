@@ -1,0 +1,1 @@
+"""Referrals: a view of the log, and what officers do with it."""

@@ -1,0 +1,1 @@
+"""What is held about people: finding, erasing, and how long it is kept."""

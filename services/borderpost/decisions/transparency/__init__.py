@@ -1,0 +1,1 @@
+"""Checkpoints, proofs and witnesses of the log."""
