@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 
+from borderpost.decisions.domain import Record
 from borderpost.runtime.errors import BorderpostError
 
 
@@ -26,6 +27,17 @@ class EventIdReusedError(BorderpostError):
 
     code = grpc.StatusCode.ALREADY_EXISTS
     reason = "EVENT_ID_REUSED"
+
+
+class OnceTakenError(BorderpostError):
+    """Something that may be in the log once is there already, by another event: `record`. For use cases, not for callers."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = "ONCE_TAKEN"
+
+    def __init__(self, record: Record) -> None:
+        super().__init__("decision log: another event was there before", index=str(record.index))
+        self.record = record
 
 
 class LogDamagedError(BorderpostError):

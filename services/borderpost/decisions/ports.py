@@ -71,9 +71,10 @@ class EventLog(Protocol):
     def append(self, events: Sequence[NewEvent]) -> list[Appended]:
         """Append all or none, in this order; durable when it returns. One result for each.
 
-        Callers at the same time share a commit. An event that the log has, by its event id or by `once`, is not appended
-        again: its result is the stored record; what is sealed with it is dropped. EventIdReusedError: the id is there with
-        other bytes. LogDamagedError: the stored log is not what was written. Both are found out without any event, too.
+        Callers at the same time share a commit. An event that the log has, by its event id, is not appended again: its
+        result is the stored record; what is sealed with it is dropped. EventIdReusedError: the id is there with other bytes.
+        OnceTakenError: the `once` of one of them is taken by another event; nothing of this batch is appended, and the error
+        has that event's record. LogDamagedError: the stored log is not what was written; found out without any event, too.
         """
         ...
 
