@@ -1,99 +1,182 @@
-"""The use cases of the decision log. Plain and synchronous; each may run in many threads at once."""
+"""The use cases of the decision log: screenings and queries. Plain and synchronous; each may run in many threads at
+once.
+
+Referrals are in `cases`, erasure and retention in `subjects`, checkpoints and proofs in `transparency`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from borderpost.decisions.domain import Appended, EventFilter, Page, Record, consulted, new_event, screened
-from borderpost.decisions.errors import PayloadDamagedError, RequestIdReusedError, ScreeningNotFoundError
-from borderpost.decisions.ports import EventLog, KeyStore
+from borderpost.decisions.cases.opening import opening
+from borderpost.decisions.domain import (
+    Appended,
+    EventFilter,
+    NewEvent,
+    Page,
+    Part,
+    Record,
+    case_once,
+    key_id,
+    new_event,
+    screening_once,
+)
+from borderpost.decisions.errors import (
+    OnceTakenError,
+    PayloadDamagedError,
+    RequestIdReusedError,
+    ScreeningNotFoundError,
+)
+from borderpost.decisions.events import consulted, screened
+from borderpost.decisions.lookups import Lookups
+from borderpost.decisions.ports import EventIndex, EventLog, KeyStore
 from borderpost.decisions.sealing import new_key, seal, unseal
-from borderpost.decisions.verify import Verification, verify
 from borderpost.runtime.calls import Call, stated_purpose
 from borderpost.runtime.clock import Clock, new_id
 from borderpost.runtime.errors import InvalidRequestError
-from borderpost.v1.decisions_pb2 import Event, RecordConsulted, ScreeningPayload, TravelerScreened
+from borderpost.v1.decisions_pb2 import (
+    AppendScreeningRequest,
+    RecordConsulted,
+    ScreeningEvidence,
+    ScreeningPayload,
+    TravelerScreened,
+)
+from borderpost.v1.types_pb2 import Outcome
+
+Found = tuple[Record, ScreeningPayload | None, ScreeningEvidence | None]
+"""A screening with what is still held of it."""
+
+KeepsEvidence = Callable[[Outcome.ValueType], bool]
+"""Whether pictures of a screening that ended so are kept at all: the retention rules say it."""
 
 
 class Decisions:
     """Writes down what was found, and says what was written. Takes requests that `validate` has passed."""
 
-    def __init__(self, log: EventLog, keys: KeyStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        index: EventIndex,
+        keys: KeyStore,
+        lookups: Lookups,
+        clock: Clock,
+        keeps_evidence: KeepsEvidence,
+    ) -> None:
         self._log = log
+        self._index = index
         self._keys = keys
+        self._lookups = lookups
         self._clock = clock
+        self._keeps_evidence = keeps_evidence
 
-    def append_screening(
-        self, screening: TravelerScreened, payload: ScreeningPayload, call: Call
-    ) -> Appended:
-        """Append a screening once; the same again gets the stored record.
+    def append_screening(self, request: AppendScreeningRequest, call: Call) -> Appended:
+        """Append a screening once, and open its case if it is one for an officer; the same again gets the stored
+        record.
 
         RequestIdReusedError: the kiosk has used this request id for other content. InvalidRequestError: it is
         another kiosk's.
         """
+        screening = request.screening
         if screening.kiosk_id != call.actor.subject:
             raise InvalidRequestError(
                 "screening.kiosk_id: want the kiosk that the call is made for", field="kiosk_id"
             )
-        stored = self._log.screenings(screening.request_id, screening.kiosk_id)
-        if stored:
-            return _same(stored[0], screening)
+        once = screening_once(screening.kiosk_id, screening.request_id)
+        stored = self._log.find_once(once)
+        if stored is not None:
+            return _same(stored, screening)
         event_id = new_id()
-        key = new_key()
-        ciphertext = seal(key, payload.SerializeToString(deterministic=True), event_id)
-        event = new_event(
-            screened(event_id, self._clock.now(), call.actor, screening, ciphertext), ciphertext
-        )
-        # The key before the event: a crash between the two leaves a key that opens nothing, which is harmless.
+        keys, sealed = self._sealed(event_id, request)
+        events = self._events(event_id, request, sealed, once, call)
+        # The keys before the events: a crash between the two leaves keys that open nothing, which is harmless.
         # The other way round it would leave a record that nobody can read.
-        self._keys.put(event_id, key)
-        (appended,) = self._log.append([event])
-        if appended.duplicate:  # the same request was faster in another thread
-            self._keys.destroy(event_id)
-            return _same(appended.record, screening)
-        return appended
+        self._keys.put_many(keys)
+        try:
+            return self._log.append(events)[0]
+        except OnceTakenError as taken:  # the same request was faster in another thread
+            self._keys.destroy_many(list(keys))
+            return _same(taken.record, screening)
 
     def find_screening(self, kiosk_id: str, request_id: str) -> Record:
         """Find a screening's public record, or raise ScreeningNotFoundError."""
         return self._screening(kiosk_id, request_id)
 
-    def record_events(self, events: Sequence[Event]) -> int:
-        """Append other services' events, all or none; return how many were new."""
-        results = self._log.append([new_event(event) for event in events])
-        return sum(not appended.duplicate for appended in results)
-
-    def get_screening(
-        self, kiosk_id: str | None, request_id: str, call: Call
-    ) -> tuple[Record, ScreeningPayload | None]:
-        """Return a screening and what it found (None if its key was destroyed); first record who looks, and why.
+    def get_screening(self, kiosk_id: str | None, request_id: str, with_evidence: bool, call: Call) -> Found:
+        """Return a screening, what it found (None if its key was destroyed), and its pictures if they are wanted and
+        held; first record who looks, and why.
 
         PurposeMissingError, ScreeningNotFoundError. PayloadDamagedError: the key is there, the payload is not.
         InvalidRequestError: more than one kiosk has this request id.
         """
         purpose = stated_purpose(call)
         record = self._screening(kiosk_id, request_id)
-        payload = self._payload(record.event().event_id)
-        self._consulted(purpose, call, request_id=request_id, shown=1)
-        return record, payload
+        event_id = record.event().event_id
+        found = self.open_screening(record, with_evidence)
+        what = RecordConsulted(
+            method=call.method, request_id=request_id, events_shown=1, evidence_shown=found[2] is not None
+        )
+        self._consulted(purpose, call, what, event_id)
+        return found
 
-    def query_events(self, wanted: EventFilter, before: int | None, limit: int, call: Call) -> Page:
-        """Return a page of events, newest first; first record who looks, and why. PurposeMissingError."""
+    def open_screening(self, record: Record, with_evidence: bool) -> Found:
+        """Decrypt what is held of a screening. Who calls it records who looks."""
+        event_id = record.event().event_id
+        payload = self._unsealed(event_id, Part.PAYLOAD)
+        evidence = self._unsealed(event_id, Part.EVIDENCE) if with_evidence else None
+        return (
+            record,
+            None if payload is None else ScreeningPayload.FromString(payload),
+            None if evidence is None else ScreeningEvidence.FromString(evidence),
+        )
+
+    def query_events(
+        self, wanted: EventFilter, filters: Sequence[str], before: int | None, limit: int, call: Call
+    ) -> Page:
+        """Return a page of events, newest first; first record who looks, and why. PurposeMissingError.
+
+        `filters`: the names of those that are set, for the record.
+        """
         purpose = stated_purpose(call)
-        page = self._log.query(wanted, before, limit)
-        self._consulted(purpose, call, request_id="", shown=len(page.records))
+        page = self._index.query(wanted, before, limit)
+        what = RecordConsulted(method=call.method, events_shown=len(page.records), filters=filters)
+        self._consulted(purpose, call, what, wanted.subject or "")
         return page
-
-    def verify_log(self) -> Verification:
-        """Check the whole log; what is wrong is in the result. LogDamagedError if the file can't even be read."""
-        with self._log.snapshot() as snapshot:
-            return verify(snapshot)
 
     def check_writable(self) -> None:
         """Raise what an append would: UnavailableError, LogDamagedError."""
         self._log.append([])
 
+    def _sealed(
+        self, event_id: str, request: AppendScreeningRequest
+    ) -> tuple[dict[str, bytes], dict[Part, bytes]]:
+        """Encrypt what is personal, each part under a new key: the keys by their ids, the ciphertexts by their
+        parts."""
+        parts = {Part.PAYLOAD: request.payload.SerializeToString(deterministic=True)}
+        if request.HasField("evidence") and self._keeps_evidence(request.screening.outcome):
+            parts[Part.EVIDENCE] = request.evidence.SerializeToString()
+        keys = {part: new_key() for part in parts}
+        sealed = {part: seal(keys[part], plain, key_id(event_id, part)) for part, plain in parts.items()}
+        return {key_id(event_id, part): key for part, key in keys.items()}, sealed
+
+    def _events(
+        self, event_id: str, request: AppendScreeningRequest, sealed: dict[Part, bytes], once: str, call: Call
+    ) -> list[NewEvent]:
+        time = self._clock.now()
+        event = screened(event_id, time, call.actor, request.screening, sealed)
+        events = [new_event(event, once, sealed, self._lookups.of_payload(request.payload))]
+        if request.screening.outcome == Outcome.OUTCOME_REFER:
+            terms = request.referral if request.HasField("referral") else None
+            lists = [found.watchlist.list_id for found in request.payload.watchlists if found.candidates]
+            opened = opening(request.screening, event_id, lists, terms, time, call.actor)
+            events.append(new_event(opened, case_once(event_id, 1)))
+        return events
+
     def _screening(self, kiosk_id: str | None, request_id: str) -> Record:
-        found = self._log.screenings(request_id, kiosk_id)
+        if kiosk_id:
+            stored = self._log.find_once(screening_once(kiosk_id, request_id))
+            found = [] if stored is None else [stored]
+        else:
+            found = self._index.screenings(request_id)
         if not found:
             raise ScreeningNotFoundError("request_id: the log has no screening with it (of this kiosk)")
         if len(found) > 1:
@@ -102,20 +185,21 @@ class Decisions:
             )
         return found[0]
 
-    def _payload(self, event_id: str) -> ScreeningPayload | None:
-        key = self._keys.get(event_id)
+    def _unsealed(self, event_id: str, part: Part) -> bytes | None:
+        """Decrypt a part. None if there is none (any more)."""
+        key = self._keys.get(key_id(event_id, part))
         if key is None:
             return None
-        ciphertext = self._log.ciphertext(event_id)
+        ciphertext = self._log.ciphertext(event_id, part)
         if ciphertext is None:
             raise PayloadDamagedError(
                 "payload: it is missing from the log: verify the log", event_id=event_id
             )
-        return ScreeningPayload.FromString(unseal(key, ciphertext, event_id))
+        return unseal(key, ciphertext, key_id(event_id, part))
 
-    def _consulted(self, purpose: str, call: Call, request_id: str, shown: int) -> None:
-        what = RecordConsulted(method=call.method, request_id=request_id, events_shown=shown)
-        self._log.append([new_event(consulted(new_id(), self._clock.now(), call.actor, purpose, what))])
+    def _consulted(self, purpose: str, call: Call, what: RecordConsulted, subject: str) -> None:
+        event = consulted(new_id(), self._clock.now(), call.actor, purpose, what, subject)
+        self._log.append([new_event(event)])
 
 
 def _same(stored: Record, screening: TravelerScreened) -> Appended:

@@ -1,8 +1,8 @@
 """Events and their place in the log.
 
 The generated `Event` and its bodies are used as they are: the log's truth is their bytes as stored, and a second set of
-types for the same would be one more place where the two could differ. An event is serialised once (`new_event`), and what
-it is found by (`IndexRow`) can be made again from those bytes. Making events is in `events`.
+types for the same would be one more place where the two could differ. An event is serialised once (`new_event`), and
+what it is found by (`IndexRow`) can be made again from those bytes. Making events is in `events`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ EVENT_SCHEMA: Final = 1
 PAYLOAD_SCHEMA: Final = 1
 """`schema_version` of payloads and evidence that this code takes."""
 
-_SERVICE_KINDS: Final = frozenset({EventKind.EVENT_KIND_SERVICE_STARTED, EventKind.EVENT_KIND_SERVICE_STOPPED})
+_SERVICE_KINDS: Final = frozenset(
+    {EventKind.EVENT_KIND_SERVICE_STARTED, EventKind.EVENT_KIND_SERVICE_STOPPED}
+)
 
 KINDS_BY_OUTBOX: Final[Mapping[Role, frozenset[int]]] = {
     Role.WATCHLIST: _SERVICE_KINDS
@@ -73,8 +75,8 @@ class Lookup:
 class IndexRow:
     """What an event is found by. A view of its bytes: made again from them, never trusted over them.
 
-    `time` is in microseconds since 1970, UTC. `actor` is the subject of the actor. `lists` and `entries` are those that the
-    body names in clear: of a screening none.
+    `time` is in microseconds since 1970, UTC. `actor` is the subject of the actor. `lists` and `entries` are those
+    that the body names in clear: of a screening none.
     """
 
     event_id: str
@@ -111,7 +113,8 @@ class NewEvent:
 class Record:
     """An event in the log: its place from 0, when the log took it, its bytes, and their leaf hash.
 
-    `stored` is empty if the body was pruned. `logged_at` is the log's note, and not under the hash; the event's own time is.
+    `stored` is empty if the body was pruned. `logged_at` is the log's note, and not under the hash; the event's own
+    time is.
     """
 
     index: int
@@ -136,8 +139,8 @@ class Appended:
 class EventFilter:
     """Which events; all that is set must hold. Times in microseconds since 1970: `since` ≤ time < `until`.
 
-    `lookups`: all of them; made of what a query names in clear. A list or an entry is found by its look-up or by its own
-    name in the event (`list_id`, `entry_id`), whichever holds.
+    `lookups`: all of them; made of what a query names in clear. A list or an entry is found by its look-up or by its
+    own name in the event (`list_id`, `entry_id`), whichever holds.
     """
 
     since: int | None = None
@@ -167,7 +170,8 @@ class Page:
 def key_id(event_id: str, part: Part = Part.PAYLOAD) -> str:
     """The id of the key of a screening's part, and what its ciphertext is bound to.
 
-    What is said later about a screening (a finding's note) is sealed under its payload's key, and bound to its own event.
+    What is said later about a screening (a finding's note) is sealed under its payload's key, and bound to its own
+    event.
     """
     return event_id if part is Part.PAYLOAD else f"{event_id}/evidence"
 
@@ -178,7 +182,8 @@ def screening_once(kiosk_id: str, request_id: str) -> str:
 
 
 def case_once(case_id: str, version: int) -> str:
-    """What a step of a case is in the log once by: the case's `version`-th event. Two who act on the same state can't both."""
+    """What a step of a case is in the log once by: the case's `version`-th event. Two who act on the same state can't
+    both."""
     return f"case/{case_id}/{version}"
 
 

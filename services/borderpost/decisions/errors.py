@@ -15,6 +15,13 @@ class ScreeningNotFoundError(BorderpostError):
     reason = "SCREENING_NOT_FOUND"
 
 
+class PolicyNotFoundError(BorderpostError):
+    """The log has no policy of this version, or no longer."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    reason = "POLICY_NOT_FOUND"
+
+
 class RequestIdReusedError(BorderpostError):
     """The kiosk used this request id before, for other content."""
 
@@ -30,7 +37,8 @@ class EventIdReusedError(BorderpostError):
 
 
 class OnceTakenError(BorderpostError):
-    """Something that may be in the log once is there already, by another event: `record`. For use cases, not for callers."""
+    """Something that may be in the log once is there already, by another event: `record`. For use cases, not for
+    callers."""
 
     code = grpc.StatusCode.ABORTED
     reason = "ONCE_TAKEN"

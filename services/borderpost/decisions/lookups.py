@@ -7,11 +7,22 @@ import hmac
 from typing import Final
 
 from borderpost.decisions.domain import Lookup, LookupKind
+from borderpost.decisions.ports import KeyStore
+from borderpost.decisions.sealing import new_key
 from borderpost.v1.decisions_pb2 import ScreeningPayload
 from borderpost.v1.types_pb2 import DocumentKey
 
 LOOKUP_KEY_ID: Final = "lookups"
 """The id of the key of all look-ups in the key store. It is never destroyed."""
+
+
+def open_lookups(keys: KeyStore) -> Lookups:
+    """Make look-ups with the key that is in the store, or with a new one. Of several services one at a time."""
+    key = keys.get(LOOKUP_KEY_ID)
+    if key is None:
+        key = new_key()
+        keys.put_many({LOOKUP_KEY_ID: key})
+    return Lookups(key)
 
 
 class Lookups:
@@ -24,7 +35,9 @@ class Lookups:
     def document(self, document: DocumentKey) -> Lookup:
         """Of a document: code, state and number, as in the MRZ, without fillers and in capitals."""
         parts = (document.document_code, document.issuing_state, document.number)
-        return self._make(LookupKind.DOCUMENT, "/".join(part.replace("<", "").strip().upper() for part in parts))
+        return self._make(
+            LookupKind.DOCUMENT, "/".join(part.replace("<", "").strip().upper() for part in parts)
+        )
 
     def list(self, list_id: str) -> Lookup:
         """Of a list that has a candidate."""

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Final
 
 from borderpost.decisions.domain import EventFilter, Page, Record
+from borderpost.decisions.lookups import Lookups
 from borderpost.decisions.verify import Verification
 from borderpost.runtime.clock import to_timestamp
 from borderpost.runtime.errors import InvalidRequestError
@@ -19,6 +20,8 @@ from borderpost.v1.decisions_pb2 import (
     QueryEventsResponse,
     VerifyLogResponse,
 )
+
+_PAGING: Final = frozenset({"page_size", "page_token"})
 
 _TOKEN: Final = struct.Struct(">Q8s")
 """A page token: the index that the page is before, and the head of a hash of the query it belongs to."""
@@ -34,8 +37,8 @@ def log_entry(record: Record) -> LogEntry:
     )
 
 
-def event_filter(request: QueryEventsRequest) -> EventFilter:
-    """Read which events are wanted."""
+def event_filter(request: QueryEventsRequest, lookups: Lookups) -> EventFilter:
+    """Read which events are wanted; what is personal becomes its keyed hash."""
     since = getattr(request, "from")
     return EventFilter(
         since=since.ToMicroseconds() if request.HasField("from") else None,
@@ -44,9 +47,20 @@ def event_filter(request: QueryEventsRequest) -> EventFilter:
         outcomes=frozenset(request.outcomes),
         reason=request.reason or None,
         kiosk_id=request.kiosk_id or None,
+        crossing=request.crossing or None,
         visit_id=request.visit_id or None,
         request_id=request.request_id or None,
+        actor=request.actor or None,
+        subject=request.subject or None,
+        document=lookups.document(request.document) if request.HasField("document") else None,
+        list_id=(request.list_id, lookups.list(request.list_id)) if request.list_id else None,
+        entry_id=(request.entry_id, lookups.entry(request.entry_id)) if request.entry_id else None,
     )
+
+
+def filter_names(request: QueryEventsRequest) -> list[str]:
+    """The names of the filters that are set, for the record of who asked: never what they are set to."""
+    return sorted(field.name for field, _ in request.ListFields() if field.name not in _PAGING)
 
 
 def page_start(request: QueryEventsRequest) -> int | None:
@@ -79,6 +93,7 @@ def verify_response(found: Verification) -> VerifyLogResponse:
         root_sha256=found.root_sha256,
         intact=found.intact,
         faults=[LogFault(index=fault.index, code=fault.code) for fault in found.faults],
+        trusted_until=found.trusted_until,
     )
 
 

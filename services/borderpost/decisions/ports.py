@@ -56,8 +56,8 @@ class LogSnapshot(Protocol):
         """Give the stored roots of complete subtrees: level (1 and above), position, hash."""
         ...
 
-    def checkpoints(self) -> Iterator[str]:
-        """Give the notes of all kept checkpoints, the smallest first."""
+    def checkpoints(self) -> Iterator[tuple[int, str]]:
+        """Give all kept checkpoints, the smallest first: the size they are kept under, and their note."""
         ...
 
     def pruned(self) -> Iterator[tuple[int, int, str]]:
@@ -72,9 +72,10 @@ class EventLog(Protocol):
         """Append all or none, in this order; durable when it returns. One result for each.
 
         Callers at the same time share a commit. An event that the log has, by its event id, is not appended again: its
-        result is the stored record; what is sealed with it is dropped. EventIdReusedError: the id is there with other bytes.
-        OnceTakenError: the `once` of one of them is taken by another event; nothing of this batch is appended, and the error
-        has that event's record. LogDamagedError: the stored log is not what was written; found out without any event, too.
+        result is the stored record; what is sealed with it is dropped. EventIdReusedError: the id is there with other
+        bytes. OnceTakenError: the `once` of one of them is taken by another event; nothing of this batch is appended,
+        and the error has that event's record. LogDamagedError: the stored log is not what was written; found out
+        without any event, too.
         """
         ...
 
@@ -132,4 +133,8 @@ class KeyStore(Protocol):
 
     def destroy_many(self, key_ids: Sequence[str]) -> None:
         """Destroy keys for good; nothing happens for those that there are not. UnavailableError: call again."""
+        ...
+
+    def destroyed(self, key_ids: Sequence[str]) -> set[str]:
+        """Which of these keys were destroyed, and not lost."""
         ...

@@ -9,16 +9,16 @@ from borderpost.runtime.sealing import NONCE_BYTES, SealedDamagedError, new_key
 __all__ = ["NONCE_BYTES", "new_key", "seal", "unseal"]
 
 
-def seal(key: bytes, plaintext: bytes, event_id: str) -> bytes:
-    """Encrypt; the event id is authenticated with it."""
-    return sealing.seal(key, plaintext, event_id.encode())
+def seal(key: bytes, plaintext: bytes, bound_to: str) -> bytes:
+    """Encrypt; what it belongs to (an event's id, or `domain.key_id` of a part) is authenticated with it."""
+    return sealing.seal(key, plaintext, bound_to.encode())
 
 
-def unseal(key: bytes, sealed: bytes, event_id: str) -> bytes:
-    """Decrypt what `seal` made for this event; raise PayloadDamagedError if it is anything else."""
+def unseal(key: bytes, sealed: bytes, bound_to: str) -> bytes:
+    """Decrypt what `seal` made for the same; raise PayloadDamagedError if it is anything else."""
     try:
-        return sealing.unseal(key, sealed, event_id.encode())
+        return sealing.unseal(key, sealed, bound_to.encode())
     except SealedDamagedError:
         raise PayloadDamagedError(
-            "payload: the stored ciphertext is not what was encrypted: verify the log", event_id=event_id
+            "payload: the stored ciphertext is not what was encrypted: verify the log", of=bound_to
         ) from None

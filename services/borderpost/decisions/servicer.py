@@ -2,60 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from borderpost.decisions import validate
 from borderpost.decisions.app import Decisions
-from borderpost.decisions.messages import event_filter, log_entry, page_start, query_response, verify_response
+from borderpost.decisions.exporting import Exporting
+from borderpost.decisions.figures import Figures
+from borderpost.decisions.lookups import Lookups
+from borderpost.decisions.messages import (
+    event_filter,
+    filter_names,
+    log_entry,
+    page_start,
+    query_response,
+    verify_response,
+)
+from borderpost.decisions.recording import Recording
+from borderpost.decisions.verify import Verification
 from borderpost.runtime.calls import current
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import decisions_pb2 as pb
 from borderpost.v1.decisions_pb2_grpc import DecisionsServiceServicer
 
 
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What the service does."""
+
+    decisions: Decisions
+    recording: Recording
+    verify: Callable[[], Verification]
+    exporting: Exporting
+    figures: Figures
+
+
 class DecisionsServicer(DecisionsServiceServicer):
     """See protos/borderpost/v1/decisions.proto."""
 
-    def __init__(self, app: Decisions, pool: WorkPool) -> None:
-        self._app = app
+    def __init__(self, use: UseCases, lookups: Lookups, pool: WorkPool, writers: WorkPool) -> None:
+        """`writers` has a thread for each append at the same time: they wait for one sync together."""
+        self._use = use
+        self._lookups = lookups
         self._pool = pool
+        self._writers = writers
 
     async def AppendScreening(
         self, request: pb.AppendScreeningRequest, context: Any
     ) -> pb.AppendScreeningResponse:
         """Append a screening."""
         validate.append_screening(request)
-        appended = await self._pool.run(
-            self._app.append_screening, request.screening, request.payload, current()
-        )
+        appended = await self._writers.run(self._use.decisions.append_screening, request, current())
         return pb.AppendScreeningResponse(entry=log_entry(appended.record), duplicate=appended.duplicate)
 
     async def FindScreening(self, request: pb.FindScreeningRequest, context: Any) -> pb.FindScreeningResponse:
         """Find a screening's public record."""
         validate.find_screening(request)
-        record = await self._pool.run(self._app.find_screening, request.kiosk_id, request.request_id)
+        find = self._use.decisions.find_screening
+        record = await self._writers.run(find, request.kiosk_id, request.request_id)
         return pb.FindScreeningResponse(entry=log_entry(record))
 
     async def RecordEvents(self, request: pb.RecordEventsRequest, context: Any) -> pb.RecordEventsResponse:
         """Take other services' events."""
         validate.record_events(request, current().peer_role)
-        appended = await self._pool.run(self._app.record_events, list(request.events))
+        appended = await self._writers.run(self._use.recording.record_events, list(request.events))
         return pb.RecordEventsResponse(appended=appended)
 
     async def GetScreening(self, request: pb.GetScreeningRequest, context: Any) -> pb.GetScreeningResponse:
         """Get a screening with what it found."""
         validate.get_screening(request)
-        record, payload = await self._pool.run(
-            self._app.get_screening, request.kiosk_id or None, request.request_id, current()
+        record, payload, evidence = await self._pool.run(
+            self._use.decisions.get_screening,
+            request.kiosk_id or None,
+            request.request_id,
+            request.with_evidence,
+            current(),
         )
-        return pb.GetScreeningResponse(entry=log_entry(record), payload=payload)
+        return pb.GetScreeningResponse(entry=log_entry(record), payload=payload, evidence=evidence)
 
     async def QueryEvents(self, request: pb.QueryEventsRequest, context: Any) -> pb.QueryEventsResponse:
         """List events."""
         validate.query_events(request)
         page = await self._pool.run(
-            self._app.query_events,
-            event_filter(request),
+            self._use.decisions.query_events,
+            event_filter(request, self._lookups),
+            filter_names(request),
             page_start(request),
             request.page_size or validate.DEFAULT_PAGE,
             current(),
@@ -64,4 +96,32 @@ class DecisionsServicer(DecisionsServiceServicer):
 
     async def VerifyLog(self, request: pb.VerifyLogRequest, context: Any) -> pb.VerifyLogResponse:
         """Check the whole log."""
-        return verify_response(await self._pool.run(self._app.verify_log))
+        return verify_response(await self._pool.run(self._use.verify))
+
+    async def ExportEvents(
+        self, request: pb.ExportEventsRequest, context: Any
+    ) -> AsyncIterator[pb.ExportEventsResponse]:
+        """Give out events, chunk by chunk: the next is read when the last was taken."""
+        validate.export_events(request)
+        wanted = event_filter(request.filter, self._lookups)
+        names = filter_names(request.filter)
+        chunks = self._use.exporting.export(wanted, names, request.format, current())
+        try:
+            while (chunk := await self._pool.run(_next, chunks)) is not None:
+                yield chunk
+        finally:
+            await self._pool.run(chunks.close)
+
+    async def GetFigures(self, request: pb.GetFiguresRequest, context: Any) -> pb.GetFiguresResponse:
+        """Count."""
+        validate.get_figures(request)
+        return await self._pool.run(self._use.figures.get_figures, request, current())
+
+    async def GetPolicy(self, request: pb.GetPolicyRequest, context: Any) -> pb.GetPolicyResponse:
+        """Get a policy's text."""
+        validate.get_policy(request)
+        return pb.GetPolicyResponse(toml=await self._pool.run(self._use.recording.policy, request.policy))
+
+
+def _next(chunks: Iterator[pb.ExportEventsResponse]) -> pb.ExportEventsResponse | None:
+    return next(chunks, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -17,10 +18,17 @@ from borderpost.v1.decisions_pb2 import (
     AppendScreeningRequest,
     Event,
     EventKind,
+    ExportEventsRequest,
+    ExportFormat,
     FindScreeningRequest,
+    GetFiguresRequest,
+    GetPolicyRequest,
     GetScreeningRequest,
+    PolicyChanged,
     QueryEventsRequest,
     RecordEventsRequest,
+    ServiceStarted,
+    ServiceStopped,
     TravelerScreened,
     TrustStoreChanged,
     WatchlistChanged,
@@ -34,7 +42,7 @@ from borderpost.v1.decisions_pb2 import (
     WatchlistSearched,
     WatchlistSuppressionChanged,
 )
-from borderpost.v1.types_pb2 import Direction, Outcome
+from borderpost.v1.types_pb2 import Direction, DocumentKey, Outcome
 from borderpost.v1.watchlist_pb2 import MatchKind
 
 MAX_TEXT: Final = 200
@@ -52,6 +60,17 @@ MAX_IDS: Final = 1000
 
 MAX_EVENTS: Final = 500
 """Of one RecordEvents (decisions.proto)."""
+
+MAX_EVIDENCE_BYTES: Final = 26 * 1024 * 1024
+"""What the gateway keeps of pictures and templates (gateway/record.py), and a little more."""
+
+MAX_POLICY_BYTES: Final = 64 * 1024
+"""A policy file; the one that comes with Borderpost has 5 KB."""
+
+POLICY_HASH_DIGITS: Final = 16
+"""Of the file's SHA-256, in a policy's version (gateway/policy.py)."""
+
+MAX_FIGURES_DAYS: Final = 400
 
 MAX_PAGE: Final = 500
 DEFAULT_PAGE: Final = 50
@@ -77,6 +96,14 @@ def append_screening(request: AppendScreeningRequest) -> None:
     _size("payload", request.payload.ByteSize(), MAX_PAYLOAD_BYTES)
     _size("screening", request.screening.ByteSize(), MAX_EVENT_BYTES)
     _screening(request.screening)
+    referred = request.screening.outcome == Outcome.OUTCOME_REFER
+    if request.HasField("evidence"):
+        _schema("evidence.schema_version", request.evidence.schema_version, PAYLOAD_SCHEMA)
+        _size("evidence", request.evidence.ByteSize(), MAX_EVIDENCE_BYTES)
+    if request.HasField("referral"):
+        _want(referred, "referral", "one", "none, where the outcome isn't REFER")
+        priority = request.referral.priority
+        _want(1 <= priority <= 9, "referral.priority", str(priority), "1 to 9")
 
 
 def find_screening(request: FindScreeningRequest) -> None:
@@ -102,27 +129,64 @@ def record_events(request: RecordEventsRequest, reporter: Role) -> None:
 
 def query_events(request: QueryEventsRequest) -> None:
     """Check which events to list; the page token is checked where it is read."""
-    if request.HasField("from"):
-        _time("from", getattr(request, "from"))
-    if request.HasField("until"):
-        _time("until", request.until)
+    for name in ("from", "until"):
+        if request.HasField(name):
+            _time(name, getattr(request, name))
     for kind in request.kinds:
         _enum("kinds", kind, EventKind.values())
     for outcome in request.outcomes:
         _enum("outcomes", outcome, Outcome.values())
-    if request.reason:
-        _reason("reason", request.reason)
-    if request.kiosk_id:
-        _text("kiosk_id", request.kiosk_id)
-    for field, text in (("visit_id", request.visit_id), ("request_id", request.request_id)):
-        if text:
-            _id(field, text)
+    _names(request)
+    if request.HasField("document"):
+        document_key("document", request.document)
     _want(
         request.page_size <= MAX_PAGE,
         "page_size",
         str(request.page_size),
         f"1 to {MAX_PAGE}, or 0 for {DEFAULT_PAGE}",
     )
+
+
+def _names(request: QueryEventsRequest) -> None:
+    if request.reason:
+        _reason("reason", request.reason)
+    for name in ("kiosk_id", "crossing", "actor", "list_id", "entry_id"):
+        if getattr(request, name):
+            _text(name, getattr(request, name))
+    for field in ("visit_id", "request_id", "subject"):
+        if getattr(request, field):
+            _id(field, getattr(request, field))
+
+
+def document_key(field: str, document: DocumentKey) -> None:
+    """Check a document that is looked for: all three parts."""
+    for name in ("document_code", "issuing_state", "number"):
+        _text(f"{field}.{name}", getattr(document, name))
+
+
+def export_events(request: ExportEventsRequest) -> None:
+    """Check which events to export."""
+    query_events(request.filter)
+    paging = bool(request.filter.page_size or request.filter.page_token)
+    _want(not paging, "filter", "a page", "no page size and no token: an export has none")
+    _enum("format", request.format, ExportFormat.values())
+
+
+def get_figures(request: GetFiguresRequest) -> None:
+    """Check of which time figures are wanted."""
+    for name in ("from", "until"):
+        _want(request.HasField(name), name, "none", "a time")
+        _time(name, getattr(request, name))
+    seconds = request.until.seconds - getattr(request, "from").seconds
+    days = MAX_FIGURES_DAYS
+    _want(0 < seconds <= days * 86_400, "until", f"{seconds:,} s after from", f"at most {days} days after it")
+    if request.crossing:
+        _text("crossing", request.crossing)
+
+
+def get_policy(request: GetPolicyRequest) -> None:
+    """Check which policy is wanted."""
+    _text("policy", request.policy)
 
 
 def _screening(screening: TravelerScreened) -> None:
@@ -152,7 +216,9 @@ def _event(field: str, event: Event, reporter: Role) -> None:
     _time(f"{field}.time", event.time)
     _text(f"{field}.actor.issuer", event.actor.issuer)
     _text(f"{field}.actor.subject", event.actor.subject)
-    _want(not event.payload_sha256, f"{field}.payload_sha256", f"{len(event.payload_sha256)} bytes", "none")
+    for name in ("payload_sha256", "evidence_sha256", "subject"):
+        length = len(getattr(event, name))
+        _want(not length, f"{field}.{name}", f"{length} bytes", "none")
     _body(field, event, reporter)
     _size(field, event.ByteSize(), MAX_EVENT_BYTES)
 
@@ -164,7 +230,10 @@ def _body(field: str, event: Event, reporter: Role) -> None:
             f"{field}.body: got {name or 'none'} from {reporter}, want a change of the reporting service's own",
             field=field,
         )
-    _BODIES[name](f"{field}.{name}", getattr(event, name))
+    body = getattr(event, name)
+    if isinstance(body, ServiceStarted | ServiceStopped):
+        _want(body.service == reporter, f"{field}.{name}.service", "another", f"{reporter}, which reports it")
+    _BODIES[name](f"{field}.{name}", body)
 
 
 def _watchlist_entry(field: str, body: _OfEntry) -> None:
@@ -232,6 +301,19 @@ def _watchlist_suppression_changed(field: str, body: WatchlistSuppressionChanged
     _reason(f"{field}.what", body.what)
 
 
+def _service(field: str, body: ServiceStarted | ServiceStopped) -> None:
+    _text(f"{field}.service", body.service)
+
+
+def _policy_changed(field: str, body: PolicyChanged) -> None:
+    _text(f"{field}.policy", body.policy)
+    size = len(body.toml)
+    _want(1 <= size <= MAX_POLICY_BYTES, f"{field}.toml", f"{size:,} bytes", f"1 to {MAX_POLICY_BYTES:,}")
+    named = body.policy.rpartition("@")[2]
+    fits = sha256(body.toml).hexdigest()[: len(named)] == named and len(named) >= POLICY_HASH_DIGITS
+    _want(fits, f"{field}.policy", "another hash", "NAME@ and the beginning of the file's SHA-256")
+
+
 def _trust_store_changed(field: str, body: TrustStoreChanged) -> None:
     _want(body.version >= 1, f"{field}.version", "0", "1 or more")
     _digest(f"{field}.file_sha256", body.file_sha256)
@@ -239,6 +321,9 @@ def _trust_store_changed(field: str, body: TrustStoreChanged) -> None:
 
 
 _BODIES: Final[Mapping[str, Callable[[str, Any], None]]] = {
+    "service_started": _service,
+    "service_stopped": _service,
+    "policy_changed": _policy_changed,
     "trust_store_changed": _trust_store_changed,
     "watchlist_created": _watchlist_created,
     "watchlist_entry_proposed": _watchlist_entry,

@@ -1,21 +1,34 @@
-"""Checks a whole log against itself, row by row; needs nothing but a snapshot, so it works offline too."""
+"""Checks a whole log where it lies, row by row. An export is checked by `borderpost.proofs`, without any service."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from borderpost.decisions.domain import index_row
-from borderpost.proofs.tree import Frontier, leaf_hash
+from borderpost.decisions.domain import Part, index_row, key_id
 from borderpost.decisions.ports import LogSnapshot, StoredRow
+from borderpost.proofs.checkpoints import open_checkpoint
+from borderpost.proofs.notes import NoteError, Verifier
+from borderpost.proofs.pruned import open_pruned
+from borderpost.proofs.tree import Frontier, leaf_hash, reference_root
 from borderpost.v1.decisions_pb2 import Event
 
 MAX_FAULTS: Final = 100
 """Faults that are named (VerifyLogResponse.faults); the check goes on to the end all the same."""
+
+SUBTREE: Final = 256
+"""A stored subtree of level n is of 256^n leaves."""
+
+MISSING_AT_ONCE: Final = 1000
+"""Missing ciphertexts whose keys are asked for at a time."""
+
+Destroyed = Callable[[Sequence[str]], set[str]]
+"""Which of these keys were destroyed, so that what they opened may be gone."""
 
 
 class FaultCode(StrEnum):
@@ -23,7 +36,11 @@ class FaultCode(StrEnum):
 
     EVENT_ALTERED = "EVENT_ALTERED"
     EVENT_MISSING = "EVENT_MISSING"
-    ROOT_WRONG = "ROOT_WRONG"
+    PRUNED_UNSIGNED = "PRUNED_UNSIGNED"
+    CHECKPOINT_WRONG = "CHECKPOINT_WRONG"
+    SIGNATURE_WRONG = "SIGNATURE_WRONG"
+    TRUNCATED = "TRUNCATED"
+    SUBTREE_WRONG = "SUBTREE_WRONG"
     PAYLOAD_ALTERED = "PAYLOAD_ALTERED"
     PAYLOAD_MISSING = "PAYLOAD_MISSING"
     INDEX_WRONG = "INDEX_WRONG"
@@ -39,11 +56,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a check found. `size` events were read; `root_sha256` is over their leaf hashes as stored."""
+    """What a check found. `size` events were read; `root_sha256` is over their leaf hashes as stored.
+
+    `trusted_until` is the size of the largest checkpoint that fits, as all before it do.
+    """
 
     size: int
     root_sha256: bytes
     faults: tuple[Fault, ...]
+    trusted_until: int
 
     @property
     def intact(self) -> bool:
@@ -51,38 +72,94 @@ class Verification:
         return not self.faults
 
 
-def verify(snapshot: LogSnapshot) -> Verification:
-    """Check every event's bytes, place, root, payload and index row.
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a log's own check believes: its name, the keys it signs with, and which payload keys were destroyed."""
 
-    An altered event is named by EVENT_ALTERED where its stored leaf hash is untouched. Where that was
-    recomputed to fit, it is the first ROOT_WRONG; the roots after it can't be right either, so only the
-    first of a run is named. After a missing event no root can be recomputed, and none is checked.
+    origin: str
+    verifiers: Sequence[Verifier]
+    destroyed: Destroyed
 
-    What a log can't tell of itself: that its newest events were cut off together with all that belongs to
-    them, or that it was written anew from some event on, roots and all. For that it must be compared with
-    a root that someone else has kept.
+
+def verify(snapshot: LogSnapshot, trust: Trust) -> Verification:
+    """Check every event's bytes and place, every checkpoint, stored subtree and ciphertext, and the index.
+
+    An altered event is named by EVENT_ALTERED where its stored leaf hash is untouched. Where that was recomputed to
+    fit, the first checkpoint behind it doesn't: CHECKPOINT_WRONG; those after it can't fit either and are not named.
+    After a missing event no root can be computed, and none is checked.
+
+    What a log can't tell of itself: that its newest events were cut off together with their checkpoints, or that it was
+    written anew by whoever holds the key. For that it must be compared with what a witness has kept.
     """
-    check = _Check()
+    check = _Check(trust, _Notes(snapshot, trust))
     for row in snapshot.rows():
         check.place(row)
-        check.root(row)
+        check.leaf(row)
         event = check.event(row)
         if event is not None:
-            check.payload(row, event, snapshot.ciphertext(event.event_id))
-            check.index(row, event)
+            check.sealed(row, event, snapshot)
+            check.index(row, event, snapshot.indexed)
+    check.missing_parts()
+    check.end()
+    for level, position, stored in snapshot.subtrees():
+        check.subtree(level, position, stored)
     for index in snapshot.stray_index_rows():
         check.report(index, FaultCode.INDEX_WRONG)
-    return Verification(check.frontier.size, check.frontier.root(), tuple(check.faults))
+    return Verification(check.frontier.size, check.frontier.root(), tuple(check.faults), check.trusted_until)
+
+
+@dataclass(slots=True)
+class _Pruned:
+    """A signed range of pruned events, and the hash over the leaf hashes in it that were read so far."""
+
+    start: int
+    stop: int
+    leaves_sha256: bytes
+    read: Any = field(default_factory=sha256)
+
+
+class _Notes:
+    """The signed notes of a snapshot: checkpoints by size, and pruned ranges. What isn't signed by the log is a
+    fault."""
+
+    def __init__(self, snapshot: LogSnapshot, trust: Trust) -> None:
+        self.unsigned: list[int] = []
+        self.roots: dict[int, bytes] = {}
+        self.pruned: list[_Pruned] = []
+        for size, note in snapshot.checkpoints():
+            try:
+                checkpoint = open_checkpoint(note, trust.verifiers, trust.origin)
+            except NoteError:
+                self.unsigned.append(size)
+            else:
+                self.roots[checkpoint.size] = checkpoint.root
+        for start, _, note in snapshot.pruned():
+            try:
+                pruned = open_pruned(note, trust.verifiers, trust.origin)
+            except NoteError:
+                self.unsigned.append(start)
+            else:
+                self.pruned.append(_Pruned(pruned.start, pruned.stop, pruned.leaves_sha256))
+
+    def pruned_at(self, index: int) -> _Pruned | None:
+        """The range that an event was pruned with."""
+        return next((pruned for pruned in self.pruned if pruned.start <= index < pruned.stop), None)
 
 
 @dataclass(slots=True)
 class _Check:
     """The state of a check between two rows."""
 
+    trust: Trust
+    notes: _Notes
     frontier: Frontier = field(default_factory=Frontier)
+    blocks: list[list[bytes]] = field(default_factory=lambda: [[]])
+    subtrees: dict[tuple[int, int], bytes] = field(default_factory=dict)
     next_index: int = 0
     gap: bool = False
-    root_was_wrong: bool = False
+    distrusted: bool = False
+    trusted_until: int = 0
+    missing: list[tuple[int, str]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
     def report(self, index: int, code: FaultCode) -> None:
@@ -95,30 +172,86 @@ class _Check:
         self.gap = self.gap or row.index != self.next_index
         self.next_index = row.index + 1
 
-    def root(self, row: StoredRow) -> None:
+    def leaf(self, row: StoredRow) -> None:
         self.frontier = self.frontier.append(row.leaf_sha256)
-        wrong = not self.gap and self.frontier.root() != row.root_sha256
-        if wrong and not self.root_was_wrong:
-            self.report(row.index, FaultCode.ROOT_WRONG)
-        self.root_was_wrong = wrong
+        self._note_subtrees(row.leaf_sha256)
+        size = self.frontier.size
+        wanted = self.notes.roots.get(size)
+        if wanted is None or self.gap or self.distrusted:
+            return
+        if wanted == self.frontier.root():
+            self.trusted_until = size
+        else:
+            self.distrusted = True
+            self.report(size, FaultCode.CHECKPOINT_WRONG)
 
     def event(self, row: StoredRow) -> Event | None:
         """Return the event if its bytes are those of its leaf."""
+        if not row.stored:
+            pruned = self.notes.pruned_at(row.index)
+            if pruned is None:
+                self.report(row.index, FaultCode.PRUNED_UNSIGNED)
+            else:
+                pruned.read.update(row.leaf_sha256)
+            return None
         if leaf_hash(row.stored) == row.leaf_sha256:
             try:
-                return Event.FromString(row.stored)
+                event = Event.FromString(row.stored)
             except DecodeError:
                 pass  # bytes that were never an event, with a leaf made to fit
+            else:
+                if event.event_id == row.event_id:
+                    return event
         self.report(row.index, FaultCode.EVENT_ALTERED)
         return None
 
-    def payload(self, row: StoredRow, event: Event, ciphertext: bytes | None) -> None:
-        if ciphertext is None:
-            if event.payload_sha256:
-                self.report(row.index, FaultCode.PAYLOAD_MISSING)
-        elif sha256(ciphertext).digest() != event.payload_sha256:
-            self.report(row.index, FaultCode.PAYLOAD_ALTERED)
+    def sealed(self, row: StoredRow, event: Event, snapshot: LogSnapshot) -> None:
+        for part, wanted in ((Part.PAYLOAD, event.payload_sha256), (Part.EVIDENCE, event.evidence_sha256)):
+            if not wanted:
+                continue
+            ciphertext = snapshot.ciphertext(event.event_id, part)
+            if ciphertext is None:
+                # What is said about a screening later lies under the screening's key.
+                self.missing.append((row.index, key_id(event.subject or event.event_id, part)))
+                if len(self.missing) == MISSING_AT_ONCE:
+                    self.missing_parts()
+            elif sha256(ciphertext).digest() != wanted:
+                self.report(row.index, FaultCode.PAYLOAD_ALTERED)
 
-    def index(self, row: StoredRow, event: Event) -> None:
-        if row.index_row != index_row(event):
+    def missing_parts(self) -> None:
+        """Tell those that were erased from those that are lost."""
+        destroyed = self.trust.destroyed([key for _, key in self.missing])
+        for index, key in self.missing:
+            if key not in destroyed:
+                self.report(index, FaultCode.PAYLOAD_MISSING)
+        self.missing.clear()
+
+    def index(self, row: StoredRow, event: Event, indexed: int) -> None:
+        if row.index < indexed and row.index_row != index_row(event):
             self.report(row.index, FaultCode.INDEX_WRONG)
+
+    def end(self) -> None:
+        if any(size > self.next_index for size in self.notes.roots):
+            self.report(self.next_index, FaultCode.TRUNCATED)
+        for index in self.notes.unsigned:
+            self.report(index, FaultCode.SIGNATURE_WRONG)
+        for pruned in self.notes.pruned:
+            if pruned.read.digest() != pruned.leaves_sha256:
+                self.report(pruned.start, FaultCode.PRUNED_UNSIGNED)
+
+    def subtree(self, level: int, position: int, stored: bytes) -> None:
+        if not self.gap and self.subtrees.get((level, position)) != stored:
+            self.report((position + 1) * SUBTREE**level, FaultCode.SUBTREE_WRONG)
+
+    def _note_subtrees(self, leaf: bytes) -> None:
+        level, node = 0, leaf
+        while True:
+            self.blocks[level].append(node)
+            if len(self.blocks[level]) < SUBTREE:
+                return
+            node = reference_root(self.blocks[level])
+            self.blocks[level].clear()
+            level += 1
+            self.subtrees[level, self.frontier.size // SUBTREE**level - 1] = node
+            if level == len(self.blocks):
+                self.blocks.append([])

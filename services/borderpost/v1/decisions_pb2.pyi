@@ -1331,24 +1331,20 @@ class PolicyChanged(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POLICY_FIELD_NUMBER: _builtins.int
-    FORMER_FIELD_NUMBER: _builtins.int
     TOML_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
     """Its name and hash, as records name it."""
-    former: _builtins.str
-    """The one before; empty if there was none."""
     toml: _builtins.bytes
     """The file."""
     def __init__(
         self,
         *,
         policy: _builtins.str = ...,
-        former: _builtins.str = ...,
         toml: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["former", b"former", "policy", b"policy", "toml", b"toml"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "toml", b"toml"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2470,12 +2466,17 @@ class VerifyLogResponse(_message.Message):
     ROOT_SHA256_FIELD_NUMBER: _builtins.int
     INTACT_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
+    TRUSTED_UNTIL_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     """Events checked."""
     root_sha256: _builtins.bytes
     """Root of the tree over them (RFC 9162, 2.1.1)."""
     intact: _builtins.bool
     """Whether all is as it was written."""
+    trusted_until: _builtins.int
+    """Size of the largest checkpoint that fits, with all before it: what lies behind it can't be trusted if there is a fault
+    that has no event named.
+    """
     @_builtins.property
     def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___LogFault]:
         """What is wrong, at most 100."""
@@ -2487,10 +2488,11 @@ class VerifyLogResponse(_message.Message):
         root_sha256: _builtins.bytes = ...,
         intact: _builtins.bool = ...,
         faults: _abc.Iterable[Global___LogFault] | None = ...,
+        trusted_until: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "intact", b"intact", "root_sha256", b"root_sha256", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "intact", b"intact", "root_sha256", b"root_sha256", "size", b"size", "trusted_until", b"trusted_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2507,9 +2509,11 @@ class LogFault(_message.Message):
     index: _builtins.int
     """Where."""
     code: _builtins.str
-    """EVENT_ALTERED: its bytes are not those of its leaf hash. EVENT_MISSING. ROOT_WRONG: the root stored with
-    it is not that of the leaves up to it; only the first of a run is named. PAYLOAD_ALTERED or
-    PAYLOAD_MISSING. INDEX_WRONG: what queries find it by is not what the event says.
+    """EVENT_ALTERED: its bytes are not those of its leaf hash. EVENT_MISSING. PRUNED_UNSIGNED: it has no body, and no signed
+    range says that it was pruned. CHECKPOINT_WRONG: the checkpoint of this size is not of the leaves up to it; only the
+    first is named. SIGNATURE_WRONG: that checkpoint is not signed by the log. TRUNCATED: a checkpoint is of more events
+    than there are. SUBTREE_WRONG: the stored root of a subtree that ends before this index. PAYLOAD_ALTERED or
+    PAYLOAD_MISSING (and its key was not destroyed). INDEX_WRONG: what queries find it by is not what the event says.
     """
     def __init__(
         self,

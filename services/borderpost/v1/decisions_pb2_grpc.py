@@ -150,9 +150,10 @@ class DecisionsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyLog(self, request, context):
-        """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
-        index that queries use. What is wrong is a result, not an error. That the newest events were cut off
-        together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
+        """Checks the whole log where it lies: every leaf against the stored bytes, every checkpoint and stored subtree, every
+        ciphertext's hash, and the index that queries use. What is wrong is a result, not an error. That the newest events
+        were cut off together with their checkpoints, or that who holds the key wrote it anew, is not seen by it: that takes a
+        witness (TransparencyService), and a check of an export elsewhere.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

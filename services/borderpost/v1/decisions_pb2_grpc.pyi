@@ -72,9 +72,10 @@ class DecisionsServiceStub:
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST (bounds, page size, page token).
     """
     VerifyLog: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.VerifyLogRequest, _decisions_pb2.VerifyLogResponse]
-    """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
-    index that queries use. What is wrong is a result, not an error. That the newest events were cut off
-    together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
+    """Checks the whole log where it lies: every leaf against the stored bytes, every checkpoint and stored subtree, every
+    ciphertext's hash, and the index that queries use. What is wrong is a result, not an error. That the newest events
+    were cut off together with their checkpoints, or that who holds the key wrote it anew, is not seen by it: that takes a
+    witness (TransparencyService), and a check of an export elsewhere.
     """
     ExportEvents: _grpc.UnaryStreamMultiCallable[_decisions_pb2.ExportEventsRequest, _decisions_pb2.ExportEventsResponse]
     """Gives out events, oldest first, as they are stored, with what it takes to prove them; see ExportEventsResponse for the order.
@@ -138,9 +139,10 @@ class DecisionsServiceAsyncStub(DecisionsServiceStub):
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST (bounds, page size, page token).
     """
     VerifyLog: _aio.UnaryUnaryMultiCallable[_decisions_pb2.VerifyLogRequest, _decisions_pb2.VerifyLogResponse]  # type: ignore[assignment]
-    """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
-    index that queries use. What is wrong is a result, not an error. That the newest events were cut off
-    together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
+    """Checks the whole log where it lies: every leaf against the stored bytes, every checkpoint and stored subtree, every
+    ciphertext's hash, and the index that queries use. What is wrong is a result, not an error. That the newest events
+    were cut off together with their checkpoints, or that who holds the key wrote it anew, is not seen by it: that takes a
+    witness (TransparencyService), and a check of an export elsewhere.
     """
     ExportEvents: _aio.UnaryStreamMultiCallable[_decisions_pb2.ExportEventsRequest, _decisions_pb2.ExportEventsResponse]  # type: ignore[assignment]
     """Gives out events, oldest first, as they are stored, with what it takes to prove them; see ExportEventsResponse for the order.
@@ -237,9 +239,10 @@ class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _decisions_pb2.VerifyLogRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_decisions_pb2.VerifyLogResponse, _abc.Awaitable[_decisions_pb2.VerifyLogResponse]]:
-        """Checks the whole log: every leaf against the stored bytes, every root, every payload's hash, and the
-        index that queries use. What is wrong is a result, not an error. That the newest events were cut off
-        together with all that belongs to them is not seen by it: compare the root with one kept elsewhere.
+        """Checks the whole log where it lies: every leaf against the stored bytes, every checkpoint and stored subtree, every
+        ciphertext's hash, and the index that queries use. What is wrong is a result, not an error. That the newest events
+        were cut off together with their checkpoints, or that who holds the key wrote it anew, is not seen by it: that takes a
+        witness (TransparencyService), and a check of an export elsewhere.
         """
 
     @_abc_1.abstractmethod
