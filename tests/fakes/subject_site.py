@@ -93,8 +93,18 @@ class TableLog:
         row = index_row(record.event())
         connection.execute(
             "INSERT INTO event_index VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (index, row.kind, row.time, row.actor, row.subject, row.outcome, row.kiosk_id, row.crossing)
-            + (row.visit_id, row.request_id),
+            (
+                index,
+                row.kind,
+                row.time,
+                row.actor,
+                row.subject,
+                row.outcome,
+                row.kiosk_id,
+                row.crossing,
+                row.visit_id,
+                row.request_id,
+            ),
         )
         for reason in row.reasons:
             connection.execute("INSERT INTO event_terms VALUES (1, ?, ?)", (reason, index))
