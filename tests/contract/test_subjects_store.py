@@ -231,8 +231,13 @@ def test_pruned_bodies_are_gone_with_all_that_was_made_of_them_and_ids_and_leave
     site.open_case(screened[2])
     site.store.delete_screenings([each.event_id for each in screened])
     leaves = site.leaves()
+    with site.database.transaction() as connection:  # what an older log may have left
+        connection.executemany(
+            "INSERT INTO lookups VALUES (?, ?, ?)", [(3, bytes(32), each.index) for each in screened]
+        )
     assert site.store.prune(0, 2, no_note)
     assert site.leaves() == leaves
+    assert site.count("lookups") == 1
     with site.database.read() as connection:
         rows = connection.execute("SELECT event_id, once, event FROM log ORDER BY idx").fetchall()
         pruned = connection.execute("SELECT start, stop, note FROM pruned").fetchall()
