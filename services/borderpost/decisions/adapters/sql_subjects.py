@@ -52,10 +52,11 @@ SELECT l.idx, l.event_id, i.request_id, i.time, i.crossing, i.outcome,
 FROM log l JOIN event_index i ON i.idx = l.idx
 """  # noqa: S608
 
-_PIECES: Final = """
-FROM sealed s JOIN log l ON l.event_id = s.event_id JOIN event_index i ON i.idx = l.idx
-     LEFT JOIN cases c ON c.case_id = s.event_id
+_PIECES: Final = f"""
+FROM sealed s CROSS JOIN log l CROSS JOIN event_index i LEFT JOIN cases c ON c.case_id = s.event_id
+WHERE l.event_id = s.event_id AND i.idx = l.idx AND i.kind = {_SCREENED}
 """
+"""CROSS JOIN: SQLite keeps to that order. What is held is less than what is in the log, and comes sorted."""
 
 
 class SqlSubjects:
@@ -121,9 +122,8 @@ class SqlSubjects:
         with log_explained(), self._database.read() as connection:
             rows = connection.execute(
                 f"SELECT s.event_id, s.part, i.outcome {_PIECES}"
-                f" WHERE (s.event_id, s.part) > (?, ?) AND i.kind = ? AND ({condition})"
-                " ORDER BY s.event_id, s.part LIMIT ?",
-                (*last, _SCREENED, *values, count),
+                f" AND (s.event_id, s.part) > (?, ?) AND ({condition}) ORDER BY s.event_id, s.part LIMIT ?",
+                (*last, *values, count),
             ).fetchall()
         return [Piece(row["event_id"], Part(row["part"]), row["outcome"]) for row in rows]
 
@@ -303,9 +303,8 @@ def _count_pieces(connection: Connection, limits: Sequence[Limit]) -> Iterable[H
     condition, values = _overdue(limits)
     rows = connection.execute(
         f"SELECT s.part, i.outcome, count(*) AS held, min(i.time) AS oldest,"
-        f" sum(CASE WHEN {condition} THEN 1 ELSE 0 END) AS overdue {_PIECES}"
-        " WHERE i.kind = ? GROUP BY s.part, i.outcome",
-        (*values, _SCREENED),
+        f" sum(CASE WHEN {condition} THEN 1 ELSE 0 END) AS overdue {_PIECES} GROUP BY s.part, i.outcome",
+        values,
     ).fetchall()
     for row in rows:
         yield HeldCount(
