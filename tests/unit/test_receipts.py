@@ -8,17 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderpost.proofs.receipts import HEADING, ProvenEvent, Receipt, ReceiptError, parse_receipt, receipt_text
+from borderpost.proofs.receipts import (
+    HEADING,
+    ProvenEvent,
+    Receipt,
+    ReceiptError,
+    parse_receipt,
+    receipt_text,
+)
 
 HASHES = st.binary(min_size=32, max_size=32)
-EVENTS = st.builds(
-    ProvenEvent, st.integers(0, 10**15), HASHES, st.lists(HASHES, max_size=5).map(tuple)
-)
+EVENTS = st.builds(ProvenEvent, st.integers(0, 10**15), HASHES, st.lists(HASHES, max_size=5).map(tuple))
 WORDS = st.from_regex(r"[A-Za-z0-9./_-]{1,40}", fullmatch=True)
 RECEIPTS = st.builds(
     Receipt,
     WORDS,
-    st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
+    st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
     st.sampled_from(["SUBJECT_REQUEST", "UNLAWFUL", "COURT_ORDER"]),
     st.lists(WORDS, max_size=5).map(tuple),
     st.integers(0, 10**15),
