@@ -290,18 +290,20 @@ class LeafProver:
             raise UnavailableError("checkpoints: told to fail")
         self.covered.append(tuple(indexes))
         leaves = self._site.leaves()
-        events = tuple(ProvenEvent(index, leaves[index], tuple(_path(index, leaves))) for index in indexes)
+        events = tuple(
+            ProvenEvent(index, leaves[index], tuple(inclusion_path(index, leaves))) for index in indexes
+        )
         return Covered(len(leaves), reference_root(leaves), events)
 
 
-def _path(index: int, leaves: Sequence[bytes]) -> list[bytes]:
+def inclusion_path(index: int, leaves: Sequence[bytes]) -> list[bytes]:
     """PATH(m, D_n) of RFC 9162, 2.1.3.1."""
     if len(leaves) == 1:
         return []
     split = 1 << ((len(leaves) - 1).bit_length() - 1)
     if index < split:
-        return [*_path(index, leaves[:split]), reference_root(leaves[split:])]
-    return [*_path(index - split, leaves[split:]), reference_root(leaves[:split])]
+        return [*inclusion_path(index, leaves[:split]), reference_root(leaves[split:])]
+    return [*inclusion_path(index - split, leaves[split:]), reference_root(leaves[:split])]
 
 
 def signed(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,9 +14,12 @@ from borderpost.proofs.receipts import (
     ProvenEvent,
     Receipt,
     ReceiptError,
+    check_receipt,
     parse_receipt,
     receipt_text,
 )
+from borderpost.proofs.tree import leaf_hash, reference_root
+from fakes.subject_site import inclusion_path
 
 HASHES = st.binary(min_size=32, max_size=32)
 EVENTS = st.builds(ProvenEvent, st.integers(0, 10**15), HASHES, st.lists(HASHES, max_size=5).map(tuple))
@@ -89,3 +93,39 @@ def test_a_line_that_is_none_of_a_receipt_s_is_refused(line):
     text = receipt_text(GOOD)
     with pytest.raises(ReceiptError):
         parse_receipt(text.replace("screening: one", line))
+
+
+def proven(size: int, *indexes: int) -> Receipt:
+    leaves = [leaf_hash(bytes([number])) for number in range(size)]
+    events = tuple(
+        ProvenEvent(index, leaves[index], tuple(inclusion_path(index, leaves))) for index in indexes
+    )
+    return replace(GOOD, size=size, root=reference_root(leaves), events=events)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 8, 9, 33])
+def test_events_that_are_in_the_tree_are_found_to_be(size):
+    check_receipt(proven(size, *range(size)))
+
+
+@pytest.mark.parametrize("size", [2, 3, 7, 8, 9])
+@pytest.mark.parametrize("index", [0, 1])
+def test_an_event_with_another_leaf_place_tree_or_proof_is_refused(size, index):
+    receipt = proven(size, index)
+    (event,) = receipt.events
+    changed = [
+        replace(event, leaf=bytes(32)),
+        replace(event, index=size - 1 - index) if size - 1 - index != index else replace(event, index=size),
+        replace(event, index=size + index),
+        replace(event, hashes=event.hashes[:-1]),
+        replace(event, hashes=(*event.hashes, bytes(32))),
+        replace(event, hashes=(bytes(32), *event.hashes[1:])),
+    ]
+    for wrong in [replace(receipt, events=(each,)) for each in changed] + [
+        replace(receipt, root=bytes(32)),
+        replace(receipt, size=0),
+        replace(receipt, events=()),
+        replace(receipt, events=(event, changed[0])),
+    ]:
+        with pytest.raises(ReceiptError):
+            check_receipt(wrong)

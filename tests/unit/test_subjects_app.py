@@ -13,7 +13,7 @@ from borderpost.decisions.subjects import app as app_module
 from borderpost.decisions.subjects import validate
 from borderpost.decisions.subjects.app import COURT_ORDER, SUBJECT_REQUEST, UNLAWFUL, Subjects
 from borderpost.decisions.subjects.errors import CaseOpenError, ErasureUnfinishedError
-from borderpost.proofs.receipts import parse_receipt
+from borderpost.proofs.receipts import check_receipt, parse_receipt
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import InvalidRequestError, PurposeMissingError, UnavailableError
 from borderpost.v1.subjects_pb2 import EraseSubjectRequest, FindSubjectRequest
@@ -219,6 +219,7 @@ def test_the_receipt_names_screenings_event_and_checkpoint_and_nothing_of_the_pe
     assert receipt.basis == COURT_ORDER
     assert receipt.screenings == (screened.event_id,)
     assert receipt.size == 3
+    check_receipt(receipt)
     (event,) = receipt.events
     assert event.index == 2
     assert event.leaf == site.leaves()[2]
@@ -234,6 +235,7 @@ def test_more_screenings_than_an_event_can_name_take_several_events_and_one_rece
     erased = erase(site)
     assert erased.screenings == 5
     receipt = receipt_of(erased.receipt)
+    check_receipt(receipt)
     assert [event.index for event in receipt.events] == [5, 6, 7]
     assert [len(e.data_erased.screening_event_ids) for e in site.events("data_erased")] == [2, 2, 1]
 

@@ -20,11 +20,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from borderpost.proofs.tree import node_hash
 from borderpost.runtime.errors import InvalidRequestError
 
 HEADING: Final = "borderpost erasure receipt 1"
@@ -106,20 +107,33 @@ def parse_receipt(text: str) -> Receipt:
     return Receipt(origin, _time(erased), basis, screenings, size, root, events)
 
 
-def check_receipt(
-    receipt: Receipt, root_of: Callable[[int, int, bytes, Sequence[bytes]], bytes | None]
-) -> None:
-    """Check that the events are in the checkpoint's tree. ReceiptError: one is not, or there is none.
-
-    `root_of`: the root that a proof leads to, of index, size, leaf hash and hashes; None if it is no proof.
-    """
+def check_receipt(receipt: Receipt) -> None:
+    """Check that the events are in the checkpoint's tree. ReceiptError: one is not, or there is none."""
     if not receipt.events:
         raise ReceiptError("receipt: got no event, want at least one")
     for event in receipt.events:
-        if root_of(event.index, receipt.size, event.leaf, event.hashes) != receipt.root:
+        if _root_of(event, receipt.size) != receipt.root:
             raise ReceiptError(
                 f"receipt: event {event.index} is not in the tree of its checkpoint", index=str(event.index)
             )
+
+
+def _root_of(event: ProvenEvent, size: int) -> bytes | None:
+    """The root that an inclusion proof leads to (RFC 9162, 2.1.3.2); None if it is no proof for this place."""
+    if event.index >= size:
+        return None
+    place, last, node = event.index, size - 1, event.leaf
+    for sibling in event.hashes:
+        if last == 0:
+            return None  # longer than the tree is high
+        if place & 1 or place == last:
+            node = node_hash(sibling, node)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            node = node_hash(node, sibling)
+        place, last = place >> 1, last >> 1
+    return node if last == 0 else None
 
 
 def _field(line: str) -> tuple[str, str]:
