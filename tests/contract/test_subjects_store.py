@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -255,6 +256,18 @@ def test_a_range_is_pruned_by_one_process_and_the_other_is_told(site):
     assert site.store.prune(0, 2, no_note)
     assert not site.store.prune(0, 3, no_note)
     assert site.count("pruned") == 1
+
+
+def test_of_many_that_prune_and_erase_at_once_one_prunes_and_none_fails(site):
+    screened = [site.screen(CLEAR) for _ in range(20)]
+    ids = [each.event_id for each in screened]
+    with ThreadPoolExecutor(8) as threads:
+        erased = [threads.submit(site.store.delete_screenings, ids) for _ in range(4)]
+        pruned = [threads.submit(site.store.prune, 0, 20, no_note) for _ in range(4)]
+        assert [future.result() for future in erased] == [None] * 4
+        assert sorted(future.result() for future in pruned) == [False, False, False, True]
+    assert site.count("pruned") == 1
+    assert site.count("sealed") == site.count("lookups") == site.count("event_index") == 0
 
 
 def test_the_note_of_ranges_that_follow_each_other_is_one_until_it_is_long_enough(site, monkeypatch):

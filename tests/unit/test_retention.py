@@ -15,9 +15,10 @@ from borderpost.decisions.domain import Part, key_id
 from borderpost.decisions.subjects import retention as retention_module
 from borderpost.decisions.subjects.errors import RetentionRulesError
 from borderpost.decisions.subjects.messages import retention_response
+from borderpost.decisions.subjects.proving import LogProver, range_signer
 from borderpost.decisions.subjects.retention import Applied, Retention
 from borderpost.decisions.subjects.rules import BUILT_IN, duration, load_rules
-from borderpost.proofs.pruned import Pruned, leaves_digest, parse_pruned, pruned_text
+from borderpost.proofs.pruned import Pruned, leaves_digest, parse_pruned
 from borderpost.runtime.errors import UnavailableError
 from borderpost.v1.types_pb2 import Outcome
 from fakes.decisions import MemoryKeys
@@ -28,8 +29,7 @@ ORIGIN = "borderpost.local/decisions"
 MICROSECOND = timedelta(microseconds=1)
 
 
-def sign(start: int, stop: int, leaves: list[bytes]) -> str:
-    return pruned_text(ORIGIN, Pruned(start, stop, leaves_digest(leaves)))
+sign = range_signer(ORIGIN, lambda text: text)
 
 
 @pytest.fixture
@@ -345,3 +345,13 @@ def test_the_status_knows_when_rules_were_last_applied_after_a_restart_too(site)
     later = site.after(hours=1)
     retention.apply(ITSELF)
     assert retention.status().last_applied == later
+
+
+def test_a_prover_gives_proofs_in_the_tree_of_the_checkpoint_that_it_had_made():
+    prover = LogProver(lambda: (7, b"root"), lambda index, size: (b"%d" % index, [b"in %d" % size]))
+    covered = prover.cover([2, 5])
+    assert (covered.size, covered.root) == (7, b"root")
+    assert [(each.index, each.leaf, each.hashes) for each in covered.events] == [
+        (2, b"2", (b"in 7",)),
+        (5, b"5", (b"in 7",)),
+    ]
