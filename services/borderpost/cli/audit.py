@@ -36,6 +36,14 @@ def query(
     kiosk: Annotated[str, typer.Option(help="Kiosk, such as kiosk/north/1.")] = "",
     visit: Annotated[str, typer.Option(help="Visit id.")] = "",
     request_id: Annotated[str, typer.Option("--request", help="Request id.")] = "",
+    crossing: Annotated[str, typer.Option(help="Crossing.")] = "",
+    officer: Annotated[str, typer.Option(help="Who did it, such as operator/officer/dev.")] = "",
+    list_id: Annotated[
+        str, typer.Option("--list", help="List id: its candidates, and the list itself.")
+    ] = "",
+    candidate: Annotated[str, typer.Option(help="Entry id: who matched it, and the entry itself.")] = "",
+    document: Annotated[str, typer.Option(help="CODE:STATE:NUMBER, such as P:UTO:L898902C3.")] = "",
+    screening: Annotated[str, typer.Option(help="Event id of a screening: all about it.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many.")] = 50,
     identity: As = AUDITOR,
     as_json: Json = False,
@@ -51,6 +59,12 @@ def query(
         kiosk_id=kiosk,
         visit_id=visit,
         request_id=request_id,
+        crossing=crossing,
+        actor=officer,
+        list_id=list_id,
+        entry_id=candidate,
+        document=_document(document),
+        subject=screening,
         page_size=min(limit, PAGE),
     )
     if since:
@@ -58,14 +72,18 @@ def query(
     if until:
         request.until.CopyFrom(to_timestamp(until.replace(tzinfo=UTC)))
     entries: list[decisions_pb2.LogEntry] = []
+    more = False
     with Person(load_settings(), identity, purpose) as auditor:
         for page in auditor.pages(auditor.decisions.QueryEvents, request):
             entries += page.entries
             if len(entries) >= limit:
+                more = len(entries) > limit or bool(page.next_page_token)
                 break
     del entries[limit:]
     plain = {"entries": [show.to_plain(entry) for entry in entries]}
     show.emit(as_json, plain, lambda: show.events_view(entries) if entries else "Nothing fits.")
+    if more and not as_json:
+        show.console.print(f"The newest {len(entries):,} of more: --limit shows others.")
 
 
 @app.command("show")
@@ -96,6 +114,15 @@ def verify(identity: As = AUDITOR, as_json: Json = False) -> None:
     show.emit(as_json, answer, lambda: show.verification_view(answer))
     if not answer.intact:
         raise typer.Exit(1)
+
+
+def _document(text: str) -> types_pb2.DocumentKey | None:
+    if not text:
+        return None
+    parts = text.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise typer.BadParameter("--document: got something else, want CODE:STATE:NUMBER")
+    return types_pb2.DocumentKey(document_code=parts[0], issuing_state=parts[1], number=parts[2])
 
 
 def _value(enum: Any, prefix: str, text: str) -> Any:

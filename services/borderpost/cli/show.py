@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from borderpost.cli import show_events
 from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.reasons import explain
 from borderpost.v1 import decisions_pb2, faces_pb2, gateway_pb2, types_pb2, watchlist_pb2
@@ -45,6 +46,11 @@ _TRUST_FILE_WORDS: Final = {
     "LDIF": "an LDIF file",
     "CERTIFICATE": "a certificate",
     "CRL": "a revocation list",
+}
+_LOOKED_AT: Final = {
+    "GetScreening": "looked at the record",
+    "QueryEvents": "looked through the log",
+    "GetFigures": "looked at the figures",
 }
 _STEP_WORDS: Final = {"DONE": "", "FAILED": "not checked: ", "SKIPPED": "nothing to do"}
 
@@ -273,11 +279,18 @@ def _what(event: decisions_pb2.Event, body: str) -> Text | str:
         return Text.assemble(outcome(screening.outcome), "\n", "\n".join(parts))
     if body == "record_consulted":
         consulted = event.record_consulted
-        parts = [consulted.method.rpartition("/")[2], consulted.request_id, f"for: {event.purpose}"]
+        parts = [_looked(consulted), consulted.request_id, f"for: {event.purpose}"]
         return "\n".join(filter(None, parts))
     if body == "trust_store_changed":
         return trust_change_words(event.trust_store_changed)
-    return watchlist_event_words(event, body)
+    return show_events.sentence(event) or watchlist_event_words(event, body)
+
+
+def _looked(consulted: decisions_pb2.RecordConsulted) -> str:
+    """Say what somebody looked at; of a method that isn't known here its name."""
+    method = consulted.method.rpartition("/")[2]
+    words = _LOOKED_AT.get(method, method)
+    return f"{words}, with pictures" if consulted.evidence_shown else words
 
 
 def watchlist_event_words(event: decisions_pb2.Event, body: str) -> str:
