@@ -14,7 +14,7 @@ from borderpost.decisions.cases.errors import (
     SupervisorNeededError,
 )
 from borderpost.runtime.calls import Actor
-from borderpost.runtime.clock import to_timestamp
+from borderpost.runtime.clock import from_timestamp, to_timestamp
 from borderpost.runtime.identity import is_same_person
 from borderpost.v1.cases_pb2 import CaseState
 from borderpost.v1.decisions_pb2 import (
@@ -191,7 +191,7 @@ def visible_findings(case: Case, viewer: Actor) -> tuple[Finding, ...]:
 def _claimed(case: Case, actor: Actor, time: datetime, body: ReferralClaimed) -> Case:
     held = case.claim_at(time)
     since = held.since if held is not None and is_same_person(held.holder, actor) else time
-    until = body.lease_until.ToDatetime(tzinfo=time.tzinfo)
+    until = from_timestamp(body.lease_until)
     return replace(case, claim=Claim(actor, since, until))
 
 
