@@ -1,0 +1,174 @@
+"""Cases: whatever officers do and when, nobody else acts on a case that is held, and no finding counts twice."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from borderpost.decisions.adapters.sql_cases import CasesView, SqlCases
+from borderpost.decisions.adapters.sql_views import ViewRow
+from borderpost.decisions.cases.app import Cases
+from borderpost.decisions.cases.domain import CASE_BODIES, CLAIMED, CLOSED, ESCALATED, FOUND, OPEN, apply
+from borderpost.decisions.cases.errors import (
+    CaseHeldError,
+    CaseNotYoursError,
+    CaseStateError,
+    FindingAlreadyYoursError,
+    SupervisorNeededError,
+)
+from borderpost.decisions.cases.opening import opening
+from borderpost.decisions.cases.ports import CaseFilter
+from borderpost.decisions.domain import case_once, new_event
+from borderpost.runtime.calls import Actor, Role
+from borderpost.runtime.clock import from_timestamp, new_id
+from borderpost.runtime.errors import BorderpostError
+from borderpost.v1.cases_pb2 import GiveFindingRequest
+from borderpost.v1.decisions_pb2 import ReferralTerms
+from fakes.decisions import MemoryKeys, MemoryLog, SettableClock, a_call, a_payload, a_screening
+from fakes.subject_site import DATABASES
+
+
+class Desk:
+    """Cases over a log in memory and a view in a real database."""
+
+    def __init__(self, database: Any) -> None:
+        self.clock, self.keys, self.view = SettableClock(), MemoryKeys(), CasesView()
+        self.log, self.database, self.upto = MemoryLog(self.clock), database, 0
+        self.lock = threading.Lock()
+        self.index = SqlCases(database, self.catch_up)
+        opens = lambda case_id, evidence: (self.log.find(case_id), a_payload(), None)  # noqa: E731
+        self.cases = Cases(self.log, self.index, opens, self.keys, self.clock, timedelta(minutes=10))
+
+    def open(self, second: bool = False, priority: int = 5) -> str:
+        case_id = new_id()
+        self.keys.put_many({case_id: bytes(32)})
+        terms = ReferralTerms(priority=priority, second_finding=second)
+        event = opening(a_screening(), case_id, [], terms, self.clock.now(), Actor("x", "kiosk/north/7"))
+        self.log.append([new_event(event, case_once(case_id, 1))])
+        return case_id
+
+    def catch_up(self, at_once: int = 500) -> None:
+        with self.lock, self.database.transaction() as connection:
+            while records := list(self.log.records(self.upto, self.upto + at_once)):
+                self.view.apply(connection, [ViewRow(r.index, r.stored, r.logged_at) for r in records])
+                self.upto += len(records)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        with self.database.read() as connection:
+            return [tuple(row[k] for k in ("case_id", "version", "state", "holder", "lease_until", "body"))
+                    for row in connection.execute("SELECT * FROM cases ORDER BY case_id")]  # fmt: skip
+
+
+@pytest.fixture(params=DATABASES)
+def desk(request: pytest.FixtureRequest, tmp_path) -> Iterator[Desk]:
+    database = DATABASES[request.param](tmp_path)
+    yield Desk(database)
+    database.close()
+
+
+def who(name: str, role: Role = Role.OFFICER) -> Any:
+    call = a_call("check", role)
+    object.__setattr__(call, "actor", Actor("borderpost.local", f"operator/{role}/{name}"))
+    return call
+
+
+def finding(case_id: str, document: int = 1) -> GiveFindingRequest:
+    return GiveFindingRequest(case_id=case_id, document=document, disposition=1, note="n")
+
+
+def test_of_two_who_claim_at_once_one_gets_it_and_the_other_is_told(desk):
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(100):
+            case_id, start = desk.open(), threading.Barrier(2)
+
+            def claim(name: str, case_id: str = case_id, start: threading.Barrier = start) -> str:
+                start.wait()
+                try:
+                    desk.cases.claim(case_id, who(name))
+                except CaseHeldError:
+                    return "held"
+                return "got"
+
+            assert sorted(pool.map(claim, "ab")) == ["got", "held"]
+
+
+def test_a_second_officer_is_another_person_blind_and_a_supervisor_settles(desk):
+    case_id = desk.open(second=True)
+    desk.cases.claim(case_id, who("a"))
+    assert desk.cases.give_finding(finding(case_id), who("a")).state == FOUND
+    with pytest.raises(FindingAlreadyYoursError):
+        desk.cases.claim(case_id, who("a", Role.SUPERVISOR))
+    desk.cases.claim(case_id, who("b"))
+    assert desk.cases.get_case(case_id, False, who("b")).findings == ()
+    assert desk.cases.get_case(case_id, False, who("a")).findings[0][1].note == "n"
+    assert desk.cases.give_finding(finding(case_id, 2), who("b")).state == ESCALATED
+    with pytest.raises(SupervisorNeededError):
+        desk.cases.claim(case_id, who("c"))
+    desk.cases.claim(case_id, who("d", Role.SUPERVISOR))
+    assert desk.cases.give_finding(finding(case_id), who("d", Role.SUPERVISOR)).state == CLOSED
+    with pytest.raises(CaseStateError):
+        desk.cases.claim(case_id, who("c"))
+
+
+def test_a_claim_ends_by_itself(desk):
+    case_id = desk.open()
+    desk.cases.claim(case_id, who("a"))
+    assert desk.cases.list_cases(CaseFilter(frozenset({CLAIMED})), None, 5).cases[0].case_id == case_id
+    desk.clock.time += timedelta(minutes=10)
+    assert desk.cases.list_cases(CaseFilter(frozenset({OPEN})), None, 5).cases[0].case_id == case_id
+    with pytest.raises(CaseNotYoursError):
+        desk.cases.give_finding(finding(case_id), who("a"))
+
+
+def test_after_any_history_the_view_made_anew_is_the_same_and_no_person_found_twice(desk):
+    dice = random.Random(7)  # noqa: S311
+    ids = [desk.open(bool(n % 2), 1 + n % 3) for n in range(8)]
+    for _ in range(300):
+        case_id, role = dice.choice(ids), dice.choice([Role.OFFICER, Role.SUPERVISOR])
+        call, desk.clock.time = who(dice.choice("abcd"), role), desk.clock.time + timedelta(minutes=1)
+        steps = [
+            lambda c=case_id, w=call: desk.cases.claim(c, w),
+            lambda c=case_id, w=call: desk.cases.claim(c, w),
+            lambda c=case_id, w=call: desk.cases.release(c, w),
+            lambda c=case_id, w=call: desk.cases.escalate(c, "X", w),
+            lambda c=case_id, w=call: desk.cases.give_finding(finding(c, dice.choice([1, 2])), w),
+        ]
+        try:
+            dice.choice(steps)()
+        except BorderpostError:
+            continue
+    desk.catch_up()
+    before, desk.upto = desk.rows(), 0
+    with desk.database.transaction() as connection:
+        desk.view.clear(connection)
+    desk.catch_up(at_once=3)
+    assert desk.rows() == before
+    replayed: dict[str, Any] = {}
+    for record in desk.log.records(0, desk.log.size()):
+        event = record.event()
+        if event.WhichOneof("body") in CASE_BODIES:
+            old = replayed.get(event.subject)
+            assert old is None or old.state != CLOSED
+            replayed[event.subject] = apply(old, event, from_timestamp(event.time))
+    for case_id in ids:
+        people = [f.officer.subject.rpartition("/")[2] for f in replayed[case_id].findings]
+        assert len(people) == len(set(people))
+        assert desk.index.get(case_id) == replayed[case_id]
+    assert any(case.state == CLOSED for case in replayed.values())
+
+
+def test_pages_follow_on_each_other(desk):
+    ids = {desk.open(priority=1 + n % 3) for n in range(7)}
+    first = desk.cases.list_cases(CaseFilter(reason="FACE_NOT_MATCHED"), None, 4)
+    second = desk.cases.list_cases(CaseFilter(), first.behind, 4)
+    found = [*first.cases, *second.cases]
+    assert {case.case_id for case in found} == ids
+    assert len(found) == 7
+    assert second.behind is None
+    assert [c.opened.priority for c in found] == sorted(c.opened.priority for c in found)
