@@ -1,4 +1,4 @@
-"""A finding says something of each candidate that is shown, and of no other; what it says of a list follows from that."""
+"""A finding says something of each candidate shown, and of no other; what it says of a list follows from that."""
 
 from __future__ import annotations
 
