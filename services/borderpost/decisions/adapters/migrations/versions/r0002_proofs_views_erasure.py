@@ -46,8 +46,6 @@ STATEMENTS = (
     "CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, made_at INTEGER NOT NULL, note TEXT NOT NULL)",
     # Bodies from `start` up to `stop` were pruned; `note` signs it.
     "CREATE TABLE pruned (start INTEGER PRIMARY KEY, stop INTEGER NOT NULL, note TEXT NOT NULL)",
-    # Erasures that were recorded (DATA_ERASED) and whose destruction may not be finished.
-    "CREATE TABLE erasing (idx INTEGER PRIMARY KEY)",
     # Views of the log: made of its events, dropped and made again at will. `upto` is the next index that a view needs.
     "CREATE TABLE views (name TEXT PRIMARY KEY, upto INTEGER NOT NULL)",
     "DROP TABLE event_reasons",
