@@ -1,4 +1,5 @@
-"""Signed notes that say which events were pruned: their bodies are gone, their leaf hashes are kept (docs/retention.md).
+"""Signed notes that say which events were pruned: their bodies are gone, their leaf hashes are kept
+(docs/retention.md).
 
 The text of the note (C2SP signed-note):
 

@@ -1,4 +1,5 @@
-"""The Merkle tree of RFC 9162 (Certificate Transparency 2.0), section 2.1.1, with SHA-256. Pure functions.
+"""The Merkle tree of RFC 9162 (Certificate Transparency 2.0), section 2.1, with SHA-256: roots, and proofs of
+inclusion and consistency.
 
 A leaf's hash begins with 0x00 and a node's with 0x01, so that no node can be passed off as a leaf.
 """
@@ -9,6 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Protocol
+
+SUBTREE_BITS: Final = 8
+SUBTREE: Final = 1 << SUBTREE_BITS
+"""Leaves of a stored subtree of the first level, and subtrees of one of the next (C2SP tlog-tiles has the same)."""
 
 EMPTY_ROOT: Final = sha256(b"").digest()
 """Root of the tree without leaves."""
@@ -54,7 +59,7 @@ class Frontier:
 
 
 def reference_root(leaves: Sequence[bytes]) -> bytes:
-    """Return the root over leaf hashes by the RFC's recursive definition: slow, to check `Frontier` against."""
+    """Return the root over leaf hashes by the RFC's recursive definition: for some hundreds of them."""
     if not leaves:
         return EMPTY_ROOT
     if len(leaves) == 1:
@@ -80,3 +85,127 @@ class Hashes(Protocol):
     def subtrees(self, level: int, start: int, stop: int) -> list[bytes]:
         """Return the roots at these positions of a level (1: of 256 leaves each, 2: of 65,536, …)."""
         ...
+
+
+def root(hashes: Hashes, size: int) -> bytes:
+    """Return the root of the tree of the first `size` leaves. ValueError: there are not as many."""
+    _want_size(hashes, size)
+    return _root_of(hashes, 0, size) if size else EMPTY_ROOT
+
+
+def inclusion_proof(hashes: Hashes, index: int, size: int) -> list[bytes]:
+    """Prove that the leaf at `index` is in the tree of `size` (RFC 9162, 2.1.3.1): hashes from the leaf up.
+
+    ValueError: no such leaf, or no such tree.
+    """
+    _want_size(hashes, size)
+    if not 0 <= index < size:
+        raise ValueError(f"index: got {index}, want 0 to {size - 1}")
+    proof: list[bytes] = []
+    start, stop = 0, size
+    while stop - start > 1:
+        middle = start + _split(stop - start)
+        if index < middle:
+            proof.append(_root_of(hashes, middle, stop))
+            stop = middle
+        else:
+            proof.append(_root_of(hashes, start, middle))
+            start = middle
+    return proof[::-1]
+
+
+def consistency_proof(hashes: Hashes, from_size: int, to_size: int) -> list[bytes]:
+    """Prove that the tree of `from_size` is the beginning of that of `to_size` (RFC 9162, 2.1.4.1).
+
+    Empty if they are the same. ValueError: no such trees.
+    """
+    _want_size(hashes, to_size)
+    if not 1 <= from_size <= to_size:
+        raise ValueError(f"from_size: got {from_size}, want 1 to {to_size}")
+    proof: list[bytes] = []
+    start, stop, whole = 0, to_size, True
+    while from_size != stop:
+        middle = start + _split(stop - start)
+        if from_size <= middle:
+            proof.append(_root_of(hashes, middle, stop))
+            stop = middle
+        else:
+            proof.append(_root_of(hashes, start, middle))
+            start, whole = middle, False
+    # A verifier knows the smaller tree's root, unless it is more than this last subtree.
+    if not whole:
+        proof.append(_root_of(hashes, start, stop))
+    return proof[::-1]
+
+
+def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root_hash: bytes) -> bool:
+    """Tell whether a proof shows that a leaf is in a tree with this root (RFC 9162, 2.1.3.2)."""
+    if not 0 <= index < size:
+        return False
+    place, last, node = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            node = node_hash(sibling, node)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            node = node_hash(node, sibling)
+        place, last = place >> 1, last >> 1
+    return last == 0 and node == root_hash
+
+
+def verify_consistency(
+    from_size: int, from_root: bytes, to_size: int, to_root: bytes, proof: Sequence[bytes]
+) -> bool:
+    """Tell whether a proof shows that one tree is the beginning of another (RFC 9162, 2.1.4.2)."""
+    if not 1 <= from_size <= to_size:
+        return False
+    if from_size == to_size:
+        return not proof and from_root == to_root
+    path = list(proof)
+    if from_size & (from_size - 1) == 0:  # a complete tree: its root is the first node of the path
+        path.insert(0, from_root)
+    if not path:
+        return False
+    place, last = from_size - 1, to_size - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    from_node = to_node = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if place & 1 or place == last:
+            from_node, to_node = node_hash(sibling, from_node), node_hash(sibling, to_node)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            to_node = node_hash(to_node, sibling)
+        place, last = place >> 1, last >> 1
+    return last == 0 and from_node == from_root and to_node == to_root
+
+
+def _want_size(hashes: Hashes, size: int) -> None:
+    stored = hashes.size()
+    if not 0 <= size <= stored:
+        raise ValueError(f"size: got {size}, want 0 to {stored}")
+
+
+def _split(size: int) -> int:
+    """The largest power of two below `size` (RFC 9162, 2.1.1: k < n <= 2k)."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def _root_of(hashes: Hashes, start: int, stop: int) -> bytes:
+    """The root of the leaves from `start` up to `stop`: a subtree as the RFC splits a tree, so it begins at a
+    multiple of the power of two that is not less than its size."""
+    size = stop - start
+    if size <= SUBTREE:
+        return reference_root(hashes.leaves(start, stop))
+    if size & (size - 1):
+        middle = start + _split(size)
+        return node_hash(_root_of(hashes, start, middle), _root_of(hashes, middle, stop))
+    level = ((size.bit_length() - 1) // SUBTREE_BITS) or 1
+    width = SUBTREE**level
+    return reference_root(hashes.subtrees(level, start // width, stop // width))
