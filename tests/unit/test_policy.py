@@ -206,7 +206,7 @@ def test_what_is_no_travel_document_refers_even_if_everything_passed(code):
         (('    "FACE_MATCH",', '    "FACE_MACH",'), "required"),
         (("[[rules]]", '[[rules]]\ncrossings = ["north"]'), "last rule"),
         (("[[rules]]", "[[rules]]\nnationalities = ['UTO']"), "nationalities"),
-        (('name = "default-2"', "name = "), "not TOML"),
+        (('name = "default-3"', "name = "), "not TOML"),
     ],
 )
 def test_a_wrong_policy_is_refused_and_says_where(tmp_path, change, says):

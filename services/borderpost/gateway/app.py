@@ -121,7 +121,7 @@ class Gateway:
         decision: Decision,
         call: Call,
     ) -> Screened:
-        record = record_of(request, findings, checks, decision, self._policy.version, SOFTWARE)
+        record = record_of(request, findings, checks, decision, self._policy, SOFTWARE)
         try:
             answer = await self._services.decisions.append(record, call, self._commit_seconds)
         except BorderpostError as error:

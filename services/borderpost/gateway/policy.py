@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from borderpost.gateway.domain import Advice, CheckKind, CheckResult, Decision, Outcome, Status
 from borderpost.runtime.errors import BorderpostError
+
+MAX_POLICY_BYTES: Final = 64 * 1024
+"""The log keeps every policy that was in force, for replays (decisions/validate.py)."""
 
 BUILT_IN: Final = Path(__file__).with_name("policy.toml")
 
@@ -39,6 +42,11 @@ _WEIGHT: Final = (
 
 Reason = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.\-]{1,60}$")]
+
+
+LEAST_URGENT: Final = 9
+Priority = Annotated[int, Field(ge=1, le=LEAST_URGENT)]
+"""Of a list or a referral: 1 is the most urgent."""
 
 
 class PolicyError(BorderpostError):
@@ -77,6 +85,16 @@ class Rule(BaseModel):
         return not (self.crossings or self.directions or self.document_codes or self.chip is not None)
 
 
+class Referral(BaseModel):
+    """How urgent a referral is, and whether it takes two officers, by the reasons of its outcome."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    priorities: Mapping[Reason, Priority] = {}
+    default_priority: Priority = LEAST_URGENT
+    second_finding: frozenset[Reason] = frozenset()
+
+
 class Policy(BaseModel):
     """A policy file."""
 
@@ -89,6 +107,7 @@ class Policy(BaseModel):
     tolerated: frozenset[Reason] = frozenset()
     refer_suppressed: bool = False
     max_watchlist_age_seconds: float = Field(default=300.0, gt=0, allow_inf_nan=False)
+    referral: Referral = Referral()
     rules: tuple[Rule, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -127,10 +146,19 @@ class Traveler:
 
 @dataclass(frozen=True, slots=True)
 class PolicyVersion:
-    """A policy with the text that names it in every record: its name and the hash of its file."""
+    """A policy with the text that names it in every record, its name and the hash of its file; and that file."""
 
     policy: Policy
     version: str
+    toml: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a referral is opened."""
+
+    priority: int
+    second_finding: bool
 
 
 def load_policy(path: Path | None) -> PolicyVersion:
@@ -138,15 +166,35 @@ def load_policy(path: Path | None) -> PolicyVersion:
     path = path or BUILT_IN
     try:
         data = path.read_bytes()
-        policy = Policy.model_validate(tomllib.loads(data.decode("utf-8")))
     except OSError as error:
         raise PolicyError(f"gateway.policy: can't read {path}: {error.strerror}") from None
+    return read_policy(data, str(path))
+
+
+def read_policy(data: bytes, where: str) -> PolicyVersion:
+    """Read the bytes of a policy file; `where` they are from is for errors. Raises PolicyError."""
+    if len(data) > MAX_POLICY_BYTES:
+        raise PolicyError(f"{where}: got {len(data):,} bytes, want at most {MAX_POLICY_BYTES:,}")
+    try:
+        policy = Policy.model_validate(tomllib.loads(data.decode("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: not TOML: {error}") from None
+        raise PolicyError(f"{where}: not TOML: {error}") from None
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'policy'}: {e['msg']}" for e in error.errors()]
-        raise PolicyError(f"{path}: " + "; ".join(lines)) from None
-    return PolicyVersion(policy, f"{policy.name}@{hashlib.sha256(data).hexdigest()[:16]}")
+        raise PolicyError(f"{where}: " + "; ".join(lines)) from None
+    return PolicyVersion(policy, f"{policy.name}@{hashlib.sha256(data).hexdigest()[:16]}", data)
+
+
+def referral_terms(referral: Referral, reasons: Iterable[str], list_priorities: Iterable[int]) -> Terms:
+    """Return the terms of a referral: as urgent as its most urgent reason, or as the most urgent list with a
+    candidate."""
+    named = list(reasons)
+    by_reason = [referral.priorities.get(reason, referral.default_priority) for reason in named]
+    by_list = [priority for priority in list_priorities if 1 <= priority <= LEAST_URGENT]
+    return Terms(
+        min([*by_reason, *by_list], default=referral.default_priority),
+        not referral.second_finding.isdisjoint(named),
+    )
 
 
 def decide(policy: Policy, traveler: Traveler, checks: Sequence[CheckResult]) -> Decision:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from borderpost.gateway import combined
-from borderpost.gateway.domain import Advice, CheckResult, Decision, Findings, ScreenRequest
+from borderpost.gateway.domain import Advice, CheckResult, Decision, Findings, Outcome, ScreenRequest
+from borderpost.gateway.policy import PolicyVersion, referral_terms
 from borderpost.runtime.clock import to_timestamp
-from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2, watchlist_pb2
+from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, types_pb2, watchlist_pb2
 
 PAYLOAD_SCHEMA: Final = 1
 
@@ -21,15 +22,20 @@ suppress (one has about 6 KB: the templates of the request); candidates without 
 said of the lists that have candidates. The log takes payloads of 3 MiB, and a screening without a record is none."""
 
 
+MAX_EVIDENCE_BYTES: Final = 24 * 1024 * 1024
+"""What a record keeps of pictures: two of the largest size allowed. Usual ones have some hundred KB each."""
+
+
 def record_of(
     request: ScreenRequest,
     findings: Findings,
     checks: Sequence[CheckResult],
     decision: Decision,
-    policy: str,
+    policy: PolicyVersion,
     software: str,
 ) -> decisions_pb2.AppendScreeningRequest:
-    """Return what the log is to keep of a screening."""
+    """Return what the log is to keep of a screening; pictures and the terms of its case only where it is one to
+    refer."""
     screening = decisions_pb2.TravelerScreened(
         request_id=request.request_id,
         visit_id=request.visit_id,
@@ -46,14 +52,87 @@ def record_of(
         required=[types_pb2.CheckKind.Value(f"CHECK_KIND_{kind}") for kind in decision.required],
         advice=[_problem(advice) for advice in decision.advice],
         steps=findings.steps,
-        versions=_versions(findings, policy, software),
+        versions=_versions(findings, policy.version, software),
         tolerated=decision.tolerated,
     )
-    return decisions_pb2.AppendScreeningRequest(screening=screening, payload=_payload(findings))
+    record = decisions_pb2.AppendScreeningRequest(screening=screening, payload=_payload(findings))
+    if decision.outcome is Outcome.REFER:
+        record.evidence.CopyFrom(_evidence(request, findings))
+        terms = referral_terms(policy.policy.referral, decision.reasons, _list_priorities(findings))
+        record.referral.priority = terms.priority
+        record.referral.second_finding = terms.second_finding
+    return record
+
+
+def _list_priorities(findings: Findings) -> list[int]:
+    """The priorities of the lists that have a candidate who counts."""
+    results = findings.watchlists.results if findings.watchlists else ()
+    return [
+        result.watchlist.priority
+        for result in results
+        if any(not candidate.HasField("suppressed") for candidate in result.candidates)
+    ]
+
+
+def _evidence(request: ScreenRequest, findings: Findings) -> decisions_pb2.ScreeningEvidence:
+    """Keep pictures as far as there is room, those first that an officer needs most; and the templates."""
+    document = findings.document
+    evidence = decisions_pb2.ScreeningEvidence(
+        schema_version=PAYLOAD_SCHEMA,
+        live_template=_template(findings.live),
+        portrait_template=_template(findings.portrait),
+        chip_portrait_template=_template(findings.chip_portrait),
+    )
+    room = _Room(MAX_EVIDENCE_BYTES)
+    if room.take(sum(map(len, request.frames))):
+        evidence.live_frames.extend(request.frames)
+    else:
+        evidence.left_out.append("live_frames")
+    for name, picture in (
+        ("portrait", document.portrait if document else b""),
+        ("chip_portrait", document.chip_portrait if document else b""),
+        ("page", request.page),
+        ("portrait_page", request.portrait_page),
+    ):
+        if room.take(len(picture)):
+            setattr(evidence, name, picture)
+        else:
+            evidence.left_out.append(name)
+    return evidence
+
+
+def _template(extraction: faces_pb2.ExtractTemplateResponse | None) -> types_pb2.Template | None:
+    return extraction.template if extraction and extraction.HasField("template") else None
+
+
+def _assessed_from(findings: Findings) -> decisions_pb2.AssessedFrom:
+    """Keep what else the checks rest on, for a replay (`recorded` makes findings of it again)."""
+    document, live, searched = findings.document, findings.live, findings.watchlists
+    return decisions_pb2.AssessedFrom(
+        document_problems=document.problems if document else (),
+        live_problems=live.problems if live else (),
+        document_read=document is not None,
+        live_looked_at=live is not None,
+        portrait_found=bool(document and document.portrait),
+        chip_portrait_found=bool(document and document.chip_portrait),
+        portrait_looked_at=findings.portrait is not None,
+        chip_portrait_looked_at=findings.chip_portrait is not None,
+        live_template=_template(live) is not None,
+        portrait_template=_template(findings.portrait) is not None,
+        chip_portrait_template=_template(findings.chip_portrait) is not None,
+        chip_sent=findings.chip_sent,
+        lists_searched=searched is not None,
+        searched_by=searched.searched_by if searched else (),
+        candidates_left_out=any(result.candidates_left_out for result in searched.results)
+        if searched
+        else False,
+    )
 
 
 def _payload(findings: Findings) -> decisions_pb2.ScreeningPayload:
-    payload = decisions_pb2.ScreeningPayload(schema_version=PAYLOAD_SCHEMA)
+    payload = decisions_pb2.ScreeningPayload(
+        schema_version=PAYLOAD_SCHEMA, assessed_from=_assessed_from(findings)
+    )
     if findings.document:
         _add_document(payload, findings.document, findings)
     _add_faces(payload, findings)
@@ -69,9 +148,9 @@ class _Room:
         self._left = size
 
     def take(self, size: int) -> bool:
-        """Take some, and tell whether there were as many."""
+        """Take some, and tell whether there were as many. There is always room for nothing."""
         self._left -= size
-        return self._left >= 0
+        return self._left >= 0 or not size
 
 
 def _add_watchlists(payload: decisions_pb2.ScreeningPayload, searched: watchlist_pb2.SearchResponse) -> None:

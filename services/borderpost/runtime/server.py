@@ -31,10 +31,11 @@ STREAMS_PER_CONNECTION: Final = 64
 
 MESSAGE_BYTES: Final[Mapping[ServiceName, int]] = {
     "watchlist": 16 * 1024 * 1024,
-    "decisions": 4 * 1024 * 1024,
+    "decisions": 30 * 1024 * 1024,
 }
 """Longest message of the services that take few pictures or none; a message is in memory before anything can look at
-it. Of the watchlist: the 12 MiB of a StageImportRows (gateway.proto) with the templates made of them."""
+it. Of the watchlist: the 12 MiB of a StageImportRows (gateway.proto) with the templates made of them; of decisions: the
+24 MiB of a record's pictures (gateway/record.py) with what was found."""
 
 RESTART_SECONDS: Final = 1.0
 """Pause before a background task that ended is started again."""

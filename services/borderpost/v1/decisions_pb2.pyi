@@ -780,6 +780,7 @@ class AssessedFrom(_message.Message):
     SEARCHED_BY_FIELD_NUMBER: _builtins.int
     PORTRAIT_LOOKED_AT_FIELD_NUMBER: _builtins.int
     CHIP_PORTRAIT_LOOKED_AT_FIELD_NUMBER: _builtins.int
+    CANDIDATES_LEFT_OUT_FIELD_NUMBER: _builtins.int
     document_read: _builtins.bool
     """Whether the document was read at all."""
     live_looked_at: _builtins.bool
@@ -802,6 +803,8 @@ class AssessedFrom(_message.Message):
     """Whether the page's portrait was looked at."""
     chip_portrait_looked_at: _builtins.bool
     """Whether the chip's portrait was looked at."""
+    candidates_left_out: _builtins.bool
+    """Whether the watchlists' answer itself had no room for all candidates."""
     @_builtins.property
     def document_problems(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.CaptureProblem]:
         """What a better picture of the document could mend."""
@@ -831,10 +834,11 @@ class AssessedFrom(_message.Message):
         searched_by: _abc.Iterable[_watchlist_pb2.MatchKind.ValueType] | None = ...,
         portrait_looked_at: _builtins.bool = ...,
         chip_portrait_looked_at: _builtins.bool = ...,
+        candidates_left_out: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chip_portrait_found", b"chip_portrait_found", "chip_portrait_looked_at", b"chip_portrait_looked_at", "chip_portrait_template", b"chip_portrait_template", "chip_sent", b"chip_sent", "document_problems", b"document_problems", "document_read", b"document_read", "lists_searched", b"lists_searched", "live_looked_at", b"live_looked_at", "live_problems", b"live_problems", "live_template", b"live_template", "portrait_found", b"portrait_found", "portrait_looked_at", b"portrait_looked_at", "portrait_template", b"portrait_template", "searched_by", b"searched_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates_left_out", b"candidates_left_out", "chip_portrait_found", b"chip_portrait_found", "chip_portrait_looked_at", b"chip_portrait_looked_at", "chip_portrait_template", b"chip_portrait_template", "chip_sent", b"chip_sent", "document_problems", b"document_problems", "document_read", b"document_read", "lists_searched", b"lists_searched", "live_looked_at", b"live_looked_at", "live_problems", b"live_problems", "live_template", b"live_template", "portrait_found", b"portrait_found", "portrait_looked_at", b"portrait_looked_at", "portrait_template", b"portrait_template", "searched_by", b"searched_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
