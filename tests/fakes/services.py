@@ -279,6 +279,9 @@ class FakeDecisions:
     append_mood: Mood = field(default_factory=Mood)
     records: list[decisions_pb2.AppendScreeningRequest] = field(default_factory=list)
     finds_nothing: bool = False
+    policies: dict[str, bytes] = field(default_factory=dict)
+    consulted: list[Call] = field(default_factory=list)
+    erased: bool = False
 
     async def find(
         self, kiosk_id: str, request_id: str, call: Call, seconds: float
@@ -302,6 +305,26 @@ class FakeDecisions:
                 return decisions_pb2.AppendScreeningResponse(entry=self._entry(index), duplicate=True)
         self.records.append(request)
         return decisions_pb2.AppendScreeningResponse(entry=self._entry(len(self.records) - 1))
+
+    async def get(
+        self, request: decisions_pb2.GetScreeningRequest, call: Call, seconds: float
+    ) -> decisions_pb2.GetScreeningResponse:
+        await self.mood.show(seconds)
+        for index, record in enumerate(self.records):
+            if record.screening.request_id == request.request_id:
+                self.consulted.append(call)
+                return decisions_pb2.GetScreeningResponse(
+                    entry=self._entry(index),
+                    payload=None if self.erased else record.payload,
+                    evidence=record.evidence if record.HasField("evidence") and not self.erased else None,
+                )
+        raise RemoteError(grpc.StatusCode.NOT_FOUND, "SCREENING_NOT_FOUND", "no such screening")
+
+    async def policy(self, version: str, call: Call, seconds: float) -> bytes:
+        await self.mood.show(seconds)
+        if version not in self.policies:
+            raise RemoteError(grpc.StatusCode.NOT_FOUND, "POLICY_NOT_FOUND", "no such policy")
+        return self.policies[version]
 
     def _key(self, record: decisions_pb2.AppendScreeningRequest) -> tuple[str, str]:
         return record.screening.kiosk_id, record.screening.request_id

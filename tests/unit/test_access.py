@@ -10,15 +10,18 @@ from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from borderpost.gateway.front import FORWARDED, LONG, STREAMED
+from borderpost.gateway.front import DOWNLOADED, FORWARDED, LONG, STREAMED
 from borderpost.runtime.access import ACCESS, authorize, speaks_directly
 from borderpost.runtime.calls import PEOPLE, Role
 from borderpost.runtime.errors import NotPermittedError
 from borderpost.v1 import (
+    cases_pb2,
     decisions_pb2,
     documents_pb2,
     faces_pb2,
     gateway_pb2,
+    subjects_pb2,
+    transparency_pb2,
     trust_pb2,
     types_pb2,
     watchlist_pb2,
@@ -30,6 +33,9 @@ OURS: tuple[FileDescriptor, ...] = (
     faces_pb2.DESCRIPTOR,
     watchlist_pb2.DESCRIPTOR,
     decisions_pb2.DESCRIPTOR,
+    cases_pb2.DESCRIPTOR,
+    subjects_pb2.DESCRIPTOR,
+    transparency_pb2.DESCRIPTOR,
     types_pb2.DESCRIPTOR,
     trust_pb2.DESCRIPTOR,
 )
@@ -78,7 +84,7 @@ def test_none_of_our_methods_is_open_to_everybody_or_to_nobody() -> None:
 def test_what_is_called_at_the_gateway_is_its_own_or_passed_on_and_the_rest_is_internal_or_direct() -> None:
     passed_on = {
         f"/{service}/{method}"
-        for front in (FORWARDED, STREAMED)
+        for front in (FORWARDED, STREAMED, DOWNLOADED)
         for (service, _), methods in front.items()
         for method in methods
     }

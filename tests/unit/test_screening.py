@@ -17,6 +17,7 @@ from borderpost.gateway.domain import CHIP_FILES, ScreenRequest
 from borderpost.gateway.errors import DecisionLogUnavailableError, RequestIdReusedError
 from borderpost.gateway.policy import load_policy
 from borderpost.gateway.record import MAX_CANDIDATE_BYTES, MAX_PAIR_BYTES
+from borderpost.gateway.replay import decided_again
 from borderpost.gateway.servicer import GatewayServicer
 from borderpost.runtime import calls
 from borderpost.runtime.clock import SystemClock, new_id, to_timestamp
@@ -50,10 +51,24 @@ class Border:
         self.watchlists = FakeWatchlists()
         self.decisions = FakeDecisions()
         services = Services(self.documents, self.faces, self.watchlists, self.decisions)
-        self.gateway = Gateway(services, policy or load_policy(None), commit_seconds=0.4)
+        self.policy = policy or load_policy(None)
+        self.gateway = Gateway(services, self.policy, commit_seconds=0.4)
 
     async def screen(self, page=b"DOC1", frame=b"anna", **changes):
-        return await self.gateway.screen(request(page, frame, **changes), KIOSK_CALL, SECONDS)
+        screened = await self.gateway.screen(request(page, frame, **changes), KIOSK_CALL, SECONDS)
+        self.want_the_same_from_the_record(self.decisions.records[-1])
+        return screened
+
+    def want_the_same_from_the_record(self, record):
+        """Whatever a test here screens is decided again from its record, and has to come to the same."""
+        screening = record.screening
+        again = decided_again(self.policy.policy, screening, record.payload)
+        assert types_pb2.Outcome.Value(f"OUTCOME_{again.decision.outcome}") == screening.outcome
+        assert again.decision.reasons == tuple(screening.reasons)
+        assert [(check.kind, check.reasons) for check in again.checks] == [
+            (check.name, tuple(check.reasons)) for check in screening.checks
+        ]
+        assert again.computed_from == "FINDINGS"
 
     async def outcome(self, *args, **changes):
         screening = (await self.screen(*args, **changes)).entry.event.traveler_screened
@@ -176,7 +191,7 @@ async def test_the_pair_of_a_candidate_is_kept_for_officers_and_never_told_to_th
     border.watchlists.wanted.add(b"anna")
     border.watchlists.pair = b"sealed templates"
     calls.enter(KIOSK_CALL)
-    servicer = GatewayServicer(border.gateway, None, SystemClock(), SECONDS)
+    servicer = GatewayServicer(border.gateway, None, None, SystemClock(), SECONDS)
     asked = gateway_pb2.ScreenTravelerRequest(
         request_id=new_id(),
         visit_id=new_id(),

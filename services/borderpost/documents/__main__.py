@@ -22,11 +22,13 @@ from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.event_log import GrpcLog
 from borderpost.runtime.outbox import Outbox
 from borderpost.runtime.pool import WorkPool
+from borderpost.runtime.reporting import Report
 from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.signing import load_signing_key
 from borderpost.runtime.sqlite import Database, held_alone
 from borderpost.v1 import documents_pb2_grpc, trust_pb2_grpc
+from borderpost.v1.decisions_pb2 import Versions
 
 IMPORTS: Final = 1
 IMPORTS_WAITING: Final = 8
@@ -45,7 +47,8 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     alone.callback(database.close)
     trust = TrustStore(SqliteTrustStore(database), SystemClock(), accept_specimens=specimens)
     _log.info("trust", version=trust.snapshot().version)
-    outbox = Outbox(database, GrpcLog(open_channel(settings, "decisions", "documents")).deliver)
+    log = GrpcLog(open_channel(settings, "decisions", "documents"))
+    outbox = Outbox(database, log.deliver)
     imports = WorkPool(IMPORTS, IMPORTS_WAITING)
     alone.callback(imports.close)
 
@@ -65,7 +68,10 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
         return True
 
     services = ("borderpost.v1.DocumentsService", "borderpost.v1.TrustService")
-    return Service(services, register, ready, (outbox.run,), alone.close)
+    report = Report(
+        log.deliver, lambda: Versions(document_reader=reader.name, trust_store=trust.snapshot().version)
+    )
+    return Service(services, register, ready, (outbox.run,), alone.close, report)
 
 
 def main() -> None:

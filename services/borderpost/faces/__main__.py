@@ -19,12 +19,16 @@ from borderpost.faces.capture.token import CaptureTokens
 from borderpost.faces.ports import Engine
 from borderpost.faces.servicer import FacesServicer
 from borderpost.runtime.calibration import load_calibration
+from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
+from borderpost.runtime.event_log import GrpcLog
 from borderpost.runtime.pool import WorkPool
+from borderpost.runtime.reporting import Report
 from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.signing import load_signing_key
 from borderpost.v1 import faces_pb2_grpc
+from borderpost.v1.decisions_pb2 import Versions
 
 _log = structlog.get_logger(__name__)
 
@@ -47,7 +51,10 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     async def ready() -> bool:
         return True
 
-    return Service(("borderpost.v1.FacesService",), register, ready)
+    versions = Versions(model_id=card.id, calibration_id=calibration.id)
+    log = GrpcLog(open_channel(settings, "decisions", "faces"))
+    report = Report(log.deliver, lambda: versions)
+    return Service(("borderpost.v1.FacesService",), register, ready, report=report)
 
 
 def _batching(engine: Engine) -> Engine:

@@ -9,22 +9,34 @@ from borderpost.gateway.app import Gateway, Services
 from borderpost.gateway.enrolment import Enrolment
 from borderpost.gateway.front import FORWARDED, STREAMED, register_front
 from borderpost.gateway.policy import load_policy
+from borderpost.gateway.replay import Replay
 from borderpost.gateway.servicer import GatewayServicer
+from borderpost.gateway.telling import PolicyTold
+from borderpost.runtime.calls import Actor
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
+from borderpost.runtime.event_log import GrpcLog
 from borderpost.runtime.health import is_serving
 from borderpost.runtime.pool import WorkPool
+from borderpost.runtime.reporting import Report
 from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import ServiceName, Settings
 from borderpost.v1 import gateway_pb2_grpc
+from borderpost.v1.decisions_pb2 import Versions
 
 CALLED: tuple[ServiceName, ...] = ("documents", "faces", "watchlist", "decisions")
 
 
 async def build(settings: Settings, _pool: WorkPool) -> Service:
-    """Build the gateway. Serving means that the decision log serves: without it there is no outcome."""
+    """Build the gateway.
+
+    Serving means that the decision log serves, without which there is no outcome, and that it has the policy's text,
+    without which no outcome could be replayed.
+    """
     policy = load_policy(settings.gateway.policy)
     channels = {name: open_channel(settings, name, "gateway") for name in CALLED}
+    log = GrpcLog(channels["decisions"])
+    told = PolicyTold(policy, Actor(settings.trust_domain, "gateway"), log.deliver, SystemClock())
     services = Services(
         GrpcDocuments(channels["documents"]),
         GrpcFaces(channels["faces"]),
@@ -33,17 +45,20 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
     )
     gateway = Gateway(services, policy, settings.gateway.commit_seconds)
     enrolment = Enrolment(services.faces, services.watchlists)
-    servicer = GatewayServicer(gateway, enrolment, SystemClock(), settings.gateway.screening_seconds)
+    replay = Replay(services.decisions, services.faces)
+    servicer = GatewayServicer(gateway, enrolment, replay, SystemClock(), settings.gateway.screening_seconds)
 
     def register(server: grpc.aio.Server) -> None:
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, server)
         register_front(server, channels)
 
     async def ready() -> bool:
-        return await is_serving(channels["decisions"])
+        return told.taken and await is_serving(channels["decisions"])
 
-    names = ("borderpost.v1.GatewayService", *(service for service, _ in (*FORWARDED, *STREAMED)))
-    return Service(names, register, ready)
+    forwarded = (service for service, _ in (*FORWARDED, *STREAMED))
+    names = tuple(dict.fromkeys(("borderpost.v1.GatewayService", *forwarded)))
+    report = Report(log.deliver, lambda: Versions(policy=policy.version))
+    return Service(names, register, ready, (told.run,), report=report)
 
 
 def main() -> None:

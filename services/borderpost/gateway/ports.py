@@ -76,3 +76,11 @@ class Decisions(Protocol):
         self, request: decisions_pb2.AppendScreeningRequest, call: Call, seconds: float
     ) -> decisions_pb2.AppendScreeningResponse:
         """Append a record, durably; or get the one that is there for the same request."""
+
+    async def get(
+        self, request: decisions_pb2.GetScreeningRequest, call: Call, seconds: float
+    ) -> decisions_pb2.GetScreeningResponse:
+        """Get a record with what was found, on behalf of a person, whose looking is recorded."""
+
+    async def policy(self, version: str, call: Call, seconds: float) -> bytes:
+        """Get the file of a policy that was in force."""

@@ -11,6 +11,7 @@ from structlog.contextvars import bind_contextvars
 from borderpost.gateway import validate
 from borderpost.gateway.app import Gateway, Screened
 from borderpost.gateway.enrolment import Enrolment
+from borderpost.gateway.replay import Replay
 from borderpost.runtime import calls
 from borderpost.runtime.clock import Clock
 from borderpost.runtime.context import seconds_left
@@ -30,10 +31,16 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     """Translates; decides nothing."""
 
     def __init__(
-        self, gateway: Gateway, enrolment: Enrolment, clock: Clock, screening_seconds: float
+        self,
+        gateway: Gateway,
+        enrolment: Enrolment,
+        replay: Replay,
+        clock: Clock,
+        screening_seconds: float,
     ) -> None:
         self._gateway = gateway
         self._enrolment = enrolment
+        self._replay = replay
         self._clock = clock
         self._screening_seconds = screening_seconds
 
@@ -78,6 +85,14 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         validate.migrate_request(request)
         seconds = seconds_left(context, BATCH_SECONDS)
         return await self._enrolment.migrate(request.list_id, request.page_token, calls.current(), seconds)
+
+    async def ReplayScreening(
+        self, request: gateway_pb2.ReplayScreeningRequest, context: Rpc
+    ) -> gateway_pb2.ReplayScreeningResponse:
+        """See gateway.proto."""
+        validate.replay_request(request)
+        seconds = seconds_left(context, BATCH_SECONDS)
+        return await self._replay.replay(request.kiosk_id, request.request_id, calls.current(), seconds)
 
 
 def _answer(screened: Screened) -> gateway_pb2.ScreenTravelerResponse:

@@ -88,6 +88,11 @@ def migrate_request(request: gateway_pb2.MigrateEntriesRequest) -> None:
     _id("list_id", request.list_id)
 
 
+def replay_request(request: gateway_pb2.ReplayScreeningRequest) -> None:
+    """Check which screening is to be decided again. Raises InvalidRequestError."""
+    _id("request_id", request.request_id)
+
+
 def _id(field: str, text: str) -> None:
     if not is_id(text):
         raise InvalidRequestError(f"{field}: want a UUIDv7 in canonical text form", field=field)

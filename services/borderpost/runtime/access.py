@@ -57,7 +57,7 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}TrustService/ListTrusted": _only(Role.ADMINISTRATOR, Role.OFFICER, Role.AUDITOR),
     f"{_PACKAGE}TrustService/GetTrusted": _only(Role.ADMINISTRATOR, Role.OFFICER, Role.AUDITOR),
     f"{_PACKAGE}FacesService/ExtractTemplate": _internal(Role.KIOSK, Role.LIST_MANAGER),
-    f"{_PACKAGE}FacesService/Compare": _internal(Role.KIOSK),
+    f"{_PACKAGE}FacesService/Compare": _internal(Role.KIOSK, Role.AUDITOR),
     f"{_PACKAGE}FacesService/GuideCapture": _only(Role.KIOSK),
     f"{_PACKAGE}WatchlistService/CreateWatchlist": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ChangeWatchlist": _only(Role.LIST_MANAGER),

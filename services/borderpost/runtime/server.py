@@ -14,12 +14,14 @@ import structlog
 from grpc_reflection.v1alpha import reflection
 
 from borderpost.runtime.channels import COMMON_OPTIONS, MAX_MESSAGE_BYTES
+from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.health import Health, Ready
 from borderpost.runtime.interceptors import ChainInterceptor
 from borderpost.runtime.logging import configure_logging, place_of
 from borderpost.runtime.memory import keep_memory
 from borderpost.runtime.pool import WorkPool
+from borderpost.runtime.reporting import Report, Reporter
 from borderpost.runtime.settings import ServiceName, ServiceSettings, Settings, load_settings
 from borderpost.runtime.tls import load_credentials
 
@@ -51,7 +53,7 @@ class Service:
     """What a composition root builds.
 
     `register` adds the servicers to a server. `ready` is followed by the health service. `background` runs
-    beside the server until its end. `close` is called last.
+    beside the server until its end. `report` tells the decision log of start and end. `close` is called last.
     """
 
     names: Sequence[str]
@@ -59,6 +61,7 @@ class Service:
     ready: Ready
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     close: Callable[[], None] = lambda: None
+    report: Report | None = None
 
 
 Build = Callable[[Settings, WorkPool], Awaitable[Service]]
@@ -111,15 +114,21 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     await server.start()
     _log.info("started", address=own.listen or own.address)
 
+    report = service.report
+    reporter = Reporter(name, settings.trust_domain, report, SystemClock()) if report else None
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(health.follow(service.ready))]
         running += [tasks.create_task(_forever(run)) for run in service.background]
+        if reporter:
+            running.append(tasks.create_task(reporter.started()))
         await stop.wait()
         _log.info("stopping")
         for task in running:
             task.cancel()
     await health.end()
     await server.stop(DRAIN_SECONDS)
+    if reporter:
+        await reporter.stopped()
     pool.close()
     service.close()
     _log.info("stopped")

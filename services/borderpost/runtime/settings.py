@@ -184,8 +184,8 @@ class DecisionsSettings(ServiceSettings):
     database: str | None = Field(
         default=None,
         min_length=1,
-        description="The PostgreSQL database (15 or later) that holds the log (postgresql://… or libpq's key=value form; "
-        "the password is better in a file that PGPASSFILE names). Default: a SQLite file in state_dir.",
+        description="The PostgreSQL database (15 or later) that holds the log (postgresql://… or libpq's key=value "
+        "form; the password is better in a file that PGPASSFILE names). Default: a SQLite file in state_dir.",
     )
     key_dir: Path | None = Field(
         default=None,
@@ -195,8 +195,8 @@ class DecisionsSettings(ServiceSettings):
     key_database: str | None = Field(
         default=None,
         min_length=1,
-        description="The PostgreSQL database that holds the keys of the payloads in place of key_dir. Never the one that "
-        "holds the log, nor in its backups.",
+        description="The PostgreSQL database that holds the keys of the payloads in place of key_dir. Never the one "
+        "that holds the log, nor in its backups.",
     )
     log_key: Path | None = Field(
         default=None,
@@ -210,7 +210,8 @@ class DecisionsSettings(ServiceSettings):
     )
     log_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9./_\-]{1,100}$")] | None = Field(
         default=None,
-        description="The log's name in checkpoints (their origin line); never changed. Default: TRUST_DOMAIN/decisions.",
+        description="The log's name in checkpoints (their origin line); never changed. "
+        "Default: TRUST_DOMAIN/decisions.",
     )
     checkpoint_seconds: float = Field(
         default=60.0,
@@ -299,9 +300,9 @@ class Settings(BaseSettings):
     )
     key_encryption_keys: Path | None = Field(
         default=None,
-        description="The key-encryption keys, a file (docs/keys.md): the keys of payloads and of watchlist entries are "
-        "stored encrypted by the last of them. Default: key-encryption.keys beside the certificates; made on first use in "
-        "development.",
+        description="The key-encryption keys, a file (docs/keys.md): the keys of payloads and of watchlist entries "
+        "are stored encrypted by the last of them. Default: key-encryption.keys beside the certificates; made on "
+        "first use in development.",
     )
     calibrations: Path | None = Field(
         default=None,

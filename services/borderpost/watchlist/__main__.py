@@ -19,6 +19,7 @@ from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.event_log import GrpcLog
 from borderpost.runtime.outbox import Outbox
 from borderpost.runtime.pool import WorkPool
+from borderpost.runtime.reporting import Report
 from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.signing import load_signing_key
@@ -64,7 +65,8 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     opened.callback(store.close)
     use, background = _use_cases(settings, store, shared)
     servicer = WatchlistServicer(use, pool, SystemClock())
-    outbox = Outbox(store.database, GrpcLog(open_channel(settings, "decisions", NAME)).deliver)
+    log = GrpcLog(open_channel(settings, "decisions", NAME))
+    outbox = Outbox(store.database, log.deliver)
 
     def register(server: grpc.aio.Server) -> None:
         watchlist_pb2_grpc.add_WatchlistServiceServicer_to_server(servicer, server)
@@ -74,7 +76,8 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
 
     tasks = (outbox.run, background.load, background.merge, background.measure, background.sweep)
     following = (background.follow,) if shared else ()
-    return Service(("borderpost.v1.WatchlistService",), register, ready, (*tasks, *following), opened.close)
+    names = ("borderpost.v1.WatchlistService",)
+    return Service(names, register, ready, (*tasks, *following), opened.close, Report(log.deliver))
 
 
 def _use_cases(settings: Settings, store: SqlStore, shared: bool) -> tuple[UseCases, Background]:

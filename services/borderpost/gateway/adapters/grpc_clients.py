@@ -150,3 +150,15 @@ class GrpcDecisions:
     ) -> decisions_pb2.AppendScreeningResponse:
         """See the port."""
         return await _ask(self._stub.AppendScreening, request, call, seconds, wait_for_ready=True)
+
+    async def get(
+        self, request: decisions_pb2.GetScreeningRequest, call: Call, seconds: float
+    ) -> decisions_pb2.GetScreeningResponse:
+        """See the port."""
+        return await _ask(self._stub.GetScreening, request, call, seconds)
+
+    async def policy(self, version: str, call: Call, seconds: float) -> bytes:
+        """See the port."""
+        request = decisions_pb2.GetPolicyRequest(policy=version)
+        answer = await _ask(self._stub.GetPolicy, request, call, seconds)
+        return answer.toml
