@@ -15,14 +15,11 @@ from borderpost.decisions.ports import LogSnapshot, StoredRow
 from borderpost.proofs.checkpoints import open_checkpoint
 from borderpost.proofs.notes import NoteError, Verifier
 from borderpost.proofs.pruned import open_pruned
-from borderpost.proofs.tree import Frontier, leaf_hash, reference_root
+from borderpost.proofs.tree import SUBTREE, Blocks, Frontier, leaf_hash
 from borderpost.v1.decisions_pb2 import Event
 
 MAX_FAULTS: Final = 100
 """Faults that are named (VerifyLogResponse.faults); the check goes on to the end all the same."""
-
-SUBTREE: Final = 256
-"""A stored subtree of level n is of 256^n leaves."""
 
 MISSING_AT_ONCE: Final = 1000
 """Missing ciphertexts whose keys are asked for at a time."""
@@ -153,7 +150,7 @@ class _Check:
     trust: Trust
     notes: _Notes
     frontier: Frontier = field(default_factory=Frontier)
-    blocks: list[list[bytes]] = field(default_factory=lambda: [[]])
+    blocks: Blocks = field(default_factory=Blocks)
     subtrees: dict[tuple[int, int], bytes] = field(default_factory=dict)
     next_index: int = 0
     gap: bool = False
@@ -174,7 +171,8 @@ class _Check:
 
     def leaf(self, row: StoredRow) -> None:
         self.frontier = self.frontier.append(row.leaf_sha256)
-        self._note_subtrees(row.leaf_sha256)
+        for level, position, root in self.blocks.append(row.leaf_sha256):
+            self.subtrees[level, position] = root
         size = self.frontier.size
         wanted = self.notes.roots.get(size)
         if wanted is None or self.gap or self.distrusted:
@@ -242,16 +240,3 @@ class _Check:
     def subtree(self, level: int, position: int, stored: bytes) -> None:
         if not self.gap and self.subtrees.get((level, position)) != stored:
             self.report((position + 1) * SUBTREE**level, FaultCode.SUBTREE_WRONG)
-
-    def _note_subtrees(self, leaf: bytes) -> None:
-        level, node = 0, leaf
-        while True:
-            self.blocks[level].append(node)
-            if len(self.blocks[level]) < SUBTREE:
-                return
-            node = reference_root(self.blocks[level])
-            self.blocks[level].clear()
-            level += 1
-            self.subtrees[level, self.frontier.size // SUBTREE**level - 1] = node
-            if level == len(self.blocks):
-                self.blocks.append([])

@@ -1,4 +1,5 @@
-"""Cosignatures of witnesses (C2SP tlog-cosignature, https://c2sp.org/tlog-cosignature): cosignature/v1, Ed25519 with a time.
+"""Cosignatures of witnesses (C2SP tlog-cosignature, https://c2sp.org/tlog-cosignature): cosignature/v1, Ed25519 with
+a time.
 
 A witness that cosigns a checkpoint says: at this time this was the largest tree of this log that I have seen, and it is
 consistent with all that I saw before.

@@ -68,6 +68,36 @@ def reference_root(leaves: Sequence[bytes]) -> bytes:
     return node_hash(reference_root(leaves[:split]), reference_root(leaves[split:]))
 
 
+class Blocks:
+    """The subtrees of a tree that aren't complete yet, by level: what is needed to know when one becomes so."""
+
+    def __init__(self, levels: Sequence[Sequence[bytes]] = ((),), size: int = 0) -> None:
+        """`levels`: the leaf hashes behind the last complete subtree, then the roots of those behind the last of the
+        next level, and so on; `size` leaves in all."""
+        self.size = size
+        self._levels = [list(level) for level in levels]
+
+    def copy(self) -> Blocks:
+        """The same, to be gone on with apart."""
+        return Blocks(self._levels, self.size)
+
+    def append(self, leaf: bytes) -> list[tuple[int, int, bytes]]:
+        """Add a leaf; return the subtrees that are complete with it: level, position and root of each."""
+        self.size += 1
+        complete: list[tuple[int, int, bytes]] = []
+        node, level = leaf, 0
+        while True:
+            self._levels[level].append(node)
+            if len(self._levels[level]) < SUBTREE:
+                return complete
+            node = reference_root(self._levels[level])
+            self._levels[level].clear()
+            level += 1
+            complete.append((level, self.size // SUBTREE**level - 1, node))
+            if level == len(self._levels):
+                self._levels.append([])
+
+
 class Hashes(Protocol):
     """The stored hashes of a tree: those of its leaves, and roots of its complete subtrees of 256^level leaves.
 

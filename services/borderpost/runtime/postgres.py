@@ -135,6 +135,10 @@ class PostgresDatabase:
     snapshot = read
     """The same: every use has a connection of its own."""
 
+    def sequence(self, connection: Connection, lock: int) -> None:
+        """Hold off all other transactions that ask for the same lock, in all processes, until this one ends."""
+        connection.execute("SELECT pg_advisory_xact_lock(?)", (lock,))
+
     def announce(self, connection: Connection) -> None:
         """Wake those that wait, in all processes, when the transaction is committed."""
         connection.execute(f"NOTIFY {CHANNEL}")

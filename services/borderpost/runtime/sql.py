@@ -69,6 +69,10 @@ class SqlDatabase(Protocol):
         """One consistent state that is read for long."""
         ...
 
+    def sequence(self, connection: Connection, lock: int) -> None:
+        """Hold off all other transactions that ask for the same lock, in all processes, until this one ends."""
+        ...
+
     def announce(self, connection: Connection) -> None:
         """Wake those that `wait`, in all processes, when the transaction is committed."""
         ...

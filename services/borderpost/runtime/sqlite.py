@@ -127,6 +127,9 @@ class Database:
         finally:
             connection.close()
 
+    def sequence(self, connection: Connection, lock: int) -> None:
+        """Nothing: a SQLite file has one writer at a time."""
+
     def announce(self, connection: Connection) -> None:
         """Nothing: a SQLite file is one process's."""
 

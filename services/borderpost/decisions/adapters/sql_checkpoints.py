@@ -43,7 +43,8 @@ class SqlCheckpoints:
         return None if row is None else str(row["note"])
 
     def change(self, size: int, changed: Callable[[str], str]) -> str:
-        """Put what `changed` makes of a note in its place, while nobody else does; return it. KeyError: there is none."""
+        """Put what `changed` makes of a note in its place, while nobody else does; return it. KeyError: there is
+        none."""
         with log_explained(), self._database.transaction() as connection:
             # Writing first: in PostgreSQL that holds others off until this is committed.
             connection.execute("UPDATE checkpoints SET size = size WHERE size = ?", (size,))

@@ -1,5 +1,9 @@
 """The log as it was in one SQLite file, before there were proofs: events with a root after each."""
 
+from __future__ import annotations
+
+from borderpost.decisions.adapters.migrations import execute
+
 revision = "0001"
 down_revision = None
 
@@ -29,3 +33,8 @@ STATEMENTS = (
     """,
     "CREATE TABLE event_reasons (idx INTEGER, reason TEXT, PRIMARY KEY (idx, reason))",
 )
+
+
+def upgrade() -> None:
+    """Bring the tables to this revision."""
+    execute(STATEMENTS)

@@ -1,5 +1,9 @@
 """Events without roots (checkpoints take their place), stored subtrees, sealed parts, look-ups, views, cases."""
 
+from __future__ import annotations
+
+from borderpost.decisions.adapters.migrations import execute
+
 revision = "0002"
 down_revision = "0001"
 
@@ -23,7 +27,7 @@ STATEMENTS = (
            e.event, e.leaf_sha256, e.logged_at
     FROM events e JOIN event_index i ON i.idx = e.idx
     """,
-    # Roots of complete subtrees of 256^level leaves (level 1 and above), as in C2SP tlog-tiles: what proofs are made of.
+    # Roots of complete subtrees of 256^level leaves (level 1 and above), as in C2SP tlog-tiles, for proofs.
     """
     CREATE TABLE subtrees (
         level INTEGER NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, position)
@@ -101,3 +105,8 @@ STATEMENTS = (
     "CREATE INDEX cases_crossing ON cases (crossing, state, priority, opened_at)",
     "CREATE INDEX cases_closed ON cases (closed_at)",
 )
+
+
+def upgrade() -> None:
+    """Bring the tables to this revision."""
+    execute(STATEMENTS)
