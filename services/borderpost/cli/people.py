@@ -12,12 +12,21 @@ from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.context import purpose_metadata
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.status import from_rpc_error
-from borderpost.v1 import decisions_pb2_grpc, gateway_pb2_grpc, trust_pb2_grpc, watchlist_pb2_grpc
+from borderpost.v1 import (
+    cases_pb2_grpc,
+    decisions_pb2_grpc,
+    gateway_pb2_grpc,
+    subjects_pb2_grpc,
+    transparency_pb2_grpc,
+    trust_pb2_grpc,
+    watchlist_pb2_grpc,
+)
 
 LIST_MANAGER: Final = "operator/list-manager/dev"
 APPROVER: Final = "operator/approver/dev-second"
 OFFICER: Final = "operator/officer/dev"
 SECOND_OFFICER: Final = "operator/officer/dev-second"
+SUPERVISOR: Final = "operator/supervisor/dev-third"
 AUDITOR: Final = "operator/auditor/dev"
 ADMINISTRATOR: Final = "operator/administrator/dev"
 """The people of a development installation."""
@@ -40,6 +49,9 @@ class Person:
         self.watchlist = watchlist_pb2_grpc.WatchlistServiceStub(self._channel)
         self.decisions = decisions_pb2_grpc.DecisionsServiceStub(self._channel)
         self.trust = trust_pb2_grpc.TrustServiceStub(self._channel)
+        self.cases = cases_pb2_grpc.CasesServiceStub(self._channel)
+        self.subjects = subjects_pb2_grpc.SubjectsServiceStub(self._channel)
+        self.transparency = transparency_pb2_grpc.TransparencyServiceStub(self._channel)
 
     def ask(self, method: Callable[..., Answer], request: Any, seconds: float = SECONDS) -> Answer:
         """Call a method of one of the stubs, which may take `seconds`. Raises RemoteError."""

@@ -9,17 +9,22 @@ from hashlib import sha256
 from typing import Final
 
 from borderpost.decisions.domain import EventFilter, Page, Record
+from borderpost.decisions.figures import FEWEST, Counts, Day, percentile
 from borderpost.decisions.lookups import Lookups
 from borderpost.decisions.verify import Verification
 from borderpost.runtime.clock import to_timestamp
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.v1.decisions_pb2 import (
+    DayFigures,
+    GetFiguresResponse,
+    ListFigures,
     LogEntry,
     LogFault,
     QueryEventsRequest,
     QueryEventsResponse,
     VerifyLogResponse,
 )
+from borderpost.v1.types_pb2 import Outcome
 
 _PAGING: Final = frozenset({"page_size", "page_token"})
 
@@ -95,6 +100,46 @@ def verify_response(found: Verification) -> VerifyLogResponse:
         faults=[LogFault(index=fault.index, code=fault.code) for fault in found.faults],
         trusted_until=found.trusted_until,
     )
+
+
+def figures_response(counts: Counts) -> GetFiguresResponse:
+    """Make the figures."""
+    return GetFiguresResponse(
+        days=[_day(day) for day in counts.days],
+        lists=[
+            ListFigures(
+                list_id=found.list_id,
+                confirmed=found.confirmed,
+                refuted=found.refuted,
+                undecided=found.undecided,
+            )
+            for found in counts.lists
+        ],
+    )
+
+
+def _day(day: Day) -> DayFigures:
+    figures = DayFigures(
+        crossing=day.crossing,
+        day=day.day,
+        screenings=day.screenings,
+        visits=day.visits,
+        outcomes={_outcome(outcome): count for outcome, count in day.outcomes.items()},
+        reasons=day.reasons,
+        failures_to_acquire=day.failures_to_acquire,
+        cases=day.cases,
+        closed=len(day.seconds_to_close),
+    )
+    # A time to close that only a few cases have would single them out.
+    if len(day.seconds_to_close) >= FEWEST:
+        figures.seconds_to_close_median = percentile(day.seconds_to_close, 50) or 0.0
+        figures.seconds_to_close_p95 = percentile(day.seconds_to_close, 95) or 0.0
+    return figures
+
+
+def _outcome(value: int) -> str:
+    names: dict[int, str] = {number: name for name, number in Outcome.items()}
+    return names.get(value, str(value)).removeprefix("OUTCOME_")
 
 
 def _query_digest(request: QueryEventsRequest) -> bytes:

@@ -13,6 +13,7 @@ from borderpost.decisions.figures import Figures
 from borderpost.decisions.lookups import Lookups
 from borderpost.decisions.messages import (
     event_filter,
+    figures_response,
     filter_names,
     log_entry,
     page_start,
@@ -22,6 +23,7 @@ from borderpost.decisions.messages import (
 from borderpost.decisions.recording import Recording
 from borderpost.decisions.verify import Verification
 from borderpost.runtime.calls import current
+from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import decisions_pb2 as pb
 from borderpost.v1.decisions_pb2_grpc import DecisionsServiceServicer
@@ -115,7 +117,11 @@ class DecisionsServicer(DecisionsServiceServicer):
     async def GetFigures(self, request: pb.GetFiguresRequest, context: Any) -> pb.GetFiguresResponse:
         """Count."""
         validate.get_figures(request)
-        return await self._pool.run(self._use.figures.get_figures, request, current())
+        since, until = from_timestamp(getattr(request, "from")), from_timestamp(request.until)
+        crossing = request.crossing or None
+        return figures_response(
+            await self._pool.run(self._use.figures.get, since, until, crossing, current())
+        )
 
     async def GetPolicy(self, request: pb.GetPolicyRequest, context: Any) -> pb.GetPolicyResponse:
         """Get a policy's text."""

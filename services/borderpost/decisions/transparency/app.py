@@ -34,7 +34,8 @@ class Transparency:
         itself: Actor,
         clock: Clock,
     ) -> None:
-        """`signers`: the log's key and, while it is being changed, the one that follows it; they bear the log's name."""
+        """`signers`: the log's key and, while it is being changed, the one that follows it; they bear the log's
+        name."""
         self._log = log
         self._index = index
         self._hashes = hashes
@@ -87,9 +88,15 @@ class Transparency:
             checkpoint = Checkpoint(self.origin, size, root(self._hashes, size))
             return self._checkpoints.add(size, sign_checkpoint(checkpoint, self._signers), self._clock.now())
 
-    def make_checkpoint(self) -> Checkpoint:
-        """The same, read."""
-        return open_checkpoint(self.make(), self.verifiers, self.origin)
+    def made(self) -> tuple[str, Checkpoint]:
+        """The same, with what it says."""
+        note = self.make()
+        return note, open_checkpoint(note, self.verifiers, self.origin)
+
+    def cover(self) -> tuple[int, bytes]:
+        """Make a checkpoint of all events that were acknowledged before; return its size and root."""
+        _, checkpoint = self.made()
+        return checkpoint.size, checkpoint.root
 
     def checkpoint(self, size: int) -> str:
         """Return the checkpoint of a size, or the newest for 0. CheckpointNotFoundError."""

@@ -23,5 +23,6 @@ class CheckpointStore(Protocol):
         ...
 
     def change(self, size: int, changed: Callable[[str], str]) -> str:
-        """Put what `changed` makes of a note in its place, while nobody else does; return it. KeyError: there is none."""
+        """Put what `changed` makes of a note in its place, while nobody else does; return it. KeyError: there is
+        none."""
         ...

@@ -70,15 +70,15 @@ STATEMENTS = (
         request_id TEXT
     )
     """,
-    "CREATE INDEX event_index_time ON event_index (time)",
-    "CREATE INDEX event_index_kind ON event_index (kind)",
-    "CREATE INDEX event_index_actor ON event_index (actor)",
-    "CREATE INDEX event_index_subject ON event_index (subject)",
-    "CREATE INDEX event_index_outcome ON event_index (outcome)",
-    "CREATE INDEX event_index_kiosk ON event_index (kiosk_id)",
-    "CREATE INDEX event_index_crossing ON event_index (crossing)",
-    "CREATE INDEX event_index_visit ON event_index (visit_id)",
-    "CREATE INDEX event_index_request ON event_index (request_id)",
+    "CREATE INDEX event_index_time ON event_index (time, idx)",
+    "CREATE INDEX event_index_kind ON event_index (kind, idx)",
+    "CREATE INDEX event_index_actor ON event_index (actor, idx)",
+    "CREATE INDEX event_index_subject ON event_index (subject, idx)",
+    "CREATE INDEX event_index_outcome ON event_index (outcome, idx)",
+    "CREATE INDEX event_index_kiosk ON event_index (kiosk_id, idx)",
+    "CREATE INDEX event_index_crossing ON event_index (crossing, idx)",
+    "CREATE INDEX event_index_visit ON event_index (visit_id, idx)",
+    "CREATE INDEX event_index_request ON event_index (request_id, idx)",
     # What else an event is found by. kind: 1 reason, 2 list, 3 entry.
     """
     CREATE TABLE event_terms (
