@@ -20,10 +20,13 @@ from borderpost.cli import (
     bench,
     demo,
     faces,
+    replay,
+    retention,
     show,
     show_record,
     specimen,
     specimen_chip,
+    subject,
     trust,
     watchlist,
 )
@@ -73,7 +76,10 @@ def _root(
 
 app.add_typer(watchlist.app, name="watchlist")
 app.add_typer(trust.app, name="trust")
+audit.app.command("replay")(replay.replay)
 app.add_typer(audit.app, name="audit")
+app.add_typer(subject.app, name="subject")
+app.add_typer(retention.app, name="retention")
 app.add_typer(faces.app, name="faces")
 app.command("demo")(demo.run)
 app.command("bench")(bench.run)

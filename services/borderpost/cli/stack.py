@@ -161,7 +161,12 @@ _SHARED: Final[Mapping[ServiceName, Sequence[str]]] = {
 def private_settings(state_dir: Path, settings: Settings) -> Settings:
     """Return settings for a stack beside others: its own folder, keys and databases, and ports that are free now."""
     ports = _free_ports(len(SERVICES))
-    changes: dict[str, object] = {"state_dir": state_dir, "tls_dir": None, "key_encryption_keys": None, "mode": "development"}
+    changes: dict[str, object] = {
+        "state_dir": state_dir,
+        "tls_dir": None,
+        "key_encryption_keys": None,
+        "mode": "development",
+    }
     for name, port in zip(SERVICES, ports, strict=True):
         section = settings.service(name)
         own = {"address": f"127.0.0.1:{port}", "listen": None, **dict.fromkeys(_SHARED.get(name, ()))}
