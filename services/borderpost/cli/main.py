@@ -20,6 +20,7 @@ from borderpost.cli import (
     bench,
     demo,
     faces,
+    keys,
     replay,
     retention,
     show,
@@ -79,6 +80,7 @@ app.add_typer(trust.app, name="trust")
 audit.app.command("replay")(replay.replay)
 app.add_typer(audit.app, name="audit")
 app.add_typer(subject.app, name="subject")
+app.add_typer(keys.app, name="keys")
 app.add_typer(retention.app, name="retention")
 app.add_typer(faces.app, name="faces")
 app.command("demo")(demo.run)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 import grpc
@@ -42,7 +41,8 @@ from borderpost.decisions.verify import Trust, Verification, verify
 from borderpost.proofs.notes import Signer
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import SystemClock
-from borderpost.runtime.keys import SqlKeyStore, open_sqlite_keys
+from borderpost.runtime.key_encryption import load_wrapper
+from borderpost.runtime.keys import SqlKeyStore, open_postgres_keys, open_sqlite_keys
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.reporting import Report
 from borderpost.runtime.server import Service, serve
@@ -170,12 +170,15 @@ def _open_log(settings: Settings) -> SqlDatabase:
 
 
 def _open_keys(settings: Settings) -> SqlKeyStore:
-    folder: Path = settings.decisions.key_dir or settings.state_dir / "keys"
+    folder = settings.decisions_keys
     if folder.resolve() == settings.state_dir.resolve():
         raise SettingsError(
             "decisions.key_dir: got the folder of the log, want another: backups would hold both"
         )
-    return open_sqlite_keys(folder / "keys.sqlite")
+    wrapper = load_wrapper(settings)
+    if settings.decisions.key_database is not None:
+        return open_postgres_keys(settings.decisions.key_database, f"{NAME} keys", wrapper)
+    return open_sqlite_keys(folder / "keys.sqlite", wrapper)
 
 
 def _open_lookups(database: SqlDatabase, keys: SqlKeyStore) -> Lookups:

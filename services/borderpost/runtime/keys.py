@@ -1,7 +1,8 @@
 """Keys of what is encrypted, in a database of their own, apart from what they open and from its backups.
 
-Keys are stored as they are: who reads this database and the other one reads everything. Wrapping them by a
-key-encryption key belongs here, where they are put and got, and nowhere else.
+Keys are stored encrypted by a key-encryption key that lies elsewhere (`borderpost.runtime.key_encryption`): who has
+this database and the one that it opens has nothing yet. Keys from before there was one are encrypted when the store
+is opened.
 
 Of a destroyed key its id is kept, so that what was encrypted and comes back with a backup is known to be erased.
 In SQLite a destroyed key is overwritten. PostgreSQL keeps what was deleted in its pages and its write-ahead log until
@@ -11,19 +12,30 @@ logs and with backups that are kept for less time than a destroyed key may live 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
 from borderpost.runtime.errors import UnavailableError
+from borderpost.runtime.grouping import Grouped
+from borderpost.runtime.key_encryption import KeyEncryptionError, KeyWrapper, Wrapped
 from borderpost.runtime.sql import SqlDatabase, chunks, explained, placeholders
 from borderpost.runtime.sqlite import Database
 
 KEY_MIGRATIONS: Final = (
     "CREATE TABLE keys (event_id TEXT PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID",
     "ALTER TABLE keys RENAME COLUMN event_id TO id",
+    "ALTER TABLE keys ADD COLUMN kek TEXT NOT NULL DEFAULT ''",
 )
+"""`kek`: the id of the key-encryption key that a key is encrypted by; empty for one that lies open."""
+
+OPEN: Final = ""
+ROWS_AT_ONCE: Final = 1000
+"""Keys that are encrypted anew in one transaction."""
+
+CALLERS_AT_ONCE: Final = 128
+"""Callers that share a commit."""
 
 
 class KeyStore(Protocol):
@@ -57,8 +69,13 @@ class KeyStore(Protocol):
 class SqlKeyStore:
     """A `KeyStore` in a database that was opened with `KEY_MIGRATIONS`."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: SqlDatabase, wrapper: KeyWrapper | None = None) -> None:
+        """`wrapper` encrypts the keys; None leaves them open, for what is thrown away (tests, measurements)."""
         self._database = database
+        self._wrapper = wrapper
+        self._putting: Grouped[Mapping[str, bytes], None] = Grouped(self._put_all, CALLERS_AT_ONCE)
+        if wrapper is not None:
+            self._encrypt_open_ones()
 
     def put(self, key_id: str, key: bytes) -> None:
         """Keep a key; durable when it returns."""
@@ -66,11 +83,7 @@ class SqlKeyStore:
 
     def put_many(self, keys: Mapping[str, bytes]) -> None:
         """Keep keys, in the place of those that these ids had; durable when it returns."""
-        with explained("key store"), self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT INTO keys (id, key) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET key = excluded.key",
-                list(keys.items()),
-            )
+        self._putting(keys)
 
     def get(self, key_id: str) -> bytes | None:
         """Return a key, or None if there is none (any more)."""
@@ -81,8 +94,11 @@ class SqlKeyStore:
         found: dict[str, bytes] = {}
         with explained("key store"), self._database.read() as connection:
             for some in chunks(key_ids):
-                query = f"SELECT id, key FROM keys WHERE length(key) > 0 AND id IN ({placeholders(some)})"  # noqa: S608
-                found.update((row["id"], bytes(row["key"])) for row in connection.execute(query, some))
+                query = (
+                    f"SELECT id, key, kek FROM keys WHERE length(key) > 0 AND id IN ({placeholders(some)})"  # noqa: S608
+                )
+                for row in connection.execute(query, some):
+                    found[row["id"]] = self._opened(row["id"], bytes(row["key"]), row["kek"])
         return found
 
     @contextmanager
@@ -91,8 +107,8 @@ class SqlKeyStore:
         with explained("key store"), self._database.snapshot() as snapshot:
             # A snapshot begins with its first statement.
             snapshot.execute("SELECT 1 FROM keys LIMIT 1").fetchone()
-            rows = snapshot.stream("SELECT id, key FROM keys ORDER BY id")
-            yield ((key_id, key) for key_id, key in rows if key)
+            rows = snapshot.stream("SELECT id, key, kek FROM keys ORDER BY id")
+            yield ((key_id, self._opened(key_id, key, kek)) for key_id, key, kek in rows if key)
 
     def destroy(self, key_id: str) -> None:
         """Destroy a key for good; nothing happens if there is none. UnavailableError: call again."""
@@ -126,11 +142,92 @@ class SqlKeyStore:
                 found.update(row["id"] for row in connection.execute(query, some))
         return found
 
+    def by_kek(self) -> dict[str, int]:
+        """How many keys are encrypted by each key-encryption key."""
+        with explained("key store"), self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT kek, count(*) AS n FROM keys WHERE length(key) > 0 GROUP BY kek ORDER BY kek"
+            )
+            return {row["kek"]: row["n"] for row in rows}
+
+    def rewrap(self, progress: Callable[[int], None] = lambda _: None) -> int:
+        """Encrypt all keys by the key-encryption key that is current now; return how many were by others.
+
+        Some at a time, while others put, get and destroy; what is interrupted goes on where it was the next time.
+        `progress` is told how many were done each time.
+        """
+        if self._wrapper is None:
+            raise ValueError("a key store without key-encryption keys has none to change")
+        current, done = self._wrapper.current, 0
+        while count := self._rewrap_some("kek <> ?", current):
+            done += count
+            progress(count)
+        with explained("key store"):
+            self._database.truncate_wal()
+        return done
+
     def close(self) -> None:
         """Close the database."""
         self._database.close()
 
+    def _put_all(self, groups: Sequence[Mapping[str, bytes]]) -> list[None]:
+        """Keep the keys of several callers in one transaction."""
+        rows = [self._row(key_id, key) for keys in groups for key_id, key in keys.items()]
+        with explained("key store"), self._database.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO keys (id, key, kek) VALUES (?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET key = excluded.key, kek = excluded.kek",
+                rows,
+            )
+        return [None] * len(groups)
 
-def open_sqlite_keys(path: Path) -> SqlKeyStore:
+    def _row(self, key_id: str, key: bytes) -> tuple[str, bytes, str]:
+        if self._wrapper is None:
+            return key_id, key, OPEN
+        wrapped = self._wrapper.wrap(key_id, key)
+        return key_id, wrapped.key, wrapped.kek_id
+
+    def _opened(self, key_id: str, key: bytes, kek_id: str) -> bytes:
+        if kek_id == OPEN:
+            return key
+        if self._wrapper is None:
+            raise KeyEncryptionError("key store: its keys are encrypted: want the key-encryption keys")
+        return self._wrapper.unwrap(key_id, Wrapped(kek_id, key))
+
+    def _encrypt_open_ones(self) -> None:
+        """Encrypt the keys that lie open since before there were key-encryption keys, and leave no copy of them."""
+        found = False
+        while self._rewrap_some("kek = ?", OPEN):
+            found = True
+        if found:
+            with explained("key store"):
+                self._database.truncate_wal()
+
+    def _rewrap_some(self, condition: str, value: str) -> int:
+        """Encrypt some keys anew; return how many."""
+        with explained("key store"), self._database.transaction() as connection:
+            rows = connection.execute(
+                f"SELECT id, key, kek FROM keys WHERE {condition} AND length(key) > 0 LIMIT ?",  # noqa: S608
+                (value, ROWS_AT_ONCE),
+            ).fetchall()
+            changes = []
+            for row in rows:
+                former = bytes(row["key"])
+                _, key, kek_id = self._row(row["id"], self._opened(row["id"], former, row["kek"]))
+                changes.append((key, kek_id, row["id"], former))
+            # Only what is still as it was read: another one may have destroyed it meanwhile.
+            connection.executemany("UPDATE keys SET key = ?, kek = ? WHERE id = ? AND key = ?", changes)
+        return len(rows)
+
+
+def open_sqlite_keys(path: Path, wrapper: KeyWrapper | None = None) -> SqlKeyStore:
     """Open or create a key store in a SQLite file; its folder must not be that of what the keys open."""
-    return SqlKeyStore(Database(path, KEY_MIGRATIONS))
+    return SqlKeyStore(Database(path, KEY_MIGRATIONS), wrapper)
+
+
+def open_postgres_keys(conninfo: str, name: str, wrapper: KeyWrapper | None = None) -> SqlKeyStore:
+    """Open or create a key store in a PostgreSQL database, another one than that of what the keys open."""
+    # Imported here: only who keeps keys there needs PostgreSQL's driver.
+    from borderpost.runtime.postgres import PostgresDatabase  # noqa: PLC0415
+
+    return SqlKeyStore(PostgresDatabase(conninfo, KEY_MIGRATIONS, name), wrapper)

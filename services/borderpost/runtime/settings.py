@@ -355,6 +355,11 @@ class Settings(BaseSettings):
         return self.decisions.log_name or f"{self.trust_domain}/decisions"
 
     @property
+    def decisions_keys(self) -> Path:
+        """The folder of the keys of payloads, where no database holds them."""
+        return self.decisions.key_dir or self.state_dir / "keys"
+
+    @property
     def watchlist_keys(self) -> Path:
         """The folder of the keys of watchlist entries, where no database holds them."""
         return self.watchlist.key_dir or self.state_dir / "keys" / "watchlist"

@@ -17,6 +17,7 @@ from borderpost.runtime.calls import Actor
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.event_log import GrpcLog
+from borderpost.runtime.key_encryption import load_wrapper
 from borderpost.runtime.outbox import Outbox
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.reporting import Report
@@ -61,6 +62,7 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
         settings.watchlist.database or "",
         settings.watchlist_keys,
         settings.watchlist.key_database or "",
+        load_wrapper(settings),
     )
     opened.callback(store.close)
     use, background = _use_cases(settings, store, shared)

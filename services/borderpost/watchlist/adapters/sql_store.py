@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from borderpost.runtime.errors import UnavailableError
+from borderpost.runtime.key_encryption import KeyWrapper
 from borderpost.runtime.keys import KEY_MIGRATIONS, SqlKeyStore, open_sqlite_keys
 from borderpost.runtime.sql import Connection, SqlDatabase, chunks, explained, placeholders
 from borderpost.runtime.sqlite import Database
@@ -174,14 +175,21 @@ class SqlStore:
                     )
 
 
-def open_store(state_dir: Path, database: str, key_dir: Path | None, key_database: str) -> SqlStore:
+def open_store(
+    state_dir: Path,
+    database: str,
+    key_dir: Path | None,
+    key_database: str,
+    wrapper: KeyWrapper | None = None,
+) -> SqlStore:
     """Open the store that the settings name, and bring it up to date.
 
     `database`, `key_database`: a PostgreSQL conninfo each, or empty: then SQLite files, in `state_dir` and `key_dir`
-    (None: a folder in `state_dir`). UnavailableError, KeysDontFitError, and what `Database` raises.
+    (None: a folder in `state_dir`). `wrapper` encrypts the keys; None leaves them open, for what is thrown away.
+    UnavailableError, KeysDontFitError, and what `Database` raises.
     """
     with ExitStack() as opened:
-        keys = _open_keys(state_dir, key_dir, key_database)
+        keys = _open_keys(state_dir, key_dir, key_database, wrapper)
         opened.callback(keys.close)
         if database:
             server = _open_postgres(database, POSTGRES_MIGRATIONS, WHAT)
@@ -196,15 +204,17 @@ def open_store(state_dir: Path, database: str, key_dir: Path | None, key_databas
         return store
 
 
-def _open_keys(state_dir: Path, key_dir: Path | None, key_database: str) -> SqlKeyStore:
+def _open_keys(
+    state_dir: Path, key_dir: Path | None, key_database: str, wrapper: KeyWrapper | None
+) -> SqlKeyStore:
     if key_database:
-        return SqlKeyStore(_open_postgres(key_database, KEY_MIGRATIONS, f"{WHAT} keys"))
+        return SqlKeyStore(_open_postgres(key_database, KEY_MIGRATIONS, f"{WHAT} keys"), wrapper)
     folder = key_dir or state_dir / "keys" / "watchlist"
     if folder.resolve() == state_dir.resolve():
         raise KeysDontFitError(
             "watchlist.key_dir: got the folder of the database, want another: backups would hold both"
         )
-    return open_sqlite_keys(folder / "keys.sqlite")
+    return open_sqlite_keys(folder / "keys.sqlite", wrapper)
 
 
 def _open_postgres(conninfo: str, migrations: Sequence[str], name: str) -> SqlDatabase:
