@@ -19,6 +19,7 @@ from borderpost.cli import (
     audit,
     bench,
     demo,
+    exporting,
     faces,
     keys,
     replay,
@@ -28,6 +29,7 @@ from borderpost.cli import (
     specimen,
     specimen_chip,
     subject,
+    transparency,
     trust,
     watchlist,
 )
@@ -77,7 +79,15 @@ def _root(
 
 app.add_typer(watchlist.app, name="watchlist")
 app.add_typer(trust.app, name="trust")
-audit.app.command("replay")(replay.replay)
+for command in (
+    exporting.export,
+    exporting.verify,
+    transparency.checkpoint,
+    transparency.prove,
+    transparency.witness,
+    replay.replay,
+):
+    audit.app.command()(command)
 app.add_typer(audit.app, name="audit")
 app.add_typer(subject.app, name="subject")
 app.add_typer(keys.app, name="keys")

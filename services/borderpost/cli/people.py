@@ -60,6 +60,16 @@ class Person:
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
 
+    def stream(
+        self, method: Callable[..., Iterator[Answer]], request: Any, seconds: float
+    ) -> Iterator[Answer]:
+        """Call a method that answers in a stream, which may take `seconds`. Raises RemoteError, also while it is
+        read."""
+        try:
+            yield from method(request, timeout=seconds, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None
+
     def pages(self, method: Callable[..., Answer], request: Any) -> Iterator[Answer]:
         """Call a method that answers in pages until the last one."""
         while True:
