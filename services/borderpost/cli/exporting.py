@@ -33,7 +33,7 @@ As = Annotated[str, typer.Option("--as", help="Your identity.")]
 
 def export(
     file: Annotated[
-        Path, typer.Argument(help="Where to: .jsonl, .csv or .parquet; NAME.proof goes beside it.")
+        Path, typer.Argument(help="Where to: .jsonl, .csv or .parquet; FILE.proof goes beside it.")
     ],
     purpose: Purpose,
     since: by.Since = None,

@@ -1,4 +1,5 @@
-"""Exports as files: `NAME.jsonl`, `NAME.csv` or `NAME.parquet` with the events, and `NAME.proof` with what proves them.
+"""Exports as files: `NAME.jsonl`, `NAME.csv` or `NAME.parquet` with the events, and the same name with `.proof`
+behind it for what proves them.
 
 An event has its place in the log (`index`), when the log took it (`logged_at`), the columns of `readable`, its bytes as
 stored (`event`) and their leaf hash (`leaf_sha256`, hexadecimal). The proof is JSON Lines: a header; then, of a
@@ -140,7 +141,7 @@ def read_proof(path: Path) -> Proof:
 
 def proof_of(path: Path) -> Path:
     """The file with the proofs of an export's events."""
-    return path.with_suffix(".proof")
+    return path.with_name(f"{path.name}.proof")
 
 
 def event_text(stored: bytes) -> str:

@@ -50,7 +50,7 @@ WORDS: Final[Mapping[FaultCode, str]] = {
     FaultCode.EVENT_MISSING: "missing",
     FaultCode.EVENT_REORDERED: "not in its place, or there twice",
     FaultCode.EVENT_ADDED: "behind the checkpoint: not proven by it",
-    FaultCode.TRUNCATED: "cut off: the log was longer",
+    FaultCode.TRUNCATED: "the log had them: it was cut off, or this export is older than the witness's last look",
     FaultCode.CHECKPOINT_WRONG: "one or more of these were altered together with their hash",
     FaultCode.SIGNATURE_WRONG: "a checkpoint or pruned range that the log's keys haven't signed",
     FaultCode.FORKED: "two checkpoints of this size, both signed: the log showed two histories",
