@@ -24,6 +24,7 @@ from borderpost.cli import (
     keys,
     replay,
     retention,
+    review,
     show,
     show_record,
     specimen,
@@ -89,6 +90,7 @@ for command in (
 ):
     audit.app.command()(command)
 app.add_typer(audit.app, name="audit")
+app.add_typer(review.app, name="review")
 app.add_typer(subject.app, name="subject")
 app.add_typer(keys.app, name="keys")
 app.add_typer(retention.app, name="retention")

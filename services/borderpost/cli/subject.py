@@ -14,7 +14,7 @@ from rich.text import Text
 
 from borderpost.cli import show
 from borderpost.cli.options import OWNER_ONLY, Json, Purpose, document_key
-from borderpost.cli.people import LONG_SECONDS, Person
+from borderpost.cli.people import LONG_SECONDS, SUPERVISOR, Person
 from borderpost.proofs.notes import NoteError, Verifier, open_note
 from borderpost.proofs.receipts import Receipt, ReceiptError, check_receipt, parse_receipt
 from borderpost.runtime.errors import InvalidRequestError
@@ -25,9 +25,6 @@ app = typer.Typer(
     help="What is held of a person, and its erasure. Who looks and who erases is recorded.",
     no_args_is_help=True,
 )
-
-SUPERVISOR: Final = "operator/supervisor/dev-third"
-"""Of a development installation."""
 
 MAX_RECEIPT: Final = 1024 * 1024
 """Bytes. A receipt of a thousand screenings has about 50 KB."""
