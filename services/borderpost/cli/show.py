@@ -59,8 +59,8 @@ def emit(as_json: bool, data: Message | dict[str, Any], render: Callable[[], obj
     """Print `data` as JSON, or what `render` makes of it for people."""
     if as_json:
         plain = to_plain(data) if isinstance(data, Message) else data
-        console.print_json(json.dumps(plain)) if console.is_terminal else print(json.dumps(plain), flush=True)  #
-        noqa: T201 return
+        console.print_json(json.dumps(plain)) if console.is_terminal else print(json.dumps(plain), flush=True)  # noqa: T201
+        return
     shown = render()
     if shown is not None:
         console.print(shown)
