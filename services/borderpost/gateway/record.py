@@ -83,10 +83,11 @@ def _evidence(request: ScreenRequest, findings: Findings) -> decisions_pb2.Scree
         portrait_template=_template(findings.portrait),
         chip_portrait_template=_template(findings.chip_portrait),
     )
-    room = _Room(MAX_EVIDENCE_BYTES)
-    if room.take(sum(map(len, request.frames))):
+    left = MAX_EVIDENCE_BYTES - sum(map(len, request.frames))
+    if left >= 0:
         evidence.live_frames.extend(request.frames)
     else:
+        left = MAX_EVIDENCE_BYTES
         evidence.left_out.append("live_frames")
     for name, picture in (
         ("portrait", document.portrait if document else b""),
@@ -94,8 +95,9 @@ def _evidence(request: ScreenRequest, findings: Findings) -> decisions_pb2.Scree
         ("page", request.page),
         ("portrait_page", request.portrait_page),
     ):
-        if room.take(len(picture)):
+        if len(picture) <= left:
             setattr(evidence, name, picture)
+            left -= len(picture)
         else:
             evidence.left_out.append(name)
     return evidence
@@ -148,9 +150,9 @@ class _Room:
         self._left = size
 
     def take(self, size: int) -> bool:
-        """Take some, and tell whether there were as many. There is always room for nothing."""
+        """Take some, and tell whether there were as many."""
         self._left -= size
-        return self._left >= 0 or not size
+        return self._left >= 0
 
 
 def _add_watchlists(payload: decisions_pb2.ScreeningPayload, searched: watchlist_pb2.SearchResponse) -> None:

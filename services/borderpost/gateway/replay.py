@@ -83,21 +83,24 @@ class Replay:
         """Compare the templates that are still held; or say why not."""
         held = {field.name: value for field, value in record.evidence.ListFields()}
         recorded = {field.name: value for field, value in record.payload.ListFields()}
-        scores = []
+        scores: list[gateway_pb2.ReplayedScore] = []
+        why_not = ""
         for step, one, other, comparison in COMPARISONS:
             if comparison not in recorded:
                 continue
             if one not in held or other not in held:
-                return [], NO_EVIDENCE
+                why_not = NO_EVIDENCE
+                continue
             try:
                 compared = await self._faces.compare(held[one], held[other], fmr, call, left(until))
             except BorderpostError as error:
                 refused = error.code is grpc.StatusCode.INVALID_ARGUMENT
-                return [], ANOTHER_MODEL if refused else FACES_UNAVAILABLE
+                why_not = ANOTHER_MODEL if refused else FACES_UNAVAILABLE
+                continue
             before, now = recorded[comparison].score.value, compared.score.value
             same = math.isclose(before, now, rel_tol=0, abs_tol=SAME)
             scores.append(gateway_pb2.ReplayedScore(step=step, recorded=before, replayed=now, same=same))
-        return scores, "" if scores else NO_EVIDENCE
+        return scores, why_not or ("" if scores else NO_EVIDENCE)
 
 
 def decided_again(
@@ -159,16 +162,13 @@ def _answer(
     why_not: str,
 ) -> gateway_pb2.ReplayScreeningResponse:
     outcome = types_pb2.Outcome.Value(f"OUTCOME_{again.decision.outcome}")
-    differing = [
-        check.name
-        for check, now in zip(screening.checks, again.checks, strict=False)
-        if (check.name, check.status, tuple(check.reasons)) != (now.kind, _status(now), now.reasons)
-    ]
+    before = {check.name: (check.status, tuple(check.reasons)) for check in screening.checks}
+    now = {str(check.kind): (_status(check), check.reasons) for check in again.checks}
+    differing = [name for name in dict.fromkeys((*before, *now)) if before.get(name) != now.get(name)]
     same = (
         outcome == screening.outcome
         and list(screening.reasons) == list(again.decision.reasons)
         and not differing
-        and len(screening.checks) == len(again.checks)
         and all(score.same for score in scores)
     )
     return gateway_pb2.ReplayScreeningResponse(

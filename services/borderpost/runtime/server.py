@@ -120,7 +120,7 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
         running = [tasks.create_task(health.follow(service.ready))]
         running += [tasks.create_task(_forever(run)) for run in service.background]
         if reporter:
-            running.append(tasks.create_task(reporter.started()))
+            running.append(tasks.create_task(_once(reporter.started)))
         await stop.wait()
         _log.info("stopping")
         for task in running:
@@ -128,7 +128,7 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     await health.end()
     await server.stop(DRAIN_SECONDS)
     if reporter:
-        await reporter.stopped()
+        await _once(reporter.stopped)
     pool.close()
     service.close()
     _log.info("stopped")
@@ -142,6 +142,14 @@ async def _forever(run: Callable[[], Awaitable[None]]) -> None:
         except Exception as error:
             _log.error("background_failed", error=type(error).__name__, at=place_of(error))
         await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _once(run: Callable[[], Awaitable[None]]) -> None:
+    """Run to its end. A failure is logged: it must not take the service's answers down, nor keep it from ending."""
+    try:
+        await run()
+    except Exception as error:
+        _log.error("report_failed", error=type(error).__name__, at=place_of(error))
 
 
 def _listen(server: grpc.aio.Server, settings: Settings, name: ServiceName, own: ServiceSettings) -> None:
