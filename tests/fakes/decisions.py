@@ -149,7 +149,8 @@ class MemoryLog:
         with self._lock:
             self._check_up()
             records, rows, sealed = list(self._records), list(self._rows), dict(self._sealed)
-            snapshot = MemorySnapshot(records, rows, sealed, list(self.notes), list(self._pruned))
+            once = {index: once for once, index in self._by_once.items()}
+            snapshot = MemorySnapshot(records, rows, sealed, list(self.notes), list(self._pruned), once)
         yield snapshot
 
     def leaves(self, start: int, stop: int) -> list[bytes]:
@@ -255,12 +256,14 @@ class MemorySnapshot:
         sealed: dict[tuple[str, Part], bytes],
         checkpoints: list[tuple[int, str]],
         pruned: list[tuple[int, int, str]],
+        once: dict[int, str],
     ) -> None:
         self._records = records
         self._rows = rows
         self._sealed = sealed
         self._checkpoints = checkpoints
         self._pruned = pruned
+        self._once = once
 
     @property
     def size(self) -> int:
@@ -273,7 +276,14 @@ class MemorySnapshot:
     def rows(self) -> Iterator[StoredRow]:
         for record, row in zip(self._records, self._rows, strict=True):
             found = row if record.stored else None
-            yield StoredRow(record.index, row.event_id, record.stored, record.leaf_sha256, found)
+            yield StoredRow(
+                record.index,
+                row.event_id,
+                self._once.get(record.index),
+                record.stored,
+                record.leaf_sha256,
+                found,
+            )
 
     def ciphertext(self, event_id: str, part: Part) -> bytes | None:
         return self._sealed.get((event_id, part))

@@ -251,7 +251,7 @@ def test_a_context_that_is_none_is_refused(faces: Toy) -> None:
 
 def test_a_role_that_the_methods_row_does_not_name_is_refused(faces: Toy) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        _compare(faces.settings, metadata=_context(Role.AUDITOR, AUDITOR))
+        _compare(faces.settings, metadata=_context(Role.LIST_MANAGER, MANAGER))
     _refused(caught, grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")
 
 

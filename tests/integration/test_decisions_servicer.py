@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from borderpost.decisions.adapters.sqlite_log import SqliteLog
-from borderpost.decisions.app import Decisions
-from borderpost.proofs.tree import leaf_hash
-from borderpost.decisions.servicer import DecisionsServicer
+from borderpost.decisions.servicer import DecisionsServicer, UseCases
+from borderpost.proofs.checkpoints import open_checkpoint
+from borderpost.proofs.notes import Verifier
+from borderpost.proofs.tree import leaf_hash, verify_inclusion
 from borderpost.runtime.calls import Role, enter
 from borderpost.runtime.clock import new_id, to_timestamp
-from borderpost.runtime.errors import BorderpostError
-from borderpost.runtime.keys import open_sqlite_keys
+from borderpost.runtime.errors import BorderpostError, PurposeMissingError
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import decisions_pb2 as pb
 from borderpost.v1.types_pb2 import Outcome
 from fakes.decisions import (
     START,
-    TickingClock,
     a_call,
     a_list_event,
     a_payload,
     a_screening,
     an_outbox_call,
 )
+from fakes.decisions_house import open_house
 
 
 @pytest.fixture
 def servicer(tmp_path: Path) -> Iterator[DecisionsServicer]:
-    clock = TickingClock()
-    log, keys = SqliteLog(tmp_path / "log.sqlite", clock), open_sqlite_keys(tmp_path / "keys" / "keys.sqlite")
-    pool = WorkPool(2, 8)
-    yield DecisionsServicer(Decisions(log, keys, clock), pool)
-    pool.close()
+    with open_house(tmp_path) as house, closing(WorkPool(2, 8)) as pool, closing(WorkPool(8, 8)) as writers:
+        use = UseCases(house.decisions, house.recording, house.verify, house.exporting, house.figures)
+        yield DecisionsServicer(use, house.lookups, pool, writers)
 
 
 async def test_a_screening_goes_in_is_found_got_listed_and_verified(servicer: DecisionsServicer) -> None:
@@ -62,7 +60,7 @@ async def test_a_screening_goes_in_is_found_got_listed_and_verified(servicer: De
 
     verified = await servicer.VerifyLog(pb.VerifyLogRequest(), None)
     assert verified.intact
-    assert verified.size == 3, "the screening and the two looks at it"
+    assert verified.size == 4, "the screening, its case, and the two looks at it"
 
 
 async def test_pages_of_a_query_join_while_every_page_is_itself_logged(servicer: DecisionsServicer) -> None:
@@ -113,3 +111,45 @@ async def test_a_bad_request_is_a_typed_error_and_the_next_call_is_answered(
     assert refused.value.reason == reason
     good = pb.AppendScreeningRequest(screening=a_screening(), payload=a_payload())
     assert (await servicer.AppendScreening(good, None)).entry.index == 0
+
+
+async def export(servicer: DecisionsServicer, **filters: object) -> list[pb.ExportEventsResponse]:
+    request = pb.ExportEventsRequest(
+        filter=pb.QueryEventsRequest(**filters), format=pb.ExportFormat.EXPORT_FORMAT_JSONL
+    )
+    return [chunk async for chunk in servicer.ExportEvents(request, None)]
+
+
+async def test_an_export_is_the_log_up_to_a_checkpoint_made_for_it_and_is_recorded(
+    servicer: DecisionsServicer,
+) -> None:
+    enter(an_outbox_call(Role.WATCHLIST))
+    await servicer.RecordEvents(pb.RecordEventsRequest(events=[a_list_event() for _ in range(7)]), None)
+    enter(a_call("yearly audit", Role.AUDITOR))
+    first, *rest = await export(servicer)
+    assert first.header.complete
+    entries = [entry for chunk in rest for entry in chunk.entries.entries]
+    assert [entry.index for entry in entries] == list(range(7))
+    assert all(leaf_hash(entry.stored) == entry.leaf_sha256 for entry in entries)
+    newest = await servicer.QueryEvents(pb.QueryEventsRequest(page_size=1), None)
+    event = newest.entries[0].event
+    assert (event.export_made.size, event.purpose) == (7, "yearly audit")
+
+
+async def test_a_part_of_the_log_is_exported_with_a_proof_for_each_event(servicer: DecisionsServicer) -> None:
+    enter(an_outbox_call(Role.WATCHLIST))
+    events = [a_list_event(list_id=f"list-{number % 3}") for number in range(9)]
+    await servicer.RecordEvents(pb.RecordEventsRequest(events=events), None)
+    enter(a_call("case 4711", Role.AUDITOR))
+    first, chunk = await export(servicer, list_id="list-1")
+    keys = [Verifier.parse(key) for key in first.header.verifier_keys]
+    signed = open_checkpoint(first.header.checkpoint, keys, keys[0].name)
+    assert [entry.index for entry in chunk.entries.entries] == [1, 4, 7]
+    for entry in chunk.entries.entries:
+        assert verify_inclusion(entry.leaf_sha256, entry.index, signed.size, entry.inclusion, signed.root)
+
+
+async def test_an_export_without_a_purpose_gives_nothing(servicer: DecisionsServicer) -> None:
+    enter(a_call("", Role.AUDITOR))
+    with pytest.raises(PurposeMissingError):
+        await export(servicer)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import typer
 
-from borderpost.cli import audit, show_events
+from borderpost.cli import show_events
+from borderpost.cli.options import document_key
 from borderpost.v1 import decisions_pb2
 
 NEW = [body for body in decisions_pb2.Event.DESCRIPTOR.oneofs_by_name["body"].fields if body.number >= 23]
@@ -19,13 +20,12 @@ def test_every_new_kind_of_event_has_a_sentence(name: str) -> None:
 
 
 def test_a_document_is_code_state_and_number() -> None:
-    found = audit._document("P:UTO:L898902C3")
-    assert found is not None
+    found = document_key("P:UTO:L898902C3")
     assert (found.document_code, found.issuing_state, found.number) == ("P", "UTO", "L898902C3")
 
 
-@pytest.mark.parametrize("text", ["L898902C3", "P:UTO", "P::1", "P:UTO:1:2"])
+@pytest.mark.parametrize("text", ["L898902C4", "P:D", "D::1", "P:D:1:2"])
 def test_a_document_in_another_form_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(typer.BadParameter) as error:
-        audit._document(text)
+        document_key(text)
     assert text not in str(error.value)

@@ -222,7 +222,7 @@ def test_a_policy_is_named_by_its_content(tmp_path):
     path.write_bytes(BUILT_IN.read_bytes() + b"\n# a comment\n")
     ours, other = load_policy(None).version, load_policy(path).version
     assert ours != other
-    assert {version.partition("@")[0] for version in (ours, other)} == {"default-2"}
+    assert {version.partition("@")[0] for version in (ours, other)} == {"default-3"}
 
 
 def test_reasons_come_weightiest_first_whatever_the_order_of_the_checks():

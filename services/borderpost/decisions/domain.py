@@ -187,6 +187,15 @@ def case_once(case_id: str, version: int) -> str:
     return f"case/{case_id}/{version}"
 
 
+def known_once(event: Event) -> str | None:
+    """What an event must be in the log once by, as far as it says so: a screening, and its case's opening."""
+    if event.HasField("traveler_screened"):
+        return screening_once(event.traveler_screened.kiosk_id, event.traveler_screened.request_id)
+    if event.HasField("referral_opened"):
+        return case_once(event.referral_opened.case_id, 1)
+    return None
+
+
 def kind_of(event: Event) -> int:
     """Return the event's EventKind, by its body; EVENT_KIND_UNSPECIFIED if it has none that is known."""
     body = event.WhichOneof("body")

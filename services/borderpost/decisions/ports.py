@@ -22,6 +22,7 @@ class StoredRow:
 
     index: int
     event_id: str
+    once: str | None
     stored: bytes
     leaf_sha256: bytes
     index_row: IndexRow | None

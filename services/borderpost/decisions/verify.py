@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from borderpost.decisions.domain import Part, index_row, key_id
+from borderpost.decisions.domain import Part, index_row, key_id, known_once
 from borderpost.decisions.ports import LogSnapshot, StoredRow
 from borderpost.proofs.checkpoints import open_checkpoint
 from borderpost.proofs.notes import NoteError, Verifier
@@ -225,7 +225,10 @@ class _Check:
         self.missing.clear()
 
     def index(self, row: StoredRow, event: Event, indexed: int) -> None:
-        if row.index < indexed and row.index_row != index_row(event):
+        once = known_once(event)
+        if (once is not None and row.once != once) or (
+            row.index < indexed and row.index_row != index_row(event)
+        ):
             self.report(row.index, FaultCode.INDEX_WRONG)
 
     def end(self) -> None:

@@ -146,7 +146,7 @@ class _Group:
         """Give the batch its places, unless it can't be appended."""
         try:
             self._check(batch)
-        except BorderpostError as error:
+        except (BorderpostError, ValueError) as error:
             return error
         return [self._append(event) for event in batch]
 
@@ -175,17 +175,24 @@ class _Group:
                 connection.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", rows)  # noqa: S608
 
     def _check(self, batch: _Batch) -> None:
-        """Want each event to be new, or the one that is there."""
+        """Want each event to be new, or the one that is there; and the batch to be at one with itself."""
+        contents: dict[str, bytes] = {}
+        steps: dict[str, str] = {}
         for event in batch:
             known = self._known.by_id.get(event.event_id)
-            if known is not None and known.stored and known.stored != event.stored:
+            stored = known.stored if known else b""
+            if (stored or contents.setdefault(event.event_id, event.stored)) != event.stored:
+                where = f"event {known.index}" if known else "another of its batch"
                 raise EventIdReusedError(
-                    f"event_id: got one that event {known.index} has with other content, want a new one: none was taken"
+                    f"event_id: got one that {where} has with other content, want a new one: none was taken"
                 )
-            if event.once is not None and event.once in self._known.by_once:
-                event_id, record = self._known.by_once[event.once]
-                if event_id != event.event_id:
-                    raise OnceTakenError(record)
+            if event.once is None:
+                continue
+            if steps.setdefault(event.once, event.event_id) != event.event_id:
+                raise ValueError("once: the same for two events of a batch")
+            event_id, record = self._known.by_once.get(event.once, (event.event_id, None))
+            if event_id != event.event_id and record is not None:
+                raise OnceTakenError(record)
 
     def _append(self, event: NewEvent) -> Appended:
         known = self._known.by_id.get(event.event_id)
@@ -265,7 +272,7 @@ def _open_blocks(connection: Connection, size: int) -> Blocks:
 
 def _first_gap(connection: Connection) -> int:
     row = connection.execute(
-        "SELECT min(idx) AS gap FROM (SELECT idx, row_number() OVER (ORDER BY idx) - 1 AS place FROM log) AS places"
+        "SELECT min(place) AS gap FROM (SELECT idx, row_number() OVER (ORDER BY idx) - 1 AS place FROM log) AS places"
         " WHERE idx <> place"
     ).fetchone()
     gap: int = row["gap"]

@@ -16,8 +16,8 @@ ROWS_AT_ONCE: Final = 1000
 """Events whose terms are read together."""
 
 _ROWS: Final = """
-    SELECT l.idx, l.event_id, l.event, l.leaf_sha256, i.idx, i.kind, i.time, i.actor, i.subject, i.outcome, i.kiosk_id,
-           i.crossing, i.visit_id, i.request_id
+    SELECT l.idx, l.event_id, l.once, l.event, l.leaf_sha256, i.idx, i.kind, i.time, i.actor, i.subject, i.outcome,
+           i.kiosk_id, i.crossing, i.visit_id, i.request_id
     FROM log l LEFT JOIN event_index i ON i.idx = l.idx WHERE l.idx >= ? ORDER BY l.idx LIMIT ?
 """
 _TERMS: Final = "SELECT idx, kind, term FROM event_terms WHERE idx >= ? AND idx <= ?"
@@ -91,8 +91,8 @@ class SqlLogSnapshot:
 
 
 def _stored_row(row: tuple[Any, ...], terms: _Terms) -> StoredRow:
-    idx, event_id, event, leaf, indexed, *found = row
+    idx, event_id, once, event, leaf, indexed, *found = row
     if indexed is None:
-        return StoredRow(idx, event_id, blob(event), blob(leaf), None)
+        return StoredRow(idx, event_id, once, blob(event), blob(leaf), None)
     of = [frozenset(terms.get((idx, kind), ())) for kind in (REASON, LIST, ENTRY)]
-    return StoredRow(idx, event_id, blob(event), blob(leaf), IndexRow(event_id, *found, *of))
+    return StoredRow(idx, event_id, once, blob(event), blob(leaf), IndexRow(event_id, *found, *of))
