@@ -13,21 +13,27 @@ import numpy as np
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from PIL import Image
 
+from borderpost.proofs.cosignatures import cosign, witness_verifier
+from borderpost.proofs.notes import Signer, split_note
 from borderpost.runtime.access import ACCESS
-from borderpost.runtime.calls import Actor, Call, Role
+from borderpost.runtime.calls import PEOPLE, Actor, Call, Role
 from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.context import Metadata, new_traceparent, purpose_metadata, write_context
 from borderpost.runtime.settings import ServiceName
 from borderpost.v1 import (
+    cases_pb2,
     decisions_pb2,
     documents_pb2,
     faces_pb2,
     gateway_pb2,
+    subjects_pb2,
+    transparency_pb2,
     trust_pb2,
     types_pb2,
     watchlist_pb2,
@@ -38,7 +44,7 @@ OWNERS: Final[Mapping[ServiceName, Sequence[Any]]] = {
     "documents": (documents_pb2, trust_pb2),
     "faces": (faces_pb2,),
     "watchlist": (watchlist_pb2,),
-    "decisions": (decisions_pb2,),
+    "decisions": (decisions_pb2, cases_pb2, subjects_pb2, transparency_pb2),
 }
 
 PARTNER: Final = "partner"
@@ -53,6 +59,7 @@ IDENTITIES: Final[Mapping[Role, str]] = {
     **{Role(name): name for name in OWNERS},
     Role.KIOSK: "kiosk/north/1",
     Role.OFFICER: "operator/officer/dev",
+    Role.SUPERVISOR: "operator/supervisor/dev-third",
     Role.LIST_MANAGER: "operator/list-manager/dev",
     Role.APPROVER: "operator/approver/dev-second",
     Role.AUDITOR: "operator/auditor/dev",
@@ -92,6 +99,23 @@ FORWARDED: Final = frozenset(
         "GetScreening",
         "QueryEvents",
         "VerifyLog",
+        "ExportEvents",
+        "GetFigures",
+        "GetPolicy",
+        "ListCases",
+        "GetCase",
+        "ClaimCase",
+        "ReleaseCase",
+        "EscalateCase",
+        "GiveFinding",
+        "FindSubject",
+        "EraseSubject",
+        "GetRetention",
+        "ApplyRetention",
+        "GetCheckpoint",
+        "GetInclusionProof",
+        "GetConsistencyProof",
+        "AddCosignature",
         "GuideCapture",
         "IssueChipChallenge",
         "ImportTrust",
@@ -134,7 +158,7 @@ def ways(path: str) -> list[Way]:
     rule = ACCESS[path]
     role = min(rule.actors)
     if owner == "gateway" or rule.direct:
-        return [Way(owner, IDENTITIES[role])]
+        return [Way(owner, IDENTITIES[role], purpose_metadata("a test") if role in PEOPLE else ())]
     found = [Way(owner, "gateway", spoken_for(role))]
     if method.name in FORWARDED:
         found.append(Way("gateway", IDENTITIES[min(rule.at_gateway)], purpose_metadata("a test")))
@@ -417,6 +441,70 @@ def _trusted(ask: Ask) -> Message:
     return trust_pb2.GetTrustedRequest(id=hashlib.sha256(request.file).hexdigest()[:16])
 
 
+def _policy(ask: Ask) -> str:
+    """The policy that the gateway told the log."""
+    query = decisions_pb2.QueryEventsRequest(kinds=[decisions_pb2.EVENT_KIND_POLICY_CHANGED], page_size=1)
+    answer: Any = ask("/borderpost.v1.DecisionsService/QueryEvents", query)
+    policy: str = answer.entries[0].event.policy_changed.policy
+    return policy
+
+
+def _replay(ask: Ask) -> Message:
+    request = screening()
+    request.screening.versions.policy = _policy(ask)
+    ask("/borderpost.v1.DecisionsService/AppendScreening", request)
+    return gateway_pb2.ReplayScreeningRequest(
+        kiosk_id=request.screening.kiosk_id, request_id=request.screening.request_id
+    )
+
+
+def _export(_: Ask) -> Message:
+    return decisions_pb2.ExportEventsRequest(
+        filter=decisions_pb2.QueryEventsRequest(request_id=new_id()),
+        format=decisions_pb2.EXPORT_FORMAT_JSONL,
+    )
+
+
+def _figures(_: Ask) -> Message:
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    request = decisions_pb2.GetFiguresRequest(until=to_timestamp(today + timedelta(days=1)))
+    getattr(request, "from").CopyFrom(to_timestamp(today))
+    return request
+
+
+def _case(ask: Ask) -> str:
+    answer: Any = ask("/borderpost.v1.DecisionsService/AppendScreening", screening())
+    event_id: str = answer.entry.event.event_id
+    return event_id
+
+
+def _claimed(ask: Ask) -> str:
+    case_id = _case(ask)
+    ask("/borderpost.v1.CasesService/ClaimCase", cases_pb2.ClaimCaseRequest(case_id=case_id))
+    return case_id
+
+
+def _finding(ask: Ask) -> Message:
+    return cases_pb2.GiveFindingRequest(
+        case_id=_claimed(ask),
+        document=decisions_pb2.FINDING_VERDICT_SAME_PERSON,
+        disposition=decisions_pb2.DISPOSITION_PROCEED,
+        reasons=["A_TEST"],
+        note="a test",
+    )
+
+
+def _cosignature(ask: Ask) -> Message:
+    made: Any = ask(
+        "/borderpost.v1.TransparencyService/GetCheckpoint", transparency_pb2.GetCheckpointRequest(make=True)
+    )
+    witness = Signer("witness.test", Ed25519PrivateKey.generate())
+    line = cosign(split_note(made.checkpoint)[0], witness, datetime.now(UTC)).line
+    return transparency_pb2.AddCosignatureRequest(
+        checkpoint=made.checkpoint + line, verifier_key=witness_verifier(witness).verifier_key
+    )
+
+
 def _in(days: int = 0) -> object:
     return to_timestamp(datetime.now(UTC) + timedelta(days=days))
 
@@ -495,6 +583,34 @@ _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
     "DecisionsService/GetScreening": _of(decisions_pb2.GetScreeningRequest),
     "DecisionsService/QueryEvents": _query,
     "DecisionsService/VerifyLog": lambda _: decisions_pb2.VerifyLogRequest(),
+    "DecisionsService/ExportEvents": _export,
+    "DecisionsService/GetFigures": _figures,
+    "DecisionsService/GetPolicy": lambda ask: decisions_pb2.GetPolicyRequest(policy=_policy(ask)),
+    "GatewayService/ReplayScreening": _replay,
+    "CasesService/ListCases": lambda _: cases_pb2.ListCasesRequest(
+        states=[cases_pb2.CASE_STATE_OPEN], crossing="north", reason="A_TEST", page_size=10
+    ),
+    "CasesService/GetCase": lambda ask: cases_pb2.GetCaseRequest(case_id=_case(ask), with_evidence=True),
+    "CasesService/ClaimCase": lambda ask: cases_pb2.ClaimCaseRequest(case_id=_case(ask)),
+    "CasesService/ReleaseCase": lambda ask: cases_pb2.ReleaseCaseRequest(case_id=_claimed(ask)),
+    "CasesService/EscalateCase": lambda ask: cases_pb2.EscalateCaseRequest(
+        case_id=_claimed(ask), reason="A_TEST"
+    ),
+    "CasesService/GiveFinding": _finding,
+    "SubjectsService/FindSubject": lambda _: subjects_pb2.FindSubjectRequest(
+        document=types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="NOSUCH2")
+    ),
+    "SubjectsService/EraseSubject": lambda ask: subjects_pb2.EraseSubjectRequest(
+        event_ids=[_case(ask)], basis="UNLAWFUL"
+    ),
+    "SubjectsService/GetRetention": lambda _: subjects_pb2.GetRetentionRequest(),
+    "SubjectsService/ApplyRetention": lambda _: subjects_pb2.ApplyRetentionRequest(),
+    "TransparencyService/GetCheckpoint": lambda _: transparency_pb2.GetCheckpointRequest(make=True),
+    "TransparencyService/GetInclusionProof": lambda _: transparency_pb2.GetInclusionProofRequest(size=1),
+    "TransparencyService/GetConsistencyProof": lambda _: transparency_pb2.GetConsistencyProofRequest(
+        from_size=1, to_size=2
+    ),
+    "TransparencyService/AddCosignature": _cosignature,
 }
 
 _OWN_IDS: Final[Mapping[str, Callable[[Any], str]]] = {
