@@ -112,7 +112,7 @@ soak: $(SAMPLES) ## run the long tests
 	@$(BIN)/python -m pytest -m slow --timeout 3600
 
 .PHONY: bench
-bench: $(SAMPLES) bench-watchlist ## measure speed, as ratios within one run
+bench: $(SAMPLES) bench-watchlist bench-log ## measure speed, as ratios within one run
 	@BORDERPOST_STATE_DIR=$(CURDIR)/.borderpost $(BIN)/borderpost bench --samples .cache/samples
 
 .PHONY: bench-watchlist
@@ -120,6 +120,10 @@ bench-watchlist: $(READY) ## the same of the watchlist alone: index, callers, im
 	@$(BIN)/python -m borderpost.watchlist.bench_index --sizes 1e4,1e5,1e6 --fast-scan 1e6
 	@$(BIN)/python -m borderpost.watchlist.bench_serving
 	@$(BIN)/python -m borderpost.watchlist.bench_start
+
+.PHONY: bench-log
+bench-log: $(READY) ## the same of the decision log: appends on both databases, queries and proofs at a million events; 6 minutes
+	@$(BIN)/python -m borderpost.decisions.bench_log
 
 .PHONY: lint
 lint: $(READY) proto-check ## ruff, mypy, buf, import-linter, hadolint, compose schema, generated code fresh

@@ -242,7 +242,7 @@ def test_a_spreadsheet_finds_no_formula(tmp_path: Path) -> None:
 
 def test_an_export_that_fails_leaves_nothing_and_none_is_written_over(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with pytest.raises(TypeError), BundleWriter(path, LOG.header()) as writer:
+    with pytest.raises(AttributeError), BundleWriter(path, LOG.header()) as writer:
         writer.add(0, LOG.events[0], None, LOGGED_AT)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
     LOG.export(path)

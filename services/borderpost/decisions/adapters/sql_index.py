@@ -19,7 +19,7 @@ from borderpost.decisions.domain import EventFilter, IndexRow, Lookup, Page, Rec
 from borderpost.runtime.sql import Connection, SqlDatabase, placeholders
 from borderpost.v1.decisions_pb2 import Event, EventKind
 
-_RECORD: Final = "SELECT l.idx, l.logged_at, l.event, l.leaf_sha256 FROM"
+_RECORDS: Final = "SELECT idx, logged_at, event, leaf_sha256 FROM log WHERE idx IN"
 _COLUMNS: Final = "idx, kind, time, actor, subject, outcome, kiosk_id, crossing, visit_id, request_id"
 
 _Condition = tuple[str, tuple[Any, ...]]
@@ -146,20 +146,19 @@ def _plain(wanted: EventFilter) -> list[_Condition]:
 def _walk(connection: Connection, way: _Way, before: int | None, limit: int) -> Iterator[Record]:
     """Give the newest records on a way."""
     walked = "i" if way.table is None else "d"
-    # CROSS JOIN keeps SQLite to this order; PostgreSQL chooses for itself.
-    tables = "event_index i CROSS JOIN log l"
-    joined = ["l.idx = i.idx"]
-    if way.table is not None:
-        tables = f"{way.table} d CROSS JOIN {tables}"
-        joined.append("i.idx = d.idx")
+    tables = "event_index i"
     conditions = list(way.conditions)
+    if way.table is not None:
+        # CROSS JOIN keeps SQLite to this order; PostgreSQL chooses for itself.
+        tables = f"{way.table} d CROSS JOIN {tables}"
+        conditions.append(("i.idx = d.idx", ()))
     if before is not None:
         conditions.append((f"{walked}.idx < ?", (before,)))
-    where = " AND ".join((*joined, *(text for text, _ in conditions)))
+    where = " AND ".join(text for text, _ in conditions) or "TRUE"
     values = [value for _, values in conditions for value in values]
-    rows = connection.execute(
-        f"{_RECORD} {tables} WHERE {where} ORDER BY {walked}.idx DESC LIMIT ?", (*values, limit)
-    )
+    # The places alone are found and put in order; events are read of one page only.
+    places = f"SELECT {walked}.idx FROM {tables} WHERE {where} ORDER BY {walked}.idx DESC LIMIT ?"  # noqa: S608
+    rows = connection.execute(f"{_RECORDS} ({places})", (*values, limit))
     return map(record_of, rows.fetchall())
 
 
