@@ -29,6 +29,28 @@ _LOOKED_FOR: Final = {
     "NO_NAME": "No name was read, so it was not looked for.",
 }
 
+_LOG_WORK: Final = {
+    "CASE_NOT_FOUND": "There is no case with this id.",
+    "CASE_HELD": "Another officer holds the case: take another one, or wait.",
+    "CASE_NOT_YOURS": "The case is not held by the caller, or no longer: claim it first.",
+    "CASE_STATE": "The case is closed, or already with the supervisors.",
+    "CASE_OPEN": "An officer may be looking at this person now: data is erased once the case is closed.",
+    "FINDING_ALREADY_YOURS": "A finding on the case is the caller's own: another person gives the next.",
+    "SUPERVISOR_NEEDED": "The case was escalated: a supervisor settles it.",
+    "SCREENING_NOT_FOUND": "The log has no screening with this id.",
+    "POLICY_NOT_FOUND": "The log has no policy of this version, or no longer.",
+    "CHECKPOINT_NOT_FOUND": "The log has no checkpoint of this size.",
+    "COSIGNATURE_WRONG": "What should be a witness's cosignature isn't one, or is of another log.",
+    "ERASURE_UNFINISHED": "The erasure is recorded and goes on by itself; ask again for the receipt.",
+    "EXPORT_WRONG": "An export's files can't be read or written as an export.",
+    "NOTE_WRONG": "A signed note is none, or isn't signed by a key that is trusted.",
+    "RECEIPT_WRONG": "A receipt is none, isn't signed by the log, or doesn't hold together.",
+    "LOG_CAUGHT": "A witness saw another history of the log before: it was rewritten.",
+    "LOG_DAMAGED": "The stored log is not what was written: nothing is appended before it was looked into.",
+    "KEY_ENCRYPTION": "The file of key-encryption keys is missing, open to others, or holds something else.",
+    "KEY_ENCRYPTION_KEY_MISSING": "Keys are encrypted by a key-encryption key that isn't there.",
+}
+
 _LIST_WORK: Final = {
     "NOT_READY": "The index of the watchlists is being built: the same again in a moment.",
     "NOT_PERMITTED": "The caller may not do it: an import, say, is gone on with by the person who began it.",
@@ -212,6 +234,7 @@ REASONS: Final[Mapping[str, str]] = {
     **_CHIP,
     **_NOT_CHECKED,
     **_LIST_WORK,
+    **_LOG_WORK,
 }
 """Every reason code of a screening, and those of work on watchlists, with what it means."""
 
