@@ -52,7 +52,8 @@ def document_key(text: str) -> types_pb2.DocumentKey:
     parts = text.upper().split(":")
     if len(parts) != 3 or not all(parts):
         raise typer.BadParameter(
-            f"got {len(parts)} parts, want CODE:STATE:NUMBER, such as P:UTO:L898902C3", param_hint="--document"
+            f"got {len(parts)} parts, want CODE:STATE:NUMBER, such as P:UTO:L898902C3",
+            param_hint="--document",
         )
     return types_pb2.DocumentKey(document_code=parts[0], issuing_state=parts[1], number=parts[2])
 
