@@ -191,6 +191,8 @@ class Decisions:
         if key is None:
             return None
         ciphertext = self._log.ciphertext(event_id, part)
+        if ciphertext is None and self._keys.get(key_id(event_id, part)) is None:
+            return None  # erased between the two looks
         if ciphertext is None:
             raise PayloadDamagedError(
                 "payload: it is missing from the log: verify the log", event_id=event_id
