@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from borderpost.runtime.key_encryption import add_key
 from borderpost.runtime.settings import SERVICES, load_settings
 from borderpost.runtime.signing import load_signing_key
 from borderpost.runtime.tls import ensure_development_certificates
@@ -22,9 +23,18 @@ def main() -> None:
         folder = Path(sys.argv[1]) / service
         for name in ("ca.pem", f"{service}.pem", f"{service}.key"):
             shutil.copy(settings.certificates / name, folder / name)
-    for service, key in (("faces", settings.capture_key), ("documents", settings.challenge_key)):
+    for service, key in (
+        ("faces", settings.capture_key),
+        ("documents", settings.challenge_key),
+        ("decisions", settings.log_key),
+    ):
         load_signing_key(key, make=True)
         shutil.copy(key, Path(sys.argv[1]) / service / key.name)
+    keys = settings.key_encryption_file
+    if not keys.exists():
+        add_key(keys)
+    for service in ("decisions", "watchlist"):
+        shutil.copy(keys, Path(sys.argv[1]) / service / keys.name)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,8 @@ def test_each_image_runs_and_probes_its_own_service_and_holds_no_other(service: 
     stage = _stage(service)
     assert f'ENTRYPOINT ["python", "-m", "borderpost.{service}"]' in stage
     assert f'CMD ["python", "-m", "borderpost.runtime.probe", "{service}"]' in stage
-    assert re.findall(r"/project/borderpost/(\w+)/", stage) == [service]
+    own = {"decisions": [service, "proofs"]}.get(service, [service])
+    assert re.findall(r"/project/borderpost/(\w+)/", stage) == own
     assert re.findall(r"--from=libraries-(\w+)", stage) == [service]
     assert f"--require-hashes --requirement locks/{service}.lock" in _stage(f"libraries-{service}")
 
@@ -173,3 +175,16 @@ def test_each_image_holds_only_the_heavy_libraries_that_its_service_needs(
     names = {name for name, _ in _pins(ROOT / "docker" / "locks" / f"{service}.lock")}
     assert names & HEAVY == heavy
     assert not names & {"pytest", "mypy", "ruff", "face-recognition", "rich", "typer"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_room_that_a_service_imports_is_in_its_image(service: ServiceName) -> None:
+    script = (
+        f"import sys, borderpost.{service}.__main__;"
+        "print(*{name.split('.')[1] for name in sys.modules if name.startswith('borderpost.')})"
+    )
+    imported = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    copied = set(re.findall(r"/project/borderpost/(\w+)/", _stage("base") + _stage(service)))
+    assert set(imported.split()) <= copied
