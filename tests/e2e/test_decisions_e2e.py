@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,14 @@ def test_a_referral_is_worked_on_by_two_officers_then_checked_decided_again_and_
         "referral_closed",
         "record_consulted",
     }
+
+    # It is counted, and nobody is in the counts.
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    report = ("audit", "report", "--since", today, "--until", today, *PURPOSE)
+    counted = borderpost(*report, "--html", str(tmp_path / "report.html"), "--json").json
+    assert sum(int(day["closed"]) for day in counted["days"]) >= 1
+    assert {"list_id": candidate[0], "refuted": "1"} in counted["lists"]
+    assert "data:image/png" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
     # A witness has seen it; an export is whole, by the key that the witness knows.
     witness = ("audit", "witness", "--key", str(tmp_path / "w.pem"), "--state", str(tmp_path / "w"), "--json")

@@ -23,6 +23,7 @@ from borderpost.cli import (
     faces,
     keys,
     replay,
+    report,
     retention,
     review,
     show,
@@ -87,6 +88,7 @@ for command in (
     transparency.prove,
     transparency.witness,
     replay.replay,
+    report.report,
 ):
     audit.app.command()(command)
 app.add_typer(audit.app, name="audit")
