@@ -190,6 +190,23 @@ def test_a_cosignature_is_kept_and_recorded_once(witness: Witness) -> None:
     assert (event.checkpoint_witnessed.size, event.checkpoint_witnessed.witness) == (3, key)
 
 
+def test_no_number_of_witnesses_makes_a_checkpoint_that_the_log_cant_read_again(witness: Witness) -> None:
+    log = Log().grow(3)
+    seen = log.shown_to(witness)
+    refused = 0
+    for number in range(120):
+        eye = Signer(f"witness-{number}", Ed25519PrivateKey.generate())
+        try:
+            log.transparency.add_cosignature(
+                cosigned(seen, eye, START), witness_verifier(eye).verifier_key, AUDITOR
+            )
+        except CosignatureWrongError:
+            refused += 1
+    assert refused == 120 - 49
+    log.grow()
+    assert log.transparency.made()[1].size > 3
+
+
 def test_a_cosignature_that_is_none_or_of_another_log_is_refused(witness: Witness) -> None:
     log = Log().grow(3)
     seen = log.shown_to(witness)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from borderpost.cli import event_filter as by
-from borderpost.cli import show, show_record
+from borderpost.cli import show, show_case, show_record
 from borderpost.cli.options import Json, Purpose
 from borderpost.cli.people import AUDITOR, Person
 from borderpost.runtime.settings import load_settings
@@ -77,17 +78,44 @@ def query(
 
 
 @app.command("show")
-def show_screening(request_id: str, purpose: Purpose, identity: As = AUDITOR, as_json: Json = False) -> None:
+def show_screening(
+    request_id: str,
+    purpose: Purpose,
+    pictures: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Write the pictures that are held into this folder.")
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Everything about it as well: its case, and who looked.")
+    ] = False,
+    identity: As = AUDITOR,
+    as_json: Json = False,
+) -> None:
     """Show one screening with everything that it found, decrypted.
 
-    Example: `borderpost audit show REQUEST_ID --purpose "complaint 12/26"`
+    Example: `borderpost audit show REQUEST_ID --purpose "complaint 12/26" --history`
     """
+    about: list[decisions_pb2.LogEntry] = []
     with Person(load_settings(), identity, purpose) as auditor:
-        request = decisions_pb2.GetScreeningRequest(request_id=request_id)
+        request = decisions_pb2.GetScreeningRequest(request_id=request_id, with_evidence=pictures is not None)
         answer = auditor.ask(auditor.decisions.GetScreening, request)
+        if history:
+            subject = answer.entry.event.event_id
+            query = decisions_pb2.QueryEventsRequest(subject=subject, page_size=PAGE)
+            for page in auditor.pages(auditor.decisions.QueryEvents, query):
+                about += page.entries
+    written = show_case.write_pictures(answer.evidence, pictures) if pictures else []
 
     def render() -> None:
         show.console.print(show_record.record_view(answer))
         show.console.print("", show.steps_view(answer.entry.event.traveler_screened.steps), sep="\n")
+        if pictures:
+            found = ", ".join(path.name for path in written) or "none is held (any more)"
+            show.console.print(f"Pictures in {pictures}: {found}")
+        elif answer.entry.event.evidence_sha256:
+            show.console.print(
+                "Pictures were kept with it; --pictures FOLDER writes those that are still held."
+            )
+        if about:
+            show.console.print(show.events_view(about))
 
     show.emit(as_json, answer, render)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Final
 
 from borderpost.decisions.domain import EventFilter, new_event
 from borderpost.decisions.errors import LogDamagedError
@@ -19,6 +20,9 @@ from borderpost.runtime.calls import Actor, Call
 from borderpost.runtime.clock import Clock, new_id
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.v1.decisions_pb2 import EventKind
+
+MAX_COSIGNED: Final = 50
+"""Signatures of a checkpoint that is kept, the log's own among them. A note may have twice as many."""
 
 
 class Transparency:
@@ -152,10 +156,14 @@ class Transparency:
 
         def with_signature(kept: str) -> str:
             nonlocal known
+            signatures = split_note(kept)[1]
             known = any(
-                (other.name, other.key_hash) == (signature.name, signature.key_hash)
-                for other in split_note(kept)[1]
+                (other.name, other.key_hash) == (signature.name, signature.key_hash) for other in signatures
             )
+            if not known and len(signatures) >= MAX_COSIGNED:
+                raise CosignatureWrongError(
+                    f"checkpoint: it bears {len(signatures)} signatures, as many as it may: cosign the next one"
+                )
             return kept if known else kept + signature.line
 
         self._checkpoints.change(checkpoint.size, with_signature)
