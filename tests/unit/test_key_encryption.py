@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -164,6 +165,42 @@ def test_all_keys_are_encrypted_by_the_new_key_while_others_put_get_and_destroy(
     assert set(store.by_kek()) == {current}
     assert store.get("old-1") is None
     assert store.get("old-2499") == KEY
+
+
+def test_a_key_that_comes_while_all_are_encrypted_anew_is_the_one_in_the_end(
+    store: SqlKeyStore, file: Path
+) -> None:
+    store.put_many({f"{number:04d}": KEY for number in range(1500)})
+    added = [add_key(file)]
+
+    def another(_: int) -> None:
+        if len(added) < 3:
+            added.append(add_key(file))
+
+    store.rewrap(another)
+    assert store.by_kek() == {added[-1]: 1500}
+
+
+def test_of_many_who_add_a_key_at_once_none_loses_anothers(file: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        added = list(threads.map(lambda _: add_key(file), range(24)))
+    assert set(FileKeyWrapper(file).ids) >= set(added)
+
+
+def test_two_keys_with_one_id_are_refused(file: Path) -> None:
+    line = file.read_text(encoding="utf-8").splitlines()[-1]
+    file.write_text(f"{line}\n{line}\n", encoding="utf-8")
+    with pytest.raises(KeyEncryptionError, match="each id once"):
+        FileKeyWrapper(file)
+
+
+def test_an_open_key_that_somebody_puts_beside_the_others_is_refused(tmp_path: Path, file: Path) -> None:
+    path = tmp_path / "keys" / "keys.sqlite"
+    with closing(open_sqlite_keys(path, FileKeyWrapper(file))) as keys:
+        with closing(Database(path, KEY_MIGRATIONS)) as other, other.transaction() as connection:
+            connection.execute("INSERT INTO keys (id, key) VALUES ('planted', ?)", (KEY,))
+        with pytest.raises(KeyEncryptionError, match="somebody put it there"):
+            keys.get("planted")
 
 
 def test_what_was_interrupted_goes_on_the_next_time(store: SqlKeyStore, file: Path) -> None:

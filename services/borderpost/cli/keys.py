@@ -57,11 +57,12 @@ def status(as_json: Json = False) -> None:
             counts[name] = {} if store is None else store.by_kek()
     plain = {"current": wrapper.current, "keks": list(wrapper.ids), "stores": counts}
     rows = show.table("key-encryption key", *STORES, "")
-    for kek_id in wrapper.ids:
+    for kek_id in dict.fromkeys((*wrapper.ids, *(kek for found in counts.values() for kek in found))):
+        missing = "" if kek_id in wrapper.ids else "NOT IN THE FILE: what it encrypts can't be read"
         rows.add_row(
             kek_id,
             *(f"{counts[name].get(kek_id, 0):,}" for name in STORES),
-            "encrypts" if kek_id == wrapper.current else "",
+            "encrypts" if kek_id == wrapper.current else missing,
         )
     show.emit(as_json, plain, lambda: rows)
 
@@ -90,11 +91,19 @@ def rewrap() -> None:
                 _rewrap(name, store, wrapper)
     old = ", ".join(wrapper.ids[:-1])
     if old:
-        show.console.print(f"No longer used: {old}. `borderpost keys retire ID` removes one from the file.")
+        show.console.print(
+            f"Older: {old}. `borderpost keys retire ID` removes one that nothing needs any more."
+        )
 
 
 @app.command()
-def retire(kek_id: Annotated[str, typer.Argument(help="The key-encryption key.")]) -> None:
+def retire(
+    kek_id: Annotated[str, typer.Argument(help="The key-encryption key.")],
+    absent: Annotated[
+        bool,
+        typer.Option("--absent", help="Although a key store isn't on this host, which may still need it."),
+    ] = False,
+) -> None:
     """Remove a key-encryption key that encrypts nothing any more. Old copies of the key stores can't be read without
     it.
 
@@ -104,6 +113,11 @@ def retire(kek_id: Annotated[str, typer.Argument(help="The key-encryption key.")
     wrapper = FileKeyWrapper(settings.key_encryption_file)
     for name in STORES:
         with _opened(name, settings, wrapper) as store:
+            if store is None and not absent:
+                raise KeyEncryptionError(
+                    f"{name}: its key store isn't where these settings say, so it may need {kek_id}: look there, or say "
+                    "--absent"
+                )
             used = 0 if store is None else store.by_kek().get(kek_id, 0)
         if used:
             raise KeyEncryptionError(

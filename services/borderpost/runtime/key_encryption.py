@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
+import os
 import re
 import secrets
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -76,7 +79,7 @@ class FileKeyWrapper:
         """Read the file. KeyEncryptionError."""
         self._path = path
         self._lock = threading.Lock()
-        self._changed = 0
+        self._state: tuple[int, ...] = ()
         self._keys: dict[str, bytes] = {}
         self._refresh()
 
@@ -115,7 +118,8 @@ class FileKeyWrapper:
         """Read the file if it was changed since it was read."""
         try:
             found = self._path.stat()
-            if found.st_mtime_ns == self._changed:
+            state = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+            if state == self._state:
                 return
             if found.st_mode & OTHERS:
                 raise KeyEncryptionError(
@@ -129,11 +133,14 @@ class FileKeyWrapper:
             ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise KeyEncryptionError(f"{self._path}: can't be read: {error}") from None
-        keys = dict(_parse(text, self._path))
+        lines = list(_parse(text, self._path))
+        keys = dict(lines)
+        if len(keys) < len(lines):
+            raise KeyEncryptionError(f"{self._path}: got two keys with one id, want each id once")
         if not keys:
             raise KeyEncryptionError(f"{self._path}: got no key in it, want one a line: ID BASE64")
         with self._lock:
-            self._keys, self._changed = keys, found.st_mtime_ns
+            self._keys, self._state = keys, state
 
 
 def load_wrapper(settings: Settings) -> FileKeyWrapper:
@@ -155,31 +162,53 @@ def new_line() -> str:
 def add_key(path: Path) -> str:
     """Add a new key to a file, or make the file; return the key's id. KeyEncryptionError, OSError."""
     line = new_line()
-    before = _HEADING
-    if path.exists():
-        FileKeyWrapper(path)  # never write over what is none of ours
-        before = path.read_text(encoding="utf-8")
-        before += "" if before.endswith("\n") else "\n"
-    _write(path, before + line)
+    with _alone(path):
+        before = _HEADING
+        if path.exists():
+            FileKeyWrapper(path)  # never write over what is none of ours
+            before = path.read_text(encoding="utf-8")
+            before += "" if before.endswith("\n") else "\n"
+        _write(path, before + line)
     return line.split()[0]
 
 
 def remove_key(path: Path, kek_id: str) -> None:
     """Remove a key from a file. KeyEncryptionError: it isn't there, or is the one that encrypts."""
-    ids = FileKeyWrapper(path).ids
-    if kek_id not in ids or kek_id == ids[-1]:
-        others = ", ".join(ids[:-1]) or "none: the last one encrypts"
-        raise KeyEncryptionError(f"{path}: got {kek_id}, want an older key: {others}")
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    _write(path, "".join(line for line in lines if line.split()[:1] != [kek_id]))
+    with _alone(path):
+        ids = FileKeyWrapper(path).ids
+        if kek_id not in ids or kek_id == ids[-1]:
+            others = ", ".join(ids[:-1]) or "none: the last one encrypts"
+            raise KeyEncryptionError(f"{path}: got {kek_id}, want an older key: {others}")
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        _write(path, "".join(line for line in lines if line.split()[:1] != [kek_id]))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One change of the file at a time: of two at once one would take the other's line away."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _write(path: Path, text: str) -> None:
-    """Put a file in the place of another, whole or not at all, for its owner alone."""
+    """Put a file in the place of another, whole or not at all, for its owner alone; on the disk when it returns, before
+    anything is encrypted by what is in it."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     write_secret_once(part, text.encode())
+    _synced(part, os.O_RDONLY)
     part.replace(path)
+    _synced(path.parent, os.O_DIRECTORY)
+
+
+def _synced(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _parse(text: str, path: Path) -> Iterator[tuple[str, bytes]]:

@@ -74,6 +74,7 @@ class SqlKeyStore:
         self._database = database
         self._wrapper = wrapper
         self._putting: Grouped[Mapping[str, bytes], None] = Grouped(self._put_all, CALLERS_AT_ONCE)
+        self._takes_open_ones = True
         if wrapper is not None:
             self._encrypt_open_ones()
 
@@ -158,10 +159,9 @@ class SqlKeyStore:
         """
         if self._wrapper is None:
             raise ValueError("a key store without key-encryption keys has none to change")
-        current, done = self._wrapper.current, 0
-        while count := self._rewrap_some("kek <> ?", current):
+        done = 0
+        while count := self._rewrap_pass(progress):
             done += count
-            progress(count)
         with explained("key store"):
             self._database.truncate_wal()
         return done
@@ -188,27 +188,43 @@ class SqlKeyStore:
         return key_id, wrapped.key, wrapped.kek_id
 
     def _opened(self, key_id: str, key: bytes, kek_id: str) -> bytes:
-        if kek_id == OPEN:
+        if kek_id == OPEN and self._takes_open_ones:
             return key
+        if kek_id == OPEN:
+            raise KeyEncryptionError(
+                "key store: a key lies open that was not when it was opened: somebody put it there"
+            )
         if self._wrapper is None:
             raise KeyEncryptionError("key store: its keys are encrypted: want the key-encryption keys")
         return self._wrapper.unwrap(key_id, Wrapped(kek_id, key))
 
     def _encrypt_open_ones(self) -> None:
         """Encrypt the keys that lie open since before there were key-encryption keys, and leave no copy of them."""
-        found = False
-        while self._rewrap_some("kek = ?", OPEN):
-            found = True
-        if found:
-            with explained("key store"):
-                self._database.truncate_wal()
+        last: str | None = ""
+        while last is not None:
+            last, _ = self._rewrap_some("kek = ?", OPEN, last)
+        # Each time: a reader may have kept copies in the write-ahead log the time before.
+        with explained("key store"):
+            self._database.truncate_wal()
+        self._takes_open_ones = False
 
-    def _rewrap_some(self, condition: str, value: str) -> int:
-        """Encrypt some keys anew; return how many."""
+    def _rewrap_pass(self, progress: Callable[[int], None]) -> int:
+        """Encrypt anew what is not encrypted by the current key, from the first to the last; return how many."""
+        last: str | None = ""
+        done = 0
+        while last is not None and self._wrapper is not None:
+            # Asked for anew: another one may have been made meanwhile.
+            last, count = self._rewrap_some("kek <> ?", self._wrapper.current, last)
+            done += count
+            progress(count)
+        return done
+
+    def _rewrap_some(self, condition: str, value: str, after: str) -> tuple[str | None, int]:
+        """Encrypt some keys anew; return the last one's id, None if there was none, and how many."""
         with explained("key store"), self._database.transaction() as connection:
             rows = connection.execute(
-                f"SELECT id, key, kek FROM keys WHERE {condition} AND length(key) > 0 LIMIT ?",  # noqa: S608
-                (value, ROWS_AT_ONCE),
+                f"SELECT id, key, kek FROM keys WHERE {condition} AND length(key) > 0 AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
+                (value, after, ROWS_AT_ONCE),
             ).fetchall()
             changes = []
             for row in rows:
@@ -217,7 +233,7 @@ class SqlKeyStore:
                 changes.append((key, kek_id, row["id"], former))
             # Only what is still as it was read: another one may have destroyed it meanwhile.
             connection.executemany("UPDATE keys SET key = ?, kek = ? WHERE id = ? AND key = ?", changes)
-        return len(rows)
+        return (rows[-1]["id"] if rows else None), len(rows)
 
 
 def open_sqlite_keys(path: Path, wrapper: KeyWrapper | None = None) -> SqlKeyStore:
