@@ -115,8 +115,8 @@ def retire(
         with _opened(name, settings, wrapper) as store:
             if store is None and not absent:
                 raise KeyEncryptionError(
-                    f"{name}: its key store isn't where these settings say, so it may need {kek_id}: look there, or say "
-                    "--absent"
+                    f"{name}: its key store isn't where these settings say, and may need {kek_id}: look there, or "
+                    "say --absent"
                 )
             used = 0 if store is None else store.by_kek().get(kek_id, 0)
         if used:
