@@ -91,18 +91,19 @@ class Exporting:
             yield _entry(record)
 
     def _some(self, wanted: EventFilter, size: int) -> Iterator[ExportEntry]:
-        """Give the events that fit, each with its proof. Their places alone are held: the index gives the newest
-        first."""
-        places: list[int] = []
+        """Give the events that fit, each with its proof.
+
+        The index gives the newest first: where its pages begin is found first, then they are read from the last one on.
+        """
+        begins: list[int] = []
         before: int | None = size
         while before is not None:
-            page = self._index.query(wanted, before, PAGE)
-            places += [record.index for record in page.records]
-            before = page.next_before
-        for place in reversed(places):
-            for record in self._log.records(place, place + 1):
+            begins.append(before)
+            before = self._index.query(wanted, before, PAGE).next_before
+        for begin in reversed(begins):
+            for record in reversed(self._index.query(wanted, begin, PAGE).records):
                 entry = _entry(record)
-                entry.inclusion.extend(inclusion_proof(self._hashes, place, size))
+                entry.inclusion.extend(inclusion_proof(self._hashes, record.index, size))
                 yield entry
 
 
