@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderpost.decisions.figures import Day, check_span, percentile, without_rare_reasons
-from borderpost.runtime.errors import InvalidRequestError
+from borderpost.decisions.figures import Counts, Day, Figures, check_span, percentile, without_rare_reasons
+from borderpost.runtime.calls import Role
+from borderpost.runtime.errors import InvalidRequestError, PurposeMissingError, UnavailableError
+from fakes.decisions import MemoryLog, TickingClock, a_call
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -38,3 +40,31 @@ def test_a_span_that_is_not_some_whole_days_is_refused(span: timedelta) -> None:
 
 def test_four_hundred_days_are_taken() -> None:
     check_span(START, START + timedelta(400))
+
+
+class Counting:
+    """A `FigureStore` that notes whether it was asked."""
+
+    asked = 0
+
+    def count(self, since, until, crossing):
+        self.asked += 1
+        return Counts((Day("north", "2026-11-01", screenings=3),), ())
+
+
+def test_who_asks_is_recorded_before_anything_is_counted_and_wants_a_purpose() -> None:
+    log, store = MemoryLog(TickingClock()), Counting()
+    figures = Figures(log, store, TickingClock())
+    span = (START, START + timedelta(days=1))
+    with pytest.raises(PurposeMissingError):
+        figures.get(*span, None, a_call("", Role.AUDITOR))
+    log.down = True
+    with pytest.raises(UnavailableError):
+        figures.get(*span, None, a_call("monthly report", Role.AUDITOR))
+    assert store.asked == 0
+    log.down = False
+    assert figures.get(*span, "north", a_call("monthly report", Role.AUDITOR)).days[0].screenings == 3
+    (record,) = log.records(0, 2)
+    event = record.event()
+    assert event.purpose == "monthly report"
+    assert list(event.record_consulted.filters) == ["from", "until", "crossing"]

@@ -12,6 +12,7 @@ from borderpost.cli import show
 from borderpost.cli.options import Json, Purpose
 from borderpost.cli.people import AUDITOR, Person
 from borderpost.reports.figures import COLOURS, draw_plots, page_of, reasons_of, wilson
+from borderpost.reports.plots import check_plots
 from borderpost.runtime.clock import to_timestamp
 from borderpost.runtime.settings import load_settings
 from borderpost.v1 import decisions_pb2
@@ -42,6 +43,8 @@ def report(
         until=to_timestamp(until.replace(tzinfo=UTC) + timedelta(days=1)), crossing=crossing
     )
     getattr(request, "from").CopyFrom(to_timestamp(since.replace(tzinfo=UTC)))
+    if page is not None or png is not None:
+        check_plots()  # before anything is asked and recorded
     with Person(load_settings(), identity, purpose) as auditor:
         figures = auditor.ask(auditor.decisions.GetFigures, request)
     if page is not None:

@@ -51,6 +51,8 @@ _LOOKED_AT: Final = {
     "GetScreening": "looked at the record",
     "QueryEvents": "looked through the log",
     "GetFigures": "looked at the figures",
+    "GetCase": "looked at the case",
+    "FindSubject": "looked for what is held of a person",
 }
 _STEP_WORDS: Final = {"DONE": "", "FAILED": "not checked: ", "SKIPPED": "nothing to do"}
 

@@ -102,8 +102,8 @@ def page_of(figures: GetFiguresResponse, title: str) -> str:
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>"
         f"<style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
         "<p>Counts of the decision log, without personal data. A reason that fewer than five screenings of a crossing "
-        "and day have is counted as OTHER.</p>"
-        f"{pictures}{_days_table(figures.days)}{_lists_table(figures.lists)}</html>\n"
+        "and day have is counted as OTHER; times to close are given from five cases on.</p>"
+        f"{pictures}{_days_table(figures.days)}{_reasons_table(figures.days)}{_lists_table(figures.lists)}</html>\n"
     )
 
 
@@ -157,6 +157,9 @@ def _failures(axes: Any, figures: GetFiguresResponse) -> None:
 def _times(axes: Any, figures: GetFiguresResponse) -> None:
     found = [day for day in figures.days if day.HasField("seconds_to_close_median")]
     days = sorted({day.day for day in found})
+    axes.set_prop_cycle(
+        color=[*list(COLOURS.values()), "#009E73", "#E69F00", "#56B4E9", "#F0E442", "#000000"]
+    )
     for crossing in sorted({day.crossing for day in found}):
         own = {day.day: day for day in found if day.crossing == crossing}
         places = [place for place, day in enumerate(days) if day in own]
@@ -174,13 +177,13 @@ def _times(axes: Any, figures: GetFiguresResponse) -> None:
 def _lists(axes: Any, figures: GetFiguresResponse, names: Mapping[str, str]) -> None:
     for place, found in enumerate(figures.lists):
         told = found.confirmed + found.refuted
-        low, high = wilson(found.confirmed, told)
-        share = found.confirmed / told if told else 0.0
-        error = [[100 * max(0.0, share - low)], [100 * max(0.0, high - share)]]
-        axes.errorbar([100 * share], [place], xerr=error, fmt="o", color=PLAIN, capsize=4)
-        axes.annotate(
-            f"{found.confirmed} of {told}", (101, place), fontsize=7, va="center", annotation_clip=False
-        )
+        if told:
+            low, high = wilson(found.confirmed, told)
+            share = found.confirmed / told
+            error = [[100 * max(0.0, share - low)], [100 * max(0.0, high - share)]]
+            axes.errorbar([100 * share], [place], xerr=error, fmt="o", color=PLAIN, capsize=4)
+        words = f"{found.confirmed} of {told}" if told else "nothing to tell by"
+        axes.annotate(words, (101, place), fontsize=7, va="center", annotation_clip=False)
     axes.set_yticks(
         range(len(figures.lists)), [names.get(each.list_id, each.list_id) for each in figures.lists]
     )
@@ -212,6 +215,11 @@ def _days_table(days: Sequence[DayFigures]) -> str:
         for day in days
     ]
     return _table(head, rows)
+
+
+def _reasons_table(days: Sequence[DayFigures]) -> str:
+    rows = reasons_of(days).most_common()
+    return _table(("reason", "screenings"), rows) if rows else ""
 
 
 def _lists_table(lists: Sequence[ListFigures]) -> str:
