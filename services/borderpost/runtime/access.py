@@ -48,6 +48,8 @@ _PACKAGE: Final = "/borderpost.v1."
 
 ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}GatewayService/ScreenTraveler": _only(Role.KIOSK),
+    f"{_PACKAGE}GatewayService/GetSpoolKey": _only(Role.KIOSK),
+    f"{_PACKAGE}GatewayService/SubmitSpooled": _only(Role.KIOSK),
     f"{_PACKAGE}GatewayService/EnrolEntry": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}GatewayService/StageImportRows": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}GatewayService/MigrateEntries": _only(Role.LIST_MANAGER),
@@ -94,6 +96,7 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}WatchlistService/WriteBundle": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}DecisionsService/AppendScreening": _internal(Role.KIOSK),
     f"{_PACKAGE}DecisionsService/FindScreening": _internal(Role.KIOSK),
+    f"{_PACKAGE}DecisionsService/LookBack": _internal(Role.KIOSK),
     f"{_PACKAGE}DecisionsService/RecordEvents": Rule(
         frozenset({Role.WATCHLIST, Role.DOCUMENTS, Role.FACES, Role.GATEWAY}), direct=True
     ),

@@ -92,6 +92,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A witness cosigned a checkpoint."""
     EVENT_KIND_LOG_KEY_CHANGED: _EventKind.ValueType  # 30
     """Checkpoints are signed with another key, or with one more."""
+    EVENT_KIND_MACHINE_CHANGED: _EventKind.ValueType  # 31
+    """A kiosk was invited, enrolled or revoked, or another machine's certificate was."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """Kinds of events."""
@@ -158,6 +160,8 @@ EVENT_KIND_CHECKPOINT_WITNESSED: EventKind.ValueType  # 29
 """A witness cosigned a checkpoint."""
 EVENT_KIND_LOG_KEY_CHANGED: EventKind.ValueType  # 30
 """Checkpoints are signed with another key, or with one more."""
+EVENT_KIND_MACHINE_CHANGED: EventKind.ValueType  # 31
+"""A kiosk was invited, enrolled or revoked, or another machine's certificate was."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 class _FindingVerdict:
@@ -289,6 +293,7 @@ class Event(_message.Message):
     SERVICE_STOPPED_FIELD_NUMBER: _builtins.int
     CHECKPOINT_WITNESSED_FIELD_NUMBER: _builtins.int
     LOG_KEY_CHANGED_FIELD_NUMBER: _builtins.int
+    MACHINE_CHANGED_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     event_id: _builtins.str
@@ -435,6 +440,10 @@ class Event(_message.Message):
     def log_key_changed(self) -> Global___LogKeyChanged:
         """LOG_KEY_CHANGED."""
 
+    @_builtins.property
+    def machine_changed(self) -> Global___MachineChanged:
+        """MACHINE_CHANGED."""
+
     def __init__(
         self,
         *,
@@ -477,12 +486,13 @@ class Event(_message.Message):
         service_stopped: Global___ServiceStopped | None = ...,
         checkpoint_witnessed: Global___CheckpointWitnessed | None = ...,
         log_key_changed: Global___LogKeyChanged | None = ...,
+        machine_changed: Global___MachineChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "export_made", b"export_made", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "model_changed", b"model_changed", "policy_changed", b"policy_changed", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "export_made", b"export_made", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "machine_changed", b"machine_changed", "model_changed", b"model_changed", "policy_changed", b"policy_changed", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "event_id", b"event_id", "evidence_sha256", b"evidence_sha256", "export_made", b"export_made", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "model_changed", b"model_changed", "payload_sha256", b"payload_sha256", "policy_changed", b"policy_changed", "purpose", b"purpose", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "schema_version", b"schema_version", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "subject", b"subject", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "event_id", b"event_id", "evidence_sha256", b"evidence_sha256", "export_made", b"export_made", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "machine_changed", b"machine_changed", "model_changed", b"model_changed", "payload_sha256", b"payload_sha256", "policy_changed", b"policy_changed", "purpose", b"purpose", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "schema_version", b"schema_version", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "subject", b"subject", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed", "watchlist_changed", "watchlist_entry_changed", "watchlist_imported", "watchlist_exported", "watchlist_searched", "watchlist_suppression_changed", "referral_opened", "referral_claimed", "referral_released", "referral_escalated", "finding_given", "second_finding_given", "findings_disagree", "referral_closed", "export_made", "policy_changed", "model_changed", "data_erased", "retention_applied", "service_started", "service_stopped", "checkpoint_witnessed", "log_key_changed"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed", "watchlist_changed", "watchlist_entry_changed", "watchlist_imported", "watchlist_exported", "watchlist_searched", "watchlist_suppression_changed", "referral_opened", "referral_claimed", "referral_released", "referral_escalated", "finding_given", "second_finding_given", "findings_disagree", "referral_closed", "export_made", "policy_changed", "model_changed", "data_erased", "retention_applied", "service_started", "service_stopped", "checkpoint_witnessed", "log_key_changed", "machine_changed"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -511,6 +521,9 @@ class TravelerScreened(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
     TOLERATED_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    SAMPLED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The kiosk's own id of this attempt."""
     visit_id: _builtins.str
@@ -527,6 +540,12 @@ class TravelerScreened(_message.Message):
     """SHA-256 over the request's content, see docs/design.md."""
     outcome: _types_pb2.Outcome.ValueType
     """The outcome."""
+    group_id: _builtins.str
+    """Groups the visits of people who travel together. Empty: travels alone."""
+    sampled: _builtins.bool
+    """Set if every required check passed and the policy's draw chose this traveler for an officer all the same. Such
+    screenings are a retention class of their own.
+    """
     @_builtins.property
     def kiosk_time(self) -> _timestamp_pb2.Timestamp:
         """The kiosk's own clock."""
@@ -563,6 +582,10 @@ class TravelerScreened(_message.Message):
     def tolerated(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Reasons for which a required check was left UNDETERMINED and which the policy tolerates by name."""
 
+    @_builtins.property
+    def inputs(self) -> Global___PolicyInputs:
+        """What else the policy looked at. Not set in records from before there was more."""
+
     def __init__(
         self,
         *,
@@ -583,14 +606,390 @@ class TravelerScreened(_message.Message):
         steps: _abc.Iterable[_types_pb2.Step] | None = ...,
         versions: Global___Versions | None = ...,
         tolerated: _abc.Iterable[_builtins.str] | None = ...,
+        inputs: Global___PolicyInputs | None = ...,
+        group_id: _builtins.str = ...,
+        sampled: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kiosk_time", b"kiosk_time", "received_at", b"received_at", "versions", b"versions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "kiosk_time", b"kiosk_time", "received_at", b"received_at", "versions", b"versions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempt", b"attempt", "checks", b"checks", "content_sha256", b"content_sha256", "crossing", b"crossing", "direction", b"direction", "kiosk_id", b"kiosk_id", "kiosk_time", b"kiosk_time", "outcome", b"outcome", "reasons", b"reasons", "received_at", b"received_at", "request_id", b"request_id", "required", b"required", "steps", b"steps", "tolerated", b"tolerated", "versions", b"versions", "visit_id", b"visit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "attempt", b"attempt", "checks", b"checks", "content_sha256", b"content_sha256", "crossing", b"crossing", "direction", b"direction", "group_id", b"group_id", "inputs", b"inputs", "kiosk_id", b"kiosk_id", "kiosk_time", b"kiosk_time", "outcome", b"outcome", "reasons", b"reasons", "received_at", b"received_at", "request_id", b"request_id", "required", b"required", "sampled", b"sampled", "steps", b"steps", "tolerated", b"tolerated", "versions", b"versions", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TravelerScreened: _TypeAlias = TravelerScreened  # noqa: Y015
+
+@_typing.final
+class PolicyInputs(_message.Message):
+    """What a policy looked at, beside the checks. With them it decides the same again, and a candidate policy is tried on it.
+    No personal data: of the age only between which limits of the policy it is.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_CODE_FIELD_NUMBER: _builtins.int
+    CHIP_FIELD_NUMBER: _builtins.int
+    AGE_FROM_FIELD_NUMBER: _builtins.int
+    AGE_BELOW_FIELD_NUMBER: _builtins.int
+    ACCOMPANIED_FIELD_NUMBER: _builtins.int
+    FACE_MATCHING_DECLINED_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
+    DRAW_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    PATTERNS_FIELD_NUMBER: _builtins.int
+    document_code: _builtins.str
+    """Document code, "P". Empty if unknown."""
+    chip: _builtins.bool
+    """Whether the kiosk sent files of a chip."""
+    age_from: _builtins.int
+    """The age is at least this: the highest age limit of the policy in force that it reaches. Not set: unknown, or below all."""
+    age_below: _builtins.int
+    """The age is below this: the lowest age limit of the policy in force that it doesn't reach. Not set: unknown, or above
+    all.
+    """
+    accompanied: _builtins.bool
+    """Whether an adult of the same group was screened before."""
+    face_matching_declined: _builtins.bool
+    """Whether the traveler declined to have their face matched."""
+    late: _builtins.bool
+    """Whether the capture came late, from a kiosk that had no connection."""
+    draw: _builtins.int
+    """The draw for the random sample: 0 to 999,999, each as likely. Not set in a record without one."""
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___CandidateInput]:
+        """Candidates of the watchlists, as far as rules look at them."""
+
+    @_builtins.property
+    def patterns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the patterns that were found."""
+
+    def __init__(
+        self,
+        *,
+        document_code: _builtins.str = ...,
+        chip: _builtins.bool = ...,
+        age_from: _builtins.int | None = ...,
+        age_below: _builtins.int | None = ...,
+        accompanied: _builtins.bool = ...,
+        face_matching_declined: _builtins.bool = ...,
+        late: _builtins.bool = ...,
+        draw: _builtins.int | None = ...,
+        candidates: _abc.Iterable[Global___CandidateInput] | None = ...,
+        patterns: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_age_below", b"_age_below", "_age_from", b"_age_from", "_draw", b"_draw", "age_below", b"age_below", "age_from", b"age_from", "draw", b"draw"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age_below", b"_age_below", "_age_from", b"_age_from", "_draw", b"_draw", "accompanied", b"accompanied", "age_below", b"age_below", "age_from", b"age_from", "candidates", b"candidates", "chip", b"chip", "document_code", b"document_code", "draw", b"draw", "face_matching_declined", b"face_matching_declined", "late", b"late", "patterns", b"patterns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__age_below: _TypeAlias = _typing.Literal["age_below"]  # noqa: Y015
+    _WhichOneofArgType__age_below: _TypeAlias = _typing.Literal["_age_below", b"_age_below"]  # noqa: Y015
+    _WhichOneofReturnType__age_from: _TypeAlias = _typing.Literal["age_from"]  # noqa: Y015
+    _WhichOneofArgType__age_from: _TypeAlias = _typing.Literal["_age_from", b"_age_from"]  # noqa: Y015
+    _WhichOneofReturnType__draw: _TypeAlias = _typing.Literal["draw"]  # noqa: Y015
+    _WhichOneofArgType__draw: _TypeAlias = _typing.Literal["_draw", b"_draw"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__age_below) -> _WhichOneofReturnType__age_below | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__age_from) -> _WhichOneofReturnType__age_from | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__draw) -> _WhichOneofReturnType__draw | None: ...
+
+Global___PolicyInputs: _TypeAlias = PolicyInputs  # noqa: Y015
+
+@_typing.final
+class CandidateInput(_message.Message):
+    """What a policy looks at of a candidate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_FIELD_NUMBER: _builtins.int
+    list_id: _builtins.str
+    """The list. Empty of a suppressed candidate."""
+    category: _watchlist_pb2.WatchlistCategory.ValueType
+    """The list's category."""
+    priority: _builtins.int
+    """The list's priority, 1 (most urgent) to 9."""
+    kind: _watchlist_pb2.MatchKind.ValueType
+    """Found by what."""
+    suppressed: _builtins.bool
+    """Whether officers found before that the holder of the document isn't the person of the entry."""
+    def __init__(
+        self,
+        *,
+        list_id: _builtins.str = ...,
+        category: _watchlist_pb2.WatchlistCategory.ValueType = ...,
+        priority: _builtins.int = ...,
+        kind: _watchlist_pb2.MatchKind.ValueType = ...,
+        suppressed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "kind", b"kind", "list_id", b"list_id", "priority", b"priority", "suppressed", b"suppressed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CandidateInput: _TypeAlias = CandidateInput  # noqa: Y015
+
+@_typing.final
+class PatternTerms(_message.Message):
+    """What a policy wants to be looked for among recent screenings. Not set: nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TWO_PLACES_SECONDS_FIELD_NUMBER: _builtins.int
+    MOST_VISITS_FIELD_NUMBER: _builtins.int
+    WINDOW_SECONDS_FIELD_NUMBER: _builtins.int
+    PORTRAIT_CHANGED_FIELD_NUMBER: _builtins.int
+    GALLERY_SECONDS_FIELD_NUMBER: _builtins.int
+    GALLERY_FMR_FIELD_NUMBER: _builtins.int
+    two_places_seconds: _builtins.int
+    """One document in two places: further apart than this cannot be traveled in the time between. Seconds that the way from
+    one crossing to another takes at least; 0: not looked for.
+    """
+    most_visits: _builtins.int
+    """Many attempts: more visits than this with one document within `window_seconds`; 0: not looked for."""
+    window_seconds: _builtins.int
+    """How far back is looked, in seconds; at most the time for which recent screenings are kept (docs/retention.md)."""
+    portrait_changed: _builtins.bool
+    """Whether a document whose chip holds another portrait than before is looked for."""
+    gallery_seconds: _builtins.int
+    """Whether a face that came with another identity before is looked for. It takes a gallery of recent travelers, off by
+    default: gallery_seconds is how long they are kept in it; 0: there is none, and nothing is kept.
+    """
+    gallery_fmr: _builtins.float
+    """The false-match rate at which two faces of the gallery are taken for one."""
+    def __init__(
+        self,
+        *,
+        two_places_seconds: _builtins.int = ...,
+        most_visits: _builtins.int = ...,
+        window_seconds: _builtins.int = ...,
+        portrait_changed: _builtins.bool = ...,
+        gallery_seconds: _builtins.int = ...,
+        gallery_fmr: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gallery_fmr", b"gallery_fmr", "gallery_seconds", b"gallery_seconds", "most_visits", b"most_visits", "portrait_changed", b"portrait_changed", "two_places_seconds", b"two_places_seconds", "window_seconds", b"window_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PatternTerms: _TypeAlias = PatternTerms  # noqa: Y015
+
+@_typing.final
+class LookBackRequest(_message.Message):
+    """What to look back at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIOSK_ID_FIELD_NUMBER: _builtins.int
+    CROSSING_FIELD_NUMBER: _builtins.int
+    VISIT_ID_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    CHIP_PORTRAIT_SHA256_FIELD_NUMBER: _builtins.int
+    LIVE_TEMPLATE_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    kiosk_id: _builtins.str
+    """The kiosk."""
+    crossing: _builtins.str
+    """Its crossing."""
+    visit_id: _builtins.str
+    """The visit."""
+    group_id: _builtins.str
+    """The group; empty: travels alone."""
+    request_id: _builtins.str
+    """The request; never looked at as an earlier one."""
+    chip_portrait_sha256: _builtins.bytes
+    """SHA-256 of the portrait on the chip. Empty if there is none."""
+    @_builtins.property
+    def document(self) -> _types_pb2.DocumentKey:
+        """The document. Not set if its number is unknown."""
+
+    @_builtins.property
+    def live_template(self) -> _types_pb2.Template:
+        """The live face; only where there is a gallery."""
+
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When the traveler stood there (UTC)."""
+
+    @_builtins.property
+    def terms(self) -> Global___PatternTerms:
+        """What to look for."""
+
+    def __init__(
+        self,
+        *,
+        kiosk_id: _builtins.str = ...,
+        crossing: _builtins.str = ...,
+        visit_id: _builtins.str = ...,
+        group_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        document: _types_pb2.DocumentKey | None = ...,
+        chip_portrait_sha256: _builtins.bytes = ...,
+        live_template: _types_pb2.Template | None = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        terms: Global___PatternTerms | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "document", b"document", "live_template", b"live_template", "terms", b"terms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "chip_portrait_sha256", b"chip_portrait_sha256", "crossing", b"crossing", "document", b"document", "group_id", b"group_id", "kiosk_id", b"kiosk_id", "live_template", b"live_template", "request_id", b"request_id", "terms", b"terms", "visit_id", b"visit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookBackRequest: _TypeAlias = LookBackRequest  # noqa: Y015
+
+@_typing.final
+class LookBackResponse(_message.Message):
+    """What there was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    ADULT_IN_GROUP_FIELD_NUMBER: _builtins.int
+    PATTERNS_FIELD_NUMBER: _builtins.int
+    attempts: _builtins.int
+    """Attempts of this visit in the log."""
+    adult_in_group: _builtins.bool
+    """Whether an adult of the group was screened."""
+    @_builtins.property
+    def patterns(self) -> _containers.RepeatedCompositeFieldContainer[Global___PatternFinding]:
+        """What was found."""
+
+    def __init__(
+        self,
+        *,
+        attempts: _builtins.int = ...,
+        adult_in_group: _builtins.bool = ...,
+        patterns: _abc.Iterable[Global___PatternFinding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_in_group", b"adult_in_group", "attempts", b"attempts", "patterns", b"patterns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LookBackResponse: _TypeAlias = LookBackResponse  # noqa: Y015
+
+@_typing.final
+class PatternFinding(_message.Message):
+    """Something that recent screenings and this one say together. For an officer to judge; never an outcome by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    CROSSING_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    SCREENINGS_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """"DOCUMENT_IN_TWO_PLACES", "MANY_VISITS", "CHIP_PORTRAIT_CHANGED", "FACE_WITH_TWO_IDENTITIES"."""
+    event_id: _builtins.str
+    """The earlier screening's event id; of several the newest."""
+    crossing: _builtins.str
+    """Where it was."""
+    screenings: _builtins.int
+    """How many screenings it rests on, this one included."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it was."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        event_id: _builtins.str = ...,
+        crossing: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        screenings: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "code", b"code", "crossing", b"crossing", "event_id", b"event_id", "screenings", b"screenings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PatternFinding: _TypeAlias = PatternFinding  # noqa: Y015
+
+@_typing.final
+class RecentMarks(_message.Message):
+    """What is kept of a screening for a while, so that later ones can be looked at together with it. Keyed hashes; erased
+    with the rest of the person's data.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHIP_PORTRAIT_SHA256_FIELD_NUMBER: _builtins.int
+    ADULT_FIELD_NUMBER: _builtins.int
+    LIVE_TEMPLATE_FIELD_NUMBER: _builtins.int
+    GALLERY_UNTIL_FIELD_NUMBER: _builtins.int
+    chip_portrait_sha256: _builtins.bytes
+    """SHA-256 of the portrait on the chip. Empty if there is none."""
+    adult: _builtins.bool
+    """Whether the traveler is an adult by the policy's age."""
+    @_builtins.property
+    def live_template(self) -> _types_pb2.Template:
+        """The live face, for the gallery; only where the policy has one."""
+
+    @_builtins.property
+    def gallery_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is in the gallery."""
+
+    def __init__(
+        self,
+        *,
+        chip_portrait_sha256: _builtins.bytes = ...,
+        adult: _builtins.bool = ...,
+        live_template: _types_pb2.Template | None = ...,
+        gallery_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gallery_until", b"gallery_until", "live_template", b"live_template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult", b"adult", "chip_portrait_sha256", b"chip_portrait_sha256", "gallery_until", b"gallery_until", "live_template", b"live_template"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecentMarks: _TypeAlias = RecentMarks  # noqa: Y015
+
+@_typing.final
+class MachineChanged(_message.Message):
+    """A machine's identity was changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MACHINE_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    SERIAL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    machine: _builtins.str
+    """Its name: "kiosk/north/7", "faces"."""
+    action: _builtins.str
+    """"INVITED", "ENROLLED", "RENEWED", "REVOKED"."""
+    serial: _builtins.str
+    """Serial number of the certificate, hexadecimal. Empty for INVITED, and where all of the machine's are revoked."""
+    reason: _builtins.str
+    """Reason code of a revocation."""
+    def __init__(
+        self,
+        *,
+        machine: _builtins.str = ...,
+        action: _builtins.str = ...,
+        serial: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "machine", b"machine", "reason", b"reason", "serial", b"serial"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MachineChanged: _TypeAlias = MachineChanged  # noqa: Y015
 
 @_typing.final
 class Versions(_message.Message):
@@ -668,6 +1067,7 @@ class ScreeningPayload(_message.Message):
     CHIP_PORTRAIT_QUALITY_FIELD_NUMBER: _builtins.int
     COMBINED_FIELD_NUMBER: _builtins.int
     ASSESSED_FROM_FIELD_NUMBER: _builtins.int
+    PATTERNS_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     @_builtins.property
@@ -732,6 +1132,10 @@ class ScreeningPayload(_message.Message):
     def assessed_from(self) -> Global___AssessedFrom:
         """What else the outcome rested on, for a replay. Not set in records from before there were replays."""
 
+    @_builtins.property
+    def patterns(self) -> _containers.RepeatedCompositeFieldContainer[Global___PatternFinding]:
+        """What recent screenings and this one say together, for the officer."""
+
     def __init__(
         self,
         *,
@@ -751,10 +1155,11 @@ class ScreeningPayload(_message.Message):
         chip_portrait_quality: _abc.Iterable[_faces_pb2.QualityMeasure] | None = ...,
         combined: _types_pb2.Verdict | None = ...,
         assessed_from: Global___AssessedFrom | None = ...,
+        patterns: _abc.Iterable[Global___PatternFinding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["assessed_from", b"assessed_from", "chip", b"chip", "chip_comparison", b"chip_comparison", "combined", b"combined", "comparison", b"comparison", "consistency", b"consistency", "electronic", b"electronic", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "portraits_comparison", b"portraits_comparison"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessed_from", b"assessed_from", "chip", b"chip", "chip_comparison", b"chip_comparison", "chip_portrait_quality", b"chip_portrait_quality", "combined", b"combined", "comparison", b"comparison", "consistency", b"consistency", "electronic", b"electronic", "live_quality", b"live_quality", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "portrait_quality", b"portrait_quality", "portraits_comparison", b"portraits_comparison", "schema_version", b"schema_version", "watchlists", b"watchlists"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assessed_from", b"assessed_from", "chip", b"chip", "chip_comparison", b"chip_comparison", "chip_portrait_quality", b"chip_portrait_quality", "combined", b"combined", "comparison", b"comparison", "consistency", b"consistency", "electronic", b"electronic", "live_quality", b"live_quality", "liveness", b"liveness", "mrz", b"mrz", "optical", b"optical", "patterns", b"patterns", "portrait_quality", b"portrait_quality", "portraits_comparison", b"portraits_comparison", "schema_version", b"schema_version", "watchlists", b"watchlists"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2080,6 +2485,7 @@ class AppendScreeningRequest(_message.Message):
     PAYLOAD_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     REFERRAL_FIELD_NUMBER: _builtins.int
+    RECENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def screening(self) -> Global___TravelerScreened:
         """The public part."""
@@ -2096,6 +2502,10 @@ class AppendScreeningRequest(_message.Message):
     def referral(self) -> Global___ReferralTerms:
         """Of REFER: on which terms its case is opened. Not set: priority 9, one finding."""
 
+    @_builtins.property
+    def recent(self) -> Global___RecentMarks:
+        """What is kept for looking back. Not set: nothing."""
+
     def __init__(
         self,
         *,
@@ -2103,10 +2513,11 @@ class AppendScreeningRequest(_message.Message):
         payload: Global___ScreeningPayload | None = ...,
         evidence: Global___ScreeningEvidence | None = ...,
         referral: Global___ReferralTerms | None = ...,
+        recent: Global___RecentMarks | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "payload", b"payload", "referral", b"referral", "screening", b"screening"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "payload", b"payload", "recent", b"recent", "referral", b"referral", "screening", b"screening"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "payload", b"payload", "referral", b"referral", "screening", b"screening"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "payload", b"payload", "recent", b"recent", "referral", b"referral", "screening", b"screening"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

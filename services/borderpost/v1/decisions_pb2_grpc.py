@@ -51,6 +51,11 @@ class DecisionsServiceStub:
                 request_serializer=borderpost_dot_v1_dot_decisions__pb2.FindScreeningRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_decisions__pb2.FindScreeningResponse.FromString,
                 _registered_method=True)
+        self.LookBack = channel.unary_unary(
+                '/borderpost.v1.DecisionsService/LookBack',
+                request_serializer=borderpost_dot_v1_dot_decisions__pb2.LookBackRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_decisions__pb2.LookBackResponse.FromString,
+                _registered_method=True)
         self.RecordEvents = channel.unary_unary(
                 '/borderpost.v1.DecisionsService/RecordEvents',
                 request_serializer=borderpost_dot_v1_dot_decisions__pb2.RecordEventsRequest.SerializeToString,
@@ -112,6 +117,17 @@ class DecisionsServiceServicer:
         """Finds the record of a screening by kiosk and request id, for the gateway to repeat its answer.
 
         NOT_FOUND: SCREENING_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookBack(self, request, context):
+        """Looks back, for the gateway while it screens: how often this visit was tried, whether an adult of the group was
+        screened, and what recent screenings of the same document say together with this one (docs/patterns.md). Finds
+        documents by keyed hash; gives no personal data out. A screening of the same visit is never a pattern with itself.
+
+        INVALID_ARGUMENT: INVALID_REQUEST.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,6 +216,11 @@ def add_DecisionsServiceServicer_to_server(servicer, server):
                     servicer.FindScreening,
                     request_deserializer=borderpost_dot_v1_dot_decisions__pb2.FindScreeningRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_decisions__pb2.FindScreeningResponse.SerializeToString,
+            ),
+            'LookBack': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookBack,
+                    request_deserializer=borderpost_dot_v1_dot_decisions__pb2.LookBackRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_decisions__pb2.LookBackResponse.SerializeToString,
             ),
             'RecordEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordEvents,
@@ -298,6 +319,33 @@ class DecisionsService:
             '/borderpost.v1.DecisionsService/FindScreening',
             borderpost_dot_v1_dot_decisions__pb2.FindScreeningRequest.SerializeToString,
             borderpost_dot_v1_dot_decisions__pb2.FindScreeningResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookBack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.DecisionsService/LookBack',
+            borderpost_dot_v1_dot_decisions__pb2.LookBackRequest.SerializeToString,
+            borderpost_dot_v1_dot_decisions__pb2.LookBackResponse.FromString,
             options,
             channel_credentials,
             insecure,

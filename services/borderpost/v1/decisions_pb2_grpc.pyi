@@ -51,6 +51,13 @@ class DecisionsServiceStub:
 
     NOT_FOUND: SCREENING_NOT_FOUND.
     """
+    LookBack: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.LookBackRequest, _decisions_pb2.LookBackResponse]
+    """Looks back, for the gateway while it screens: how often this visit was tried, whether an adult of the group was
+    screened, and what recent screenings of the same document say together with this one (docs/patterns.md). Finds
+    documents by keyed hash; gives no personal data out. A screening of the same visit is never a pattern with itself.
+
+    INVALID_ARGUMENT: INVALID_REQUEST.
+    """
     RecordEvents: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.RecordEventsRequest, _decisions_pb2.RecordEventsResponse]
     """Takes other services' events from their outboxes. At least once: an event id that the log has is
     accepted and not appended again.
@@ -117,6 +124,13 @@ class DecisionsServiceAsyncStub(DecisionsServiceStub):
     """Finds the record of a screening by kiosk and request id, for the gateway to repeat its answer.
 
     NOT_FOUND: SCREENING_NOT_FOUND.
+    """
+    LookBack: _aio.UnaryUnaryMultiCallable[_decisions_pb2.LookBackRequest, _decisions_pb2.LookBackResponse]  # type: ignore[assignment]
+    """Looks back, for the gateway while it screens: how often this visit was tried, whether an adult of the group was
+    screened, and what recent screenings of the same document say together with this one (docs/patterns.md). Finds
+    documents by keyed hash; gives no personal data out. A screening of the same visit is never a pattern with itself.
+
+    INVALID_ARGUMENT: INVALID_REQUEST.
     """
     RecordEvents: _aio.UnaryUnaryMultiCallable[_decisions_pb2.RecordEventsRequest, _decisions_pb2.RecordEventsResponse]  # type: ignore[assignment]
     """Takes other services' events from their outboxes. At least once: an event id that the log has is
@@ -193,6 +207,19 @@ class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Finds the record of a screening by kiosk and request id, for the gateway to repeat its answer.
 
         NOT_FOUND: SCREENING_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def LookBack(
+        self,
+        request: _decisions_pb2.LookBackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decisions_pb2.LookBackResponse, _abc.Awaitable[_decisions_pb2.LookBackResponse]]:
+        """Looks back, for the gateway while it screens: how often this visit was tried, whether an adult of the group was
+        screened, and what recent screenings of the same document say together with this one (docs/patterns.md). Finds
+        documents by keyed hash; gives no personal data out. A screening of the same visit is never a pattern with itself.
+
+        INVALID_ARGUMENT: INVALID_REQUEST.
         """
 
     @_abc_1.abstractmethod

@@ -28,7 +28,7 @@ from borderpost.v1 import watchlist_pb2 as borderpost_dot_v1_dot_watchlist__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62orderpost/v1/gateway.proto\x12\rborderpost.v1\x1a\x1d\x62orderpost/v1/documents.proto\x1a\x19\x62orderpost/v1/types.proto\x1a\x1d\x62orderpost/v1/watchlist.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x02\n\x15ScreenTravelerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12+\n\tdirection\x18\x04 \x01(\x0e\x32\x18.borderpost.v1.Direction\x12.\n\nkiosk_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rdocument_page\x18\x06 \x01(\x0c\x12\x13\n\x0blive_frames\x18\x07 \x03(\x0c\x12\x15\n\rcapture_token\x18\x08 \x01(\x0c\x12\x10\n\x08language\x18\t \x01(\t\x12\x15\n\rportrait_page\x18\n \x01(\x0c\x12&\n\x04\x63hip\x18\x0b \x01(\x0b\x32\x18.borderpost.v1.ChipFiles\"\xa9\x02\n\x16ScreenTravelerResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12\'\n\x07outcome\x18\x03 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12-\n\x06\x61\x64vice\x18\x04 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x11\n\tlog_index\x18\x06 \x01(\x04\x12.\n\ndecided_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x05steps\x18\x08 \x03(\x0b\x32\x13.borderpost.v1.Step\x12\x18\n\x10\x61lready_answered\x18\t \x01(\x08\"a\n\x11\x45nrolEntryRequest\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\x12\x10\n\x08pictures\x18\x02 \x03(\x0c\x12\x15\n\rkeep_pictures\x18\x03 \x01(\x08\"9\n\x12\x45nrolEntryResponse\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\"S\n\x16StageImportRowsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12&\n\x04rows\x18\x02 \x03(\x0b\x32\x18.borderpost.v1.ImportRow\"i\n\x17StageImportRowsResponse\x12%\n\x06import\x18\x01 \x01(\x0b\x32\x15.borderpost.v1.Import\x12\'\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x17.borderpost.v1.RowError\"<\n\x15MigrateEntriesRequest\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x80\x01\n\x16MigrateEntriesResponse\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x10\n\x08migrated\x18\x02 \x03(\t\x12\x17\n\x0fwithout_picture\x18\x03 \x03(\t\x12\x10\n\x08unusable\x18\x04 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t\">\n\x16ReplayScreeningRequest\x12\x10\n\x08kiosk_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xcb\x02\n\x17ReplayScreeningResponse\x12\x0c\n\x04same\x18\x01 \x01(\x08\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x30\n\x10recorded_outcome\x18\x03 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12\x30\n\x10replayed_outcome\x18\x04 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12\x18\n\x10recorded_reasons\x18\x05 \x03(\t\x12\x18\n\x10replayed_reasons\x18\x06 \x03(\t\x12\x15\n\rcomputed_from\x18\x07 \x01(\t\x12\x18\n\x10\x64iffering_checks\x18\x08 \x03(\t\x12,\n\x06scores\x18\t \x03(\x0b\x32\x1c.borderpost.v1.ReplayedScore\x12\x1b\n\x13scores_not_computed\x18\n \x01(\t\"O\n\rReplayedScore\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x10\n\x08recorded\x18\x02 \x01(\x01\x12\x10\n\x08replayed\x18\x03 \x01(\x01\x12\x0c\n\x04same\x18\x04 \x01(\x08\x32\xe5\x03\n\x0eGatewayService\x12]\n\x0eScreenTraveler\x12$.borderpost.v1.ScreenTravelerRequest\x1a%.borderpost.v1.ScreenTravelerResponse\x12Q\n\nEnrolEntry\x12 .borderpost.v1.EnrolEntryRequest\x1a!.borderpost.v1.EnrolEntryResponse\x12`\n\x0fStageImportRows\x12%.borderpost.v1.StageImportRowsRequest\x1a&.borderpost.v1.StageImportRowsResponse\x12]\n\x0eMigrateEntries\x12$.borderpost.v1.MigrateEntriesRequest\x1a%.borderpost.v1.MigrateEntriesResponse\x12`\n\x0fReplayScreening\x12%.borderpost.v1.ReplayScreeningRequest\x1a&.borderpost.v1.ReplayScreeningResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62orderpost/v1/gateway.proto\x12\rborderpost.v1\x1a\x1d\x62orderpost/v1/documents.proto\x1a\x19\x62orderpost/v1/types.proto\x1a\x1d\x62orderpost/v1/watchlist.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x02\n\x15ScreenTravelerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12+\n\tdirection\x18\x04 \x01(\x0e\x32\x18.borderpost.v1.Direction\x12.\n\nkiosk_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rdocument_page\x18\x06 \x01(\x0c\x12\x13\n\x0blive_frames\x18\x07 \x03(\x0c\x12\x15\n\rcapture_token\x18\x08 \x01(\x0c\x12\x10\n\x08language\x18\t \x01(\t\x12\x15\n\rportrait_page\x18\n \x01(\x0c\x12&\n\x04\x63hip\x18\x0b \x01(\x0b\x32\x18.borderpost.v1.ChipFiles\x12\x1e\n\x16\x66\x61\x63\x65_matching_declined\x18\x0c \x01(\x08\x12\x10\n\x08group_id\x18\r \x01(\t\"\xa9\x02\n\x16ScreenTravelerResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08visit_id\x18\x02 \x01(\t\x12\'\n\x07outcome\x18\x03 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12-\n\x06\x61\x64vice\x18\x04 \x03(\x0b\x32\x1d.borderpost.v1.CaptureProblem\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x11\n\tlog_index\x18\x06 \x01(\x04\x12.\n\ndecided_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x05steps\x18\x08 \x03(\x0b\x32\x13.borderpost.v1.Step\x12\x18\n\x10\x61lready_answered\x18\t \x01(\x08\"a\n\x11\x45nrolEntryRequest\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\x12\x10\n\x08pictures\x18\x02 \x03(\x0c\x12\x15\n\rkeep_pictures\x18\x03 \x01(\x08\"9\n\x12\x45nrolEntryResponse\x12#\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Entry\"S\n\x16StageImportRowsRequest\x12\x11\n\timport_id\x18\x01 \x01(\t\x12&\n\x04rows\x18\x02 \x03(\x0b\x32\x18.borderpost.v1.ImportRow\"i\n\x17StageImportRowsResponse\x12%\n\x06import\x18\x01 \x01(\x0b\x32\x15.borderpost.v1.Import\x12\'\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x17.borderpost.v1.RowError\"<\n\x15MigrateEntriesRequest\x12\x0f\n\x07list_id\x18\x01 \x01(\t\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x80\x01\n\x16MigrateEntriesResponse\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x10\n\x08migrated\x18\x02 \x03(\t\x12\x17\n\x0fwithout_picture\x18\x03 \x03(\t\x12\x10\n\x08unusable\x18\x04 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t\">\n\x16ReplayScreeningRequest\x12\x10\n\x08kiosk_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xcb\x02\n\x17ReplayScreeningResponse\x12\x0c\n\x04same\x18\x01 \x01(\x08\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12\x30\n\x10recorded_outcome\x18\x03 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12\x30\n\x10replayed_outcome\x18\x04 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12\x18\n\x10recorded_reasons\x18\x05 \x03(\t\x12\x18\n\x10replayed_reasons\x18\x06 \x03(\t\x12\x15\n\rcomputed_from\x18\x07 \x01(\t\x12\x18\n\x10\x64iffering_checks\x18\x08 \x03(\t\x12,\n\x06scores\x18\t \x03(\x0b\x32\x1c.borderpost.v1.ReplayedScore\x12\x1b\n\x13scores_not_computed\x18\n \x01(\t\"O\n\rReplayedScore\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x10\n\x08recorded\x18\x02 \x01(\x01\x12\x10\n\x08replayed\x18\x03 \x01(\x01\x12\x0c\n\x04same\x18\x04 \x01(\x08\"\x14\n\x12GetSpoolKeyRequest\"S\n\x13GetSpoolKeyResponse\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\x12\x18\n\x10most_age_seconds\x18\x03 \x01(\r\"q\n\x0eSpooledCapture\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12\x35\n\x07request\x18\x02 \x01(\x0b\x32$.borderpost.v1.ScreenTravelerRequest\x12\x10\n\x08kiosk_id\x18\x03 \x01(\t\"^\n\x14SubmitSpooledRequest\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63\x65rtificate\x18\x04 \x01(\x0c\"j\n\x15SubmitSpooledResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x11\n\tlog_index\x18\x03 \x01(\x04\x12\x18\n\x10\x61lready_answered\x18\x04 \x01(\x08\x32\x97\x05\n\x0eGatewayService\x12]\n\x0eScreenTraveler\x12$.borderpost.v1.ScreenTravelerRequest\x1a%.borderpost.v1.ScreenTravelerResponse\x12Q\n\nEnrolEntry\x12 .borderpost.v1.EnrolEntryRequest\x1a!.borderpost.v1.EnrolEntryResponse\x12`\n\x0fStageImportRows\x12%.borderpost.v1.StageImportRowsRequest\x1a&.borderpost.v1.StageImportRowsResponse\x12]\n\x0eMigrateEntries\x12$.borderpost.v1.MigrateEntriesRequest\x1a%.borderpost.v1.MigrateEntriesResponse\x12`\n\x0fReplayScreening\x12%.borderpost.v1.ReplayScreeningRequest\x1a&.borderpost.v1.ReplayScreeningResponse\x12T\n\x0bGetSpoolKey\x12!.borderpost.v1.GetSpoolKeyRequest\x1a\".borderpost.v1.GetSpoolKeyResponse\x12Z\n\rSubmitSpooled\x12#.borderpost.v1.SubmitSpooledRequest\x1a$.borderpost.v1.SubmitSpooledResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,27 +36,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'borderpost.v1.gateway_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCREENTRAVELERREQUEST']._serialized_start=169
-  _globals['_SCREENTRAVELERREQUEST']._serialized_end=488
-  _globals['_SCREENTRAVELERRESPONSE']._serialized_start=491
-  _globals['_SCREENTRAVELERRESPONSE']._serialized_end=788
-  _globals['_ENROLENTRYREQUEST']._serialized_start=790
-  _globals['_ENROLENTRYREQUEST']._serialized_end=887
-  _globals['_ENROLENTRYRESPONSE']._serialized_start=889
-  _globals['_ENROLENTRYRESPONSE']._serialized_end=946
-  _globals['_STAGEIMPORTROWSREQUEST']._serialized_start=948
-  _globals['_STAGEIMPORTROWSREQUEST']._serialized_end=1031
-  _globals['_STAGEIMPORTROWSRESPONSE']._serialized_start=1033
-  _globals['_STAGEIMPORTROWSRESPONSE']._serialized_end=1138
-  _globals['_MIGRATEENTRIESREQUEST']._serialized_start=1140
-  _globals['_MIGRATEENTRIESREQUEST']._serialized_end=1200
-  _globals['_MIGRATEENTRIESRESPONSE']._serialized_start=1203
-  _globals['_MIGRATEENTRIESRESPONSE']._serialized_end=1331
-  _globals['_REPLAYSCREENINGREQUEST']._serialized_start=1333
-  _globals['_REPLAYSCREENINGREQUEST']._serialized_end=1395
-  _globals['_REPLAYSCREENINGRESPONSE']._serialized_start=1398
-  _globals['_REPLAYSCREENINGRESPONSE']._serialized_end=1729
-  _globals['_REPLAYEDSCORE']._serialized_start=1731
-  _globals['_REPLAYEDSCORE']._serialized_end=1810
-  _globals['_GATEWAYSERVICE']._serialized_start=1813
-  _globals['_GATEWAYSERVICE']._serialized_end=2298
+  _globals['_SCREENTRAVELERREQUEST']._serialized_end=538
+  _globals['_SCREENTRAVELERRESPONSE']._serialized_start=541
+  _globals['_SCREENTRAVELERRESPONSE']._serialized_end=838
+  _globals['_ENROLENTRYREQUEST']._serialized_start=840
+  _globals['_ENROLENTRYREQUEST']._serialized_end=937
+  _globals['_ENROLENTRYRESPONSE']._serialized_start=939
+  _globals['_ENROLENTRYRESPONSE']._serialized_end=996
+  _globals['_STAGEIMPORTROWSREQUEST']._serialized_start=998
+  _globals['_STAGEIMPORTROWSREQUEST']._serialized_end=1081
+  _globals['_STAGEIMPORTROWSRESPONSE']._serialized_start=1083
+  _globals['_STAGEIMPORTROWSRESPONSE']._serialized_end=1188
+  _globals['_MIGRATEENTRIESREQUEST']._serialized_start=1190
+  _globals['_MIGRATEENTRIESREQUEST']._serialized_end=1250
+  _globals['_MIGRATEENTRIESRESPONSE']._serialized_start=1253
+  _globals['_MIGRATEENTRIESRESPONSE']._serialized_end=1381
+  _globals['_REPLAYSCREENINGREQUEST']._serialized_start=1383
+  _globals['_REPLAYSCREENINGREQUEST']._serialized_end=1445
+  _globals['_REPLAYSCREENINGRESPONSE']._serialized_start=1448
+  _globals['_REPLAYSCREENINGRESPONSE']._serialized_end=1779
+  _globals['_REPLAYEDSCORE']._serialized_start=1781
+  _globals['_REPLAYEDSCORE']._serialized_end=1860
+  _globals['_GETSPOOLKEYREQUEST']._serialized_start=1862
+  _globals['_GETSPOOLKEYREQUEST']._serialized_end=1882
+  _globals['_GETSPOOLKEYRESPONSE']._serialized_start=1884
+  _globals['_GETSPOOLKEYRESPONSE']._serialized_end=1967
+  _globals['_SPOOLEDCAPTURE']._serialized_start=1969
+  _globals['_SPOOLEDCAPTURE']._serialized_end=2082
+  _globals['_SUBMITSPOOLEDREQUEST']._serialized_start=2084
+  _globals['_SUBMITSPOOLEDREQUEST']._serialized_end=2178
+  _globals['_SUBMITSPOOLEDRESPONSE']._serialized_start=2180
+  _globals['_SUBMITSPOOLEDRESPONSE']._serialized_end=2286
+  _globals['_GATEWAYSERVICE']._serialized_start=2289
+  _globals['_GATEWAYSERVICE']._serialized_end=2952
 # @@protoc_insertion_point(module_scope)

@@ -39,6 +39,8 @@ class ScreenTravelerRequest(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     PORTRAIT_PAGE_FIELD_NUMBER: _builtins.int
     CHIP_FIELD_NUMBER: _builtins.int
+    FACE_MATCHING_DECLINED_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Id of this attempt: a UUIDv7 of the kiosk's. Required."""
     visit_id: _builtins.str
@@ -48,7 +50,9 @@ class ScreenTravelerRequest(_message.Message):
     direction: _types_pb2.Direction.ValueType
     """Direction of travel. Required."""
     document_page: _builtins.bytes
-    """Picture of the data page: JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels (JPEG 2000: 4 million). Required."""
+    """Picture of the data page: JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels (JPEG 2000: 4 million). Required,
+    unless data group 1 of the chip is sent.
+    """
     capture_token: _builtins.bytes
     """The token of the guided capture that the frames are from: exactly those of its result, in that order. Empty if
     the kiosk took them by itself; liveness is then NOT_PERFORMED.
@@ -57,13 +61,22 @@ class ScreenTravelerRequest(_message.Message):
     """Language of the advice (BCP 47). English where it is empty or unknown."""
     portrait_page: _builtins.bytes
     """The other side of a card whose portrait is not beside its MRZ (TD1), with the page's limits. May be empty."""
+    face_matching_declined: _builtins.bool
+    """The traveler declines to have their face matched. No face is looked at, neither live nor of the document; the document
+    and its text are checked as ever, and the traveler goes to an officer, who compares by eye. It is recorded, and no
+    disadvantage.
+    """
+    group_id: _builtins.str
+    """Groups the visits of people who travel together, such as a family: a UUIDv7 of the kiosk's, the same in each of their
+    visits. Empty: travels alone. Adults are screened before the children they bring.
+    """
     @_builtins.property
     def kiosk_time(self) -> _timestamp_pb2.Timestamp:
         """The kiosk's own clock. Required."""
 
     @_builtins.property
     def live_frames(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """One to eight live pictures of the face, the same limits. Required."""
+        """One to eight live pictures of the face, the same limits. Required, unless face matching is declined; then none."""
 
     @_builtins.property
     def chip(self) -> _documents_pb2.ChipFiles:
@@ -83,10 +96,12 @@ class ScreenTravelerRequest(_message.Message):
         language: _builtins.str = ...,
         portrait_page: _builtins.bytes = ...,
         chip: _documents_pb2.ChipFiles | None = ...,
+        face_matching_declined: _builtins.bool = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["chip", b"chip", "kiosk_time", b"kiosk_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "capture_token", b"capture_token", "chip", b"chip", "direction", b"direction", "document_page", b"document_page", "kiosk_time", b"kiosk_time", "language", b"language", "live_frames", b"live_frames", "portrait_page", b"portrait_page", "request_id", b"request_id", "visit_id", b"visit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "capture_token", b"capture_token", "chip", b"chip", "direction", b"direction", "document_page", b"document_page", "face_matching_declined", b"face_matching_declined", "group_id", b"group_id", "kiosk_time", b"kiosk_time", "language", b"language", "live_frames", b"live_frames", "portrait_page", b"portrait_page", "request_id", b"request_id", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -466,3 +481,150 @@ class ReplayedScore(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplayedScore: _TypeAlias = ReplayedScore  # noqa: Y015
+
+@_typing.final
+class GetSpoolKeyRequest(_message.Message):
+    """Asks for the key of the spool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSpoolKeyRequest: _TypeAlias = GetSpoolKeyRequest  # noqa: Y015
+
+@_typing.final
+class GetSpoolKeyResponse(_message.Message):
+    """The key of the spool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    MOST_AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.str
+    """Its id: the first 16 hexadecimal digits of the SHA-256 of `public_key`."""
+    public_key: _builtins.bytes
+    """The public key: X25519, 32 bytes (RFC 7748), for HPKE in base mode with HKDF-SHA256 and AES-256-GCM (RFC 9180)."""
+    most_age_seconds: _builtins.int
+    """Captures older than this are refused: seconds."""
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.str = ...,
+        public_key: _builtins.bytes = ...,
+        most_age_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "most_age_seconds", b"most_age_seconds", "public_key", b"public_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSpoolKeyResponse: _TypeAlias = GetSpoolKeyResponse  # noqa: Y015
+
+@_typing.final
+class SpooledCapture(_message.Message):
+    """What a kiosk encrypts: one capture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEMA_VERSION_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    KIOSK_ID_FIELD_NUMBER: _builtins.int
+    schema_version: _builtins.int
+    """Version of this message's meaning; 1."""
+    kiosk_id: _builtins.str
+    """The kiosk that captured it; must be the one that submits it."""
+    @_builtins.property
+    def request(self) -> Global___ScreenTravelerRequest:
+        """The request, as it would have been sent. Its kiosk_time is when the traveler stood there."""
+
+    def __init__(
+        self,
+        *,
+        schema_version: _builtins.int = ...,
+        request: Global___ScreenTravelerRequest | None = ...,
+        kiosk_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kiosk_id", b"kiosk_id", "request", b"request", "schema_version", b"schema_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpooledCapture: _TypeAlias = SpooledCapture  # noqa: Y015
+
+@_typing.final
+class SubmitSpooledRequest(_message.Message):
+    """A capture that was kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    key_id: _builtins.str
+    """The key that it is encrypted to."""
+    sealed: _builtins.bytes
+    """The SpooledCapture, serialised and encrypted: HPKE's enc ‖ ciphertext; info is "borderpost spool 1\\n" and the kiosk's id."""
+    signature: _builtins.bytes
+    """ECDSA with SHA-256 over "borderpost spool 1\\n" and `sealed`, by the key of the kiosk's certificate at the time."""
+    certificate: _builtins.bytes
+    """That certificate (X.509, DER). It may have run out since, and must have been valid at the capture's kiosk_time."""
+    def __init__(
+        self,
+        *,
+        key_id: _builtins.str = ...,
+        sealed: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        certificate: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "key_id", b"key_id", "sealed", b"sealed", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitSpooledRequest: _TypeAlias = SubmitSpooledRequest  # noqa: Y015
+
+@_typing.final
+class SubmitSpooledResponse(_message.Message):
+    """Taken, and recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    LOG_INDEX_FIELD_NUMBER: _builtins.int
+    ALREADY_ANSWERED_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The capture's request id."""
+    event_id: _builtins.str
+    """Event id of the record in the log."""
+    log_index: _builtins.int
+    """Its place in the log."""
+    already_answered: _builtins.bool
+    """Set if it was taken before."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        event_id: _builtins.str = ...,
+        log_index: _builtins.int = ...,
+        already_answered: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_answered", b"already_answered", "event_id", b"event_id", "log_index", b"log_index", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitSpooledResponse: _TypeAlias = SubmitSpooledResponse  # noqa: Y015

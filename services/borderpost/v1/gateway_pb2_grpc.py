@@ -62,6 +62,16 @@ class GatewayServiceStub:
                 request_serializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningResponse.FromString,
                 _registered_method=True)
+        self.GetSpoolKey = channel.unary_unary(
+                '/borderpost.v1.GatewayService/GetSpoolKey',
+                request_serializer=borderpost_dot_v1_dot_gateway__pb2.GetSpoolKeyRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_gateway__pb2.GetSpoolKeyResponse.FromString,
+                _registered_method=True)
+        self.SubmitSpooled = channel.unary_unary(
+                '/borderpost.v1.GatewayService/SubmitSpooled',
+                request_serializer=borderpost_dot_v1_dot_gateway__pb2.SubmitSpooledRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_gateway__pb2.SubmitSpooledResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -125,6 +135,27 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSpoolKey(self, request, context):
+        """Gives out the public key that a kiosk without a connection encrypts its captures to. The kiosk can't decrypt them
+        again. Ask anew at every chance: the key changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitSpooled(self, request, context):
+        """Takes a capture that a kiosk kept while it had no connection, screens it, and records it as late. Answers with where
+        the record is, never with an outcome: the traveler was sent to an officer at the time, and nobody is cleared
+        afterwards. What is found opens a case like any other.
+
+        The same submission again gets the same answer, with `already_answered` set.
+        INVALID_ARGUMENT: SPOOL_UNREADABLE (not encrypted to a key of this gateway, or altered), SPOOL_SIGNATURE (not signed
+        by the kiosk that submits it), SPOOL_TOO_OLD; otherwise as ScreenTraveler.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +183,16 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ReplayScreening,
                     request_deserializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningResponse.SerializeToString,
+            ),
+            'GetSpoolKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSpoolKey,
+                    request_deserializer=borderpost_dot_v1_dot_gateway__pb2.GetSpoolKeyRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_gateway__pb2.GetSpoolKeyResponse.SerializeToString,
+            ),
+            'SubmitSpooled': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitSpooled,
+                    request_deserializer=borderpost_dot_v1_dot_gateway__pb2.SubmitSpooledRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_gateway__pb2.SubmitSpooledResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -292,6 +333,60 @@ class GatewayService:
             '/borderpost.v1.GatewayService/ReplayScreening',
             borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningRequest.SerializeToString,
             borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSpoolKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.GatewayService/GetSpoolKey',
+            borderpost_dot_v1_dot_gateway__pb2.GetSpoolKeyRequest.SerializeToString,
+            borderpost_dot_v1_dot_gateway__pb2.GetSpoolKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitSpooled(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.GatewayService/SubmitSpooled',
+            borderpost_dot_v1_dot_gateway__pb2.SubmitSpooledRequest.SerializeToString,
+            borderpost_dot_v1_dot_gateway__pb2.SubmitSpooledResponse.FromString,
             options,
             channel_credentials,
             insecure,

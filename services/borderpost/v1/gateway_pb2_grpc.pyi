@@ -71,6 +71,19 @@ class GatewayServiceStub:
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND, POLICY_NOT_FOUND.
     """
+    GetSpoolKey: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetSpoolKeyRequest, _gateway_pb2.GetSpoolKeyResponse]
+    """Gives out the public key that a kiosk without a connection encrypts its captures to. The kiosk can't decrypt them
+    again. Ask anew at every chance: the key changes.
+    """
+    SubmitSpooled: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.SubmitSpooledRequest, _gateway_pb2.SubmitSpooledResponse]
+    """Takes a capture that a kiosk kept while it had no connection, screens it, and records it as late. Answers with where
+    the record is, never with an outcome: the traveler was sent to an officer at the time, and nobody is cleared
+    afterwards. What is found opens a case like any other.
+
+    The same submission again gets the same answer, with `already_answered` set.
+    INVALID_ARGUMENT: SPOOL_UNREADABLE (not encrypted to a key of this gateway, or altered), SPOOL_SIGNATURE (not signed
+    by the kiosk that submits it), SPOOL_TOO_OLD; otherwise as ScreenTraveler.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -114,6 +127,19 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     consultation of the record.
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND, POLICY_NOT_FOUND.
+    """
+    GetSpoolKey: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetSpoolKeyRequest, _gateway_pb2.GetSpoolKeyResponse]  # type: ignore[assignment]
+    """Gives out the public key that a kiosk without a connection encrypts its captures to. The kiosk can't decrypt them
+    again. Ask anew at every chance: the key changes.
+    """
+    SubmitSpooled: _aio.UnaryUnaryMultiCallable[_gateway_pb2.SubmitSpooledRequest, _gateway_pb2.SubmitSpooledResponse]  # type: ignore[assignment]
+    """Takes a capture that a kiosk kept while it had no connection, screens it, and records it as late. Answers with where
+    the record is, never with an outcome: the traveler was sent to an officer at the time, and nobody is cleared
+    afterwards. What is found opens a case like any other.
+
+    The same submission again gets the same answer, with `already_answered` set.
+    INVALID_ARGUMENT: SPOOL_UNREADABLE (not encrypted to a key of this gateway, or altered), SPOOL_SIGNATURE (not signed
+    by the kiosk that submits it), SPOOL_TOO_OLD; otherwise as ScreenTraveler.
     """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -185,6 +211,31 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         consultation of the record.
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND, POLICY_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSpoolKey(
+        self,
+        request: _gateway_pb2.GetSpoolKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.GetSpoolKeyResponse, _abc.Awaitable[_gateway_pb2.GetSpoolKeyResponse]]:
+        """Gives out the public key that a kiosk without a connection encrypts its captures to. The kiosk can't decrypt them
+        again. Ask anew at every chance: the key changes.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitSpooled(
+        self,
+        request: _gateway_pb2.SubmitSpooledRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.SubmitSpooledResponse, _abc.Awaitable[_gateway_pb2.SubmitSpooledResponse]]:
+        """Takes a capture that a kiosk kept while it had no connection, screens it, and records it as late. Answers with where
+        the record is, never with an outcome: the traveler was sent to an officer at the time, and nobody is cleared
+        afterwards. What is found opens a case like any other.
+
+        The same submission again gets the same answer, with `already_answered` set.
+        INVALID_ARGUMENT: SPOOL_UNREADABLE (not encrypted to a key of this gateway, or altered), SPOOL_SIGNATURE (not signed
+        by the kiosk that submits it), SPOOL_TOO_OLD; otherwise as ScreenTraveler.
         """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,49 +24,49 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62orderpost/v1/types.proto\x12\rborderpost.v1\"R\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.borderpost.v1.CheckStatus\x12\x0f\n\x07reasons\x18\x03 \x03(\t\"[\n\x07Verdict\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.borderpost.v1.CheckStatus\x12$\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x14.borderpost.v1.Check\"a\n\x0bPartialDate\x12\x11\n\x04year\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x12\n\x05month\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x10\n\x03\x64\x61y\x18\x03 \x01(\rH\x02\x88\x01\x01\x42\x07\n\x05_yearB\x08\n\x06_monthB\x06\n\x04_day\"K\n\x0b\x44ocumentKey\x12\x15\n\rdocument_code\x18\x01 \x01(\t\x12\x15\n\rissuing_state\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\"\xa6\x01\n\x08Template\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x30\n\x0c\x65lement_type\x18\x03 \x01(\x0e\x32\x1a.borderpost.v1.ElementType\x12\x33\n\rnormalisation\x18\x04 \x01(\x0e\x32\x1c.borderpost.v1.Normalisation\x12\x0e\n\x06values\x18\x05 \x01(\x0c\"\x9f\x01\n\x05Score\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03\x66mr\x18\x02 \x01(\x01\x12\x1a\n\x12\x66mr_is_upper_bound\x18\x03 \x01(\x08\x12\x16\n\x0e\x63\x61libration_id\x18\x04 \x01(\t\x12\x14\n\x0c\x66mr_upper_95\x18\x05 \x01(\x01\x12\x1c\n\x0f\x66mr_worst_group\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_fmr_worst_group\"0\n\x0bSignedToken\x12\x0e\n\x06\x63laims\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\".\n\x0e\x43\x61ptureProblem\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x02 \x01(\t\"0\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x14\n\x0cmilliseconds\x18\x02 \x01(\x01\"(\n\x05\x41\x63tor\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\"\x8c\x01\n\x0b\x43\x61llContext\x12#\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Actor\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x14\n\x0cperson_token\x18\x06 \x01(\t\"e\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x06status\x18\x02 \x01(\x0e\x32\x19.borderpost.v1.StepStatus\x12\x14\n\x0cmilliseconds\x18\x03 \x01(\x01\x12\x0e\n\x06reason\x18\x04 \x01(\t*\\\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x11\n\rOUTCOME_CLEAR\x10\x01\x12\x11\n\rOUTCOME_REFER\x10\x02\x12\x12\n\x0eOUTCOME_RETAKE\x10\x03*\xfe\x02\n\tCheckKind\x12\x1a\n\x16\x43HECK_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43HECK_KIND_DOCUMENT_OPTICAL\x10\x01\x12\"\n\x1e\x43HECK_KIND_DOCUMENT_ELECTRONIC\x10\x02\x12\x1b\n\x17\x43HECK_KIND_FACE_CAPTURE\x10\x03\x12\x19\n\x15\x43HECK_KIND_FACE_MATCH\x10\x04\x12\x17\n\x13\x43HECK_KIND_LIVENESS\x10\x05\x12\x1d\n\x19\x43HECK_KIND_WATCHLIST_FACE\x10\x06\x12!\n\x1d\x43HECK_KIND_WATCHLIST_DOCUMENT\x10\x07\x12\x1d\n\x19\x43HECK_KIND_WATCHLIST_NAME\x10\x08\x12\x18\n\x14\x43HECK_KIND_CHIP_DATA\x10\t\x12\"\n\x1e\x43HECK_KIND_DOCUMENT_CONSISTENT\x10\n\x12 \n\x1c\x43HECK_KIND_DOCUMENT_COMBINED\x10\x0b*\x9c\x01\n\x0b\x43heckStatus\x12\x1c\n\x18\x43HECK_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HECK_STATUS_PASSED\x10\x01\x12\x17\n\x13\x43HECK_STATUS_FAILED\x10\x02\x12\x1d\n\x19\x43HECK_STATUS_UNDETERMINED\x10\x03\x12\x1e\n\x1a\x43HECK_STATUS_NOT_PERFORMED\x10\x04*E\n\x0b\x45lementType\x12\x1c\n\x18\x45LEMENT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT32\x10\x01*D\n\rNormalisation\x12\x1d\n\x19NORMALISATION_UNSPECIFIED\x10\x00\x12\x14\n\x10NORMALISATION_L2\x10\x01*O\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44IRECTION_ENTRY\x10\x01\x12\x12\n\x0e\x44IRECTION_EXIT\x10\x02*p\n\nStepStatus\x12\x1b\n\x17STEP_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10STEP_STATUS_DONE\x10\x01\x12\x16\n\x12STEP_STATUS_FAILED\x10\x02\x12\x17\n\x13STEP_STATUS_SKIPPED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62orderpost/v1/types.proto\x12\rborderpost.v1\"{\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.borderpost.v1.CheckStatus\x12\x0f\n\x07reasons\x18\x03 \x03(\t\x12\x10\n\x08mendable\x18\x04 \x03(\t\x12\x15\n\rmerely_unsure\x18\x05 \x01(\x08\"[\n\x07Verdict\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.borderpost.v1.CheckStatus\x12$\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x14.borderpost.v1.Check\"a\n\x0bPartialDate\x12\x11\n\x04year\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x12\n\x05month\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x10\n\x03\x64\x61y\x18\x03 \x01(\rH\x02\x88\x01\x01\x42\x07\n\x05_yearB\x08\n\x06_monthB\x06\n\x04_day\"K\n\x0b\x44ocumentKey\x12\x15\n\rdocument_code\x18\x01 \x01(\t\x12\x15\n\rissuing_state\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\"\xa6\x01\n\x08Template\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x30\n\x0c\x65lement_type\x18\x03 \x01(\x0e\x32\x1a.borderpost.v1.ElementType\x12\x33\n\rnormalisation\x18\x04 \x01(\x0e\x32\x1c.borderpost.v1.Normalisation\x12\x0e\n\x06values\x18\x05 \x01(\x0c\"\x9f\x01\n\x05Score\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03\x66mr\x18\x02 \x01(\x01\x12\x1a\n\x12\x66mr_is_upper_bound\x18\x03 \x01(\x08\x12\x16\n\x0e\x63\x61libration_id\x18\x04 \x01(\t\x12\x14\n\x0c\x66mr_upper_95\x18\x05 \x01(\x01\x12\x1c\n\x0f\x66mr_worst_group\x18\x06 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_fmr_worst_group\"0\n\x0bSignedToken\x12\x0e\n\x06\x63laims\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\".\n\x0e\x43\x61ptureProblem\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x02 \x01(\t\"0\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x14\n\x0cmilliseconds\x18\x02 \x01(\x01\"(\n\x05\x41\x63tor\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\"\x8c\x01\n\x0b\x43\x61llContext\x12#\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x14.borderpost.v1.Actor\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x14\n\x0cperson_token\x18\x06 \x01(\t\"e\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x06status\x18\x02 \x01(\x0e\x32\x19.borderpost.v1.StepStatus\x12\x14\n\x0cmilliseconds\x18\x03 \x01(\x01\x12\x0e\n\x06reason\x18\x04 \x01(\t*\\\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x11\n\rOUTCOME_CLEAR\x10\x01\x12\x11\n\rOUTCOME_REFER\x10\x02\x12\x12\n\x0eOUTCOME_RETAKE\x10\x03*\xfe\x02\n\tCheckKind\x12\x1a\n\x16\x43HECK_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43HECK_KIND_DOCUMENT_OPTICAL\x10\x01\x12\"\n\x1e\x43HECK_KIND_DOCUMENT_ELECTRONIC\x10\x02\x12\x1b\n\x17\x43HECK_KIND_FACE_CAPTURE\x10\x03\x12\x19\n\x15\x43HECK_KIND_FACE_MATCH\x10\x04\x12\x17\n\x13\x43HECK_KIND_LIVENESS\x10\x05\x12\x1d\n\x19\x43HECK_KIND_WATCHLIST_FACE\x10\x06\x12!\n\x1d\x43HECK_KIND_WATCHLIST_DOCUMENT\x10\x07\x12\x1d\n\x19\x43HECK_KIND_WATCHLIST_NAME\x10\x08\x12\x18\n\x14\x43HECK_KIND_CHIP_DATA\x10\t\x12\"\n\x1e\x43HECK_KIND_DOCUMENT_CONSISTENT\x10\n\x12 \n\x1c\x43HECK_KIND_DOCUMENT_COMBINED\x10\x0b*\x9c\x01\n\x0b\x43heckStatus\x12\x1c\n\x18\x43HECK_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HECK_STATUS_PASSED\x10\x01\x12\x17\n\x13\x43HECK_STATUS_FAILED\x10\x02\x12\x1d\n\x19\x43HECK_STATUS_UNDETERMINED\x10\x03\x12\x1e\n\x1a\x43HECK_STATUS_NOT_PERFORMED\x10\x04*E\n\x0b\x45lementType\x12\x1c\n\x18\x45LEMENT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45LEMENT_TYPE_FLOAT32\x10\x01*D\n\rNormalisation\x12\x1d\n\x19NORMALISATION_UNSPECIFIED\x10\x00\x12\x14\n\x10NORMALISATION_L2\x10\x01*O\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44IRECTION_ENTRY\x10\x01\x12\x12\n\x0e\x44IRECTION_EXIT\x10\x02*p\n\nStepStatus\x12\x1b\n\x17STEP_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10STEP_STATUS_DONE\x10\x01\x12\x16\n\x12STEP_STATUS_FAILED\x10\x02\x12\x17\n\x13STEP_STATUS_SKIPPED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'borderpost.v1.types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=1164
-  _globals['_OUTCOME']._serialized_end=1256
-  _globals['_CHECKKIND']._serialized_start=1259
-  _globals['_CHECKKIND']._serialized_end=1641
-  _globals['_CHECKSTATUS']._serialized_start=1644
-  _globals['_CHECKSTATUS']._serialized_end=1800
-  _globals['_ELEMENTTYPE']._serialized_start=1802
-  _globals['_ELEMENTTYPE']._serialized_end=1871
-  _globals['_NORMALISATION']._serialized_start=1873
-  _globals['_NORMALISATION']._serialized_end=1941
-  _globals['_DIRECTION']._serialized_start=1943
-  _globals['_DIRECTION']._serialized_end=2022
-  _globals['_STEPSTATUS']._serialized_start=2024
-  _globals['_STEPSTATUS']._serialized_end=2136
+  _globals['_OUTCOME']._serialized_start=1205
+  _globals['_OUTCOME']._serialized_end=1297
+  _globals['_CHECKKIND']._serialized_start=1300
+  _globals['_CHECKKIND']._serialized_end=1682
+  _globals['_CHECKSTATUS']._serialized_start=1685
+  _globals['_CHECKSTATUS']._serialized_end=1841
+  _globals['_ELEMENTTYPE']._serialized_start=1843
+  _globals['_ELEMENTTYPE']._serialized_end=1912
+  _globals['_NORMALISATION']._serialized_start=1914
+  _globals['_NORMALISATION']._serialized_end=1982
+  _globals['_DIRECTION']._serialized_start=1984
+  _globals['_DIRECTION']._serialized_end=2063
+  _globals['_STEPSTATUS']._serialized_start=2065
+  _globals['_STEPSTATUS']._serialized_end=2177
   _globals['_CHECK']._serialized_start=44
-  _globals['_CHECK']._serialized_end=126
-  _globals['_VERDICT']._serialized_start=128
-  _globals['_VERDICT']._serialized_end=219
-  _globals['_PARTIALDATE']._serialized_start=221
-  _globals['_PARTIALDATE']._serialized_end=318
-  _globals['_DOCUMENTKEY']._serialized_start=320
-  _globals['_DOCUMENTKEY']._serialized_end=395
-  _globals['_TEMPLATE']._serialized_start=398
-  _globals['_TEMPLATE']._serialized_end=564
-  _globals['_SCORE']._serialized_start=567
-  _globals['_SCORE']._serialized_end=726
-  _globals['_SIGNEDTOKEN']._serialized_start=728
-  _globals['_SIGNEDTOKEN']._serialized_end=776
-  _globals['_CAPTUREPROBLEM']._serialized_start=778
-  _globals['_CAPTUREPROBLEM']._serialized_end=824
-  _globals['_STAGETIME']._serialized_start=826
-  _globals['_STAGETIME']._serialized_end=874
-  _globals['_ACTOR']._serialized_start=876
-  _globals['_ACTOR']._serialized_end=916
-  _globals['_CALLCONTEXT']._serialized_start=919
-  _globals['_CALLCONTEXT']._serialized_end=1059
-  _globals['_STEP']._serialized_start=1061
-  _globals['_STEP']._serialized_end=1162
+  _globals['_CHECK']._serialized_end=167
+  _globals['_VERDICT']._serialized_start=169
+  _globals['_VERDICT']._serialized_end=260
+  _globals['_PARTIALDATE']._serialized_start=262
+  _globals['_PARTIALDATE']._serialized_end=359
+  _globals['_DOCUMENTKEY']._serialized_start=361
+  _globals['_DOCUMENTKEY']._serialized_end=436
+  _globals['_TEMPLATE']._serialized_start=439
+  _globals['_TEMPLATE']._serialized_end=605
+  _globals['_SCORE']._serialized_start=608
+  _globals['_SCORE']._serialized_end=767
+  _globals['_SIGNEDTOKEN']._serialized_start=769
+  _globals['_SIGNEDTOKEN']._serialized_end=817
+  _globals['_CAPTUREPROBLEM']._serialized_start=819
+  _globals['_CAPTUREPROBLEM']._serialized_end=865
+  _globals['_STAGETIME']._serialized_start=867
+  _globals['_STAGETIME']._serialized_end=915
+  _globals['_ACTOR']._serialized_start=917
+  _globals['_ACTOR']._serialized_end=957
+  _globals['_CALLCONTEXT']._serialized_start=960
+  _globals['_CALLCONTEXT']._serialized_end=1100
+  _globals['_STEP']._serialized_start=1102
+  _globals['_STEP']._serialized_end=1203
 # @@protoc_insertion_point(module_scope)

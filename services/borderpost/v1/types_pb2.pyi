@@ -255,13 +255,21 @@ class Check(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    MENDABLE_FIELD_NUMBER: _builtins.int
+    MERELY_UNSURE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name in UPPER_SNAKE. In a document verdict a step after BSI TR-03135, elsewhere a CheckKind's own name."""
     status: Global___CheckStatus.ValueType
     """Its status."""
+    merely_unsure: _builtins.bool
+    """Of a policy's check: all that is open in it was made and came to no clear result. Only such a check can be tolerated."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why, where the status alone doesn't say it. For PASSED: what was passed in spite of, a suppressed candidate."""
+
+    @_builtins.property
+    def mendable(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of a policy's check: the codes of what another picture could mend."""
 
     def __init__(
         self,
@@ -269,10 +277,12 @@ class Check(_message.Message):
         name: _builtins.str = ...,
         status: Global___CheckStatus.ValueType = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
+        mendable: _abc.Iterable[_builtins.str] | None = ...,
+        merely_unsure: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reasons", b"reasons", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mendable", b"mendable", "merely_unsure", b"merely_unsure", "name", b"name", "reasons", b"reasons", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -550,7 +560,7 @@ class Actor(_message.Message):
     issuer: _builtins.str
     """Who vouches for it: the trust domain of its certificate, or the issuer of its token."""
     subject: _builtins.str
-    """Its name there: "kiosk/north/7", "operator/auditor/dev"."""
+    """Its name there: "kiosk/north/7", or the subject of a person's token."""
     def __init__(
         self,
         *,
@@ -628,7 +638,7 @@ class Step(_message.Message):
     MILLISECONDS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Its name: "read_document", "live_template", "portrait_template", "chip_portrait_template", "compare",
+    """Its name: "look_back", "read_document", "live_template", "portrait_template", "chip_portrait_template", "compare",
     "compare_chip", "compare_portraits", "search_watchlists".
     """
     status: Global___StepStatus.ValueType
