@@ -63,10 +63,14 @@ class Desk:
         request = pb.IssueChipChallengeRequest(visit_id=visit_id or self.visit_id)
         return await self._servicer.IssueChipChallenge(request, None)
 
-    async def read(self, chip=None, kiosk="kiosk/north/1", **more):
+    async def read(self, chip=None, kiosk="kiosk/north/1", page=None, **more):
         _as(kiosk)
         request = pb.ReadDocumentRequest(
-            page=_page(), at=to_timestamp(NOW), chip=chip, visit_id=self.visit_id, **more
+            page=_page() if page is None else page,
+            at=to_timestamp(NOW),
+            chip=chip,
+            visit_id=self.visit_id,
+            **more,
         )
         return await self._servicer.ReadDocument(request, None)
 
@@ -100,6 +104,23 @@ async def test_a_genuine_chip_that_signed_our_nonce_passes_everything(desk, genu
     assert (answer.trust_store_version, answer.chip.signer.country) == (1, "UT")
     assert answer.chip_portrait.startswith(b"\xff\xd8")
     assert tuple(answer.chip.mrz.lines) == LINES
+
+
+async def test_of_a_chip_alone_the_page_is_not_judged_and_nothing_asks_for_another_picture(desk, genuine):
+    answer = await desk.read(chip_files(genuine, await desk.challenge()), page=b"")
+    assert answer.electronic.status == PASSED
+    assert statuses(answer.optical)["MRZ_FOUND"] == (types_pb2.CHECK_STATUS_NOT_PERFORMED, ["PAGE_NOT_SENT"])
+    assert (answer.optical.status, answer.consistency.status) == (UNDETERMINED, UNDETERMINED)
+    assert (list(answer.problems), answer.portrait, answer.reader) == ([], b"", "")
+    assert not answer.HasField("mrz")
+    assert tuple(answer.chip.mrz.lines) == LINES
+
+
+async def test_without_a_page_the_chip_must_say_what_a_page_would(desk, genuine):
+    files = chip_files(genuine, await desk.challenge())
+    files.dg1 = b""
+    with pytest.raises(InvalidRequestError, match="page: got none, want one, or data group 1"):
+        await desk.read(files, page=b"")
 
 
 async def test_without_a_chip_nothing_electronic_was_checked_and_nothing_passed(desk):

@@ -27,8 +27,14 @@ class Documents:
         self._challenges = challenges
 
     def read(self, capture: Capture, at: datetime.datetime, caller: Actor) -> DocumentReading:
-        """Read a document, and judge it as of `at`. Raises only the errors of `decode_picture`."""
-        reading = self._pages.read(capture.page, at.date(), capture.portrait_page)
+        """Read a document, and judge it as of `at`. Raises only the errors of `decode_picture`.
+
+        With a chip there may be no page.
+        """
+        if capture.page or capture.chip is None:
+            reading = self._pages.read(capture.page, at.date(), capture.portrait_page)
+        else:
+            reading = self._pages.without_page()
         if capture.chip is None:
             return reading
         files = self._files(capture.chip, capture.visit_id, caller)

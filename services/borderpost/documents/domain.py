@@ -140,6 +140,15 @@ def optical_verdict(document: Mrz, today: datetime.date, *, accept_specimens: bo
 
 def optical_verdict_of_problem(problem: Problem) -> Verdict:
     """Say that nothing could be judged: an unread page asks for another picture, and proves nothing."""
+    return _nothing_judged(Check(CheckName.MRZ_FOUND, Result.UNDETERMINED, problem.value))
+
+
+def optical_verdict_without_page() -> Verdict:
+    """Say that there was no page to judge: the kiosk sent the chip alone."""
+    return _nothing_judged(Check(CheckName.MRZ_FOUND, Result.NOT_PERFORMED, "PAGE_NOT_SENT"))
+
+
+def _nothing_judged(first: Check) -> Verdict:
     others = (
         CheckName.DOCUMENT_KIND_KNOWN,
         CheckName.CHECK_DIGITS,
@@ -149,11 +158,12 @@ def optical_verdict_of_problem(problem: Problem) -> Verdict:
         CheckName.ISSUER_KNOWN,
         CheckName.NATIONALITY_KNOWN,
     )
-    checks = (
-        Check(CheckName.MRZ_FOUND, Result.UNDETERMINED, problem.value),
-        *(Check(name, Result.NOT_PERFORMED, "MRZ_NOT_READ") for name in others),
+    return verdict(
+        (
+            first,
+            *(Check(name, Result.NOT_PERFORMED, "MRZ_NOT_READ") for name in others),
+        )
     )
-    return verdict(checks)
 
 
 def electronic_verdict_without_chip() -> Verdict:

@@ -21,6 +21,7 @@ from borderpost.documents.domain import (
     electronic_verdict_without_chip,
     optical_verdict,
     optical_verdict_of_problem,
+    optical_verdict_without_page,
 )
 from borderpost.documents.ports import MrzReader, PortraitCropper
 from borderpost.runtime.pictures import Rgb, decode_picture
@@ -75,6 +76,22 @@ class Pages:
             electronic=electronic_verdict_without_chip(),
             reader=self._reader.name,
             stages=clock.stages(),
+        )
+
+    def without_page(self) -> DocumentReading:
+        """Say of a document whose chip alone was sent what there is to say of its page: nothing."""
+        return DocumentReading(
+            problem=None,
+            lines=(),
+            mrz=None,
+            repairs=(),
+            warnings=(),
+            zone=None,
+            portrait=None,
+            optical=optical_verdict_without_page(),
+            electronic=electronic_verdict_without_chip(),
+            reader="",
+            stages=(),
         )
 
     def _settle(

@@ -43,6 +43,10 @@ def capture(request: pb.ReadDocumentRequest) -> Capture:
     chip = _chip(request.chip) if request.HasField("chip") else None
     if chip is not None and chip.answer is not None:
         _visit(request.visit_id)
+    if chip is not None and not request.page and 1 not in chip.data_groups:
+        raise InvalidRequestError(
+            "page: got none, want one, or data group 1 of the chip, which says the same", field="page"
+        )
     return Capture(request.page, request.portrait_page, chip, request.visit_id)
 
 

@@ -154,7 +154,9 @@ class ReadDocumentRequest(_message.Message):
     VISIT_ID_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     page: _builtins.bytes
-    """Picture of the data page: JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels (JPEG 2000: 4 million). Required."""
+    """Picture of the data page: JPEG, PNG or JPEG 2000; at most 12 MiB and 40 million pixels (JPEG 2000: 4 million). Required,
+    unless data group 1 of the chip is sent: the printed page is then not judged, and nothing is held against it.
+    """
     portrait_page: _builtins.bytes
     """The other side of a card whose portrait is not on the page with the MRZ (TD1): as `page`. May be empty."""
     visit_id: _builtins.str
