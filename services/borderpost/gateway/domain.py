@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from borderpost.runtime.clock import from_timestamp
-from borderpost.v1 import documents_pb2, faces_pb2, types_pb2, watchlist_pb2
+from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, types_pb2, watchlist_pb2
 
 
 class Outcome(StrEnum):
@@ -105,14 +105,23 @@ class ScreenRequest:
     capture_token: bytes = b""
     portrait_page: bytes = b""
     chip: documents_pb2.ChipFiles | None = None
+    declined: bool = False
+    group_id: str = ""
+    late: bool = False
+
+    @property
+    def at(self) -> datetime:
+        """When the traveler stood there: of a late capture when the kiosk took it, otherwise when it came in."""
+        return self.kiosk_time if self.late else self.received_at
 
     def content_sha256(self) -> bytes:
         """Hash what the kiosk asked, to tell the same request from another one under the same id.
 
-        SHA-256 over, each ended by a newline: visit id, attempt, direction, then the SHA-256 of the page
-        and of every frame, in hexadecimal; where there is a capture token, another side of the card, or a file
-        of the chip, its name and its SHA-256 too. The kiosk's clock and language are left out: a retry may carry
-        others.
+        SHA-256 over, each ended by a newline: visit id, attempt, direction, then the SHA-256 of the page and of every
+        frame, in hexadecimal; where there is a capture token, another side of the card, or a file of the chip, its
+        name and its SHA-256 too; and where the traveler declined or has a group, that. The kiosk's clock and language
+        are left out: a retry may carry others. So is whether it came late: a request whose answer never arrived may
+        be sent again from the spool.
         """
         pictures = [_hex(picture) for picture in (self.page, *self.frames)]
         lines = [self.visit_id, str(self.attempt), str(int(self.direction)), *pictures]
@@ -122,6 +131,8 @@ class ScreenRequest:
     def _further_content(self) -> Iterator[tuple[str, bytes]]:
         yield "token", self.capture_token
         yield "portrait_page", self.portrait_page
+        yield "declined", b"declined" if self.declined else b""
+        yield "group", self.group_id.encode()
         if self.chip is not None:
             yield from ((f"chip {name}", getattr(self.chip, name)) for name in CHIP_FILES)
             yield "chip challenge", self.chip.active_authentication.challenge_token
@@ -153,8 +164,20 @@ class Findings:
     chip_comparison: faces_pb2.CompareResponse | None = None
     portraits_comparison: faces_pb2.CompareResponse | None = None
     watchlists: watchlist_pb2.SearchResponse | None = None
+    looked_back: decisions_pb2.LookBackResponse | None = None
     chip_sent: bool = False
+    declined: bool = False
     steps: list[types_pb2.Step] = field(default_factory=list)
+
+    @property
+    def identity(self) -> documents_pb2.Mrz | None:
+        """What the document says of its holder: its page, or its chip where no page was sent or read. Whether to
+        believe it is in the checks."""
+        if self.document is None:
+            return None
+        if self.document.HasField("mrz"):
+            return self.document.mrz
+        return self.document.chip.mrz if self.document.chip.HasField("mrz") else None
 
     @property
     def watchlists_as_of(self) -> datetime | None:

@@ -24,21 +24,23 @@ MAX_CHIP_BYTES: Final = 4 * 1024 * 1024
 
 
 def screen_request(
-    request: gateway_pb2.ScreenTravelerRequest, call: Call, received_at: datetime
+    request: gateway_pb2.ScreenTravelerRequest, call: Call, received_at: datetime, late: bool = False
 ) -> ScreenRequest:
-    """Check a ScreenTravelerRequest. Raises InvalidRequestError, PictureEmptyError."""
+    """Check a ScreenTravelerRequest; `late`, if it comes from a kiosk's spool. Raises InvalidRequestError,
+    PictureEmptyError."""
     for field in ("request_id", "visit_id"):
         _id(field, getattr(request, field))
     if not 1 <= request.attempt <= MAX_ATTEMPT:
         raise InvalidRequestError(f"attempt: got {request.attempt}, want 1 to {MAX_ATTEMPT}", field="attempt")
     if request.direction not in (types_pb2.DIRECTION_ENTRY, types_pb2.DIRECTION_EXIT):
         raise InvalidRequestError("direction: want DIRECTION_ENTRY or DIRECTION_EXIT", field="direction")
-    if not request.document_page:
-        raise PictureEmptyError("document_page: got no bytes, want a picture of the data page")
-    if not 1 <= len(request.live_frames) <= MAX_FRAMES:
-        raise InvalidRequestError(
-            f"live_frames: got {len(request.live_frames)}, want 1 to {MAX_FRAMES}", field="live_frames"
+    if request.group_id:
+        _id("group_id", request.group_id)
+    if not request.document_page and not request.chip.dg1:
+        raise PictureEmptyError(
+            "document_page: got no bytes, want a picture of the data page, or data group 1 of the chip"
         )
+    _frames(request)
     kiosk_id, crossing = kiosk_of(call.actor)
     return ScreenRequest(
         request_id=request.request_id,
@@ -55,7 +57,23 @@ def screen_request(
         capture_token=request.capture_token,
         portrait_page=request.portrait_page,
         chip=_chip(request.chip) if request.HasField("chip") else None,
+        declined=request.face_matching_declined,
+        group_id=request.group_id,
+        late=late,
     )
+
+
+def _frames(request: gateway_pb2.ScreenTravelerRequest) -> None:
+    if request.face_matching_declined:
+        if request.live_frames or request.capture_token:
+            raise InvalidRequestError(
+                "live_frames: got some, want none and no capture_token where face matching is declined",
+                field="live_frames",
+            )
+    elif not 1 <= len(request.live_frames) <= MAX_FRAMES:
+        raise InvalidRequestError(
+            f"live_frames: got {len(request.live_frames)}, want 1 to {MAX_FRAMES}", field="live_frames"
+        )
 
 
 def enrol_request(request: gateway_pb2.EnrolEntryRequest) -> None:
