@@ -29,7 +29,7 @@ def findings(electronic=None, optical=None, consistency=None, chip=True, chip_se
     )
     if chip:
         document.chip.files.append("SOD")
-    same = faces_pb2.CompareResponse(status=PASSED)
+    same = faces_pb2.CompareResponse(status=PASSED, score=types_pb2.Score(value=0.9), threshold=0.5)
     return Findings(document=document, chip_comparison=same, portraits_comparison=same, chip_sent=chip_sent)
 
 
@@ -55,6 +55,24 @@ def test_the_services_own_word_counts_where_it_is_the_worse_one(said):
     found = findings(electronic=verdict(said, ("CHIP_READ", PASSED)))
     assert result(CheckKind.DOCUMENT_COMBINED, found).status is not Status.PASSED
     assert result(CheckKind.DOCUMENT_ELECTRONIC, found).status is not Status.PASSED
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        faces_pb2.CompareResponse(status=PASSED),
+        faces_pb2.CompareResponse(status=PASSED, score=types_pb2.Score(value=0.4), threshold=0.5),
+        faces_pb2.CompareResponse(status=PASSED, score=types_pb2.Score(value=float("nan")), threshold=0.5),
+    ],
+    ids=["no score", "below its threshold", "no number"],
+)
+def test_a_comparison_that_says_passed_of_a_score_that_is_not_is_not_believed(lie):
+    found = findings()
+    found.chip_comparison = lie
+    found.live = faces_pb2.ExtractTemplateResponse(template=types_pb2.Template())
+    for kind in (CheckKind.DOCUMENT_COMBINED, CheckKind.FACE_MATCH):
+        checked = result(kind, found)
+        assert (checked.status, checked.reasons) == (Status.UNDETERMINED, ("ANSWER_CONTRADICTS_ITSELF",))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ _STATUS = {
     types_pb2.CHECK_STATUS_UNDETERMINED: Status.UNDETERMINED,
 }
 
+DECLINED: Final = "FACE_MATCHING_DECLINED"
+"""Of every check of a face: the traveler declined to have theirs matched, and none was looked at."""
+
 SUPPRESSED = ("WATCHLIST_CANDIDATE_SUPPRESSED",)
 """Of a check that passed: it did so in spite of a candidate. Of one that failed: the policy wants that referred."""
 
@@ -87,6 +90,8 @@ def _document_electronic(findings: Findings) -> CheckResult:
 
 def _face_capture(findings: Findings) -> CheckResult:
     kind, live = CheckKind.FACE_CAPTURE, findings.live
+    if findings.declined:
+        return _declined(kind)
     if live is None:
         return _not_checked(kind)
     if live.problems:
@@ -119,6 +124,8 @@ def _of_chip(findings: Findings, result: CheckResult) -> CheckResult:
 def _face_match(findings: Findings) -> CheckResult:
     """Hold the live face against the chip's portrait where the state signed it, otherwise against the page's."""
     kind = CheckKind.FACE_MATCH
+    if findings.declined:
+        return _declined(kind)
     if findings.live is None or findings.document is None:
         return _not_checked(kind)
     if not findings.live.HasField("template"):
@@ -138,6 +145,8 @@ def _face_match(findings: Findings) -> CheckResult:
 
 
 def _matched(kind: CheckKind, comparison: faces_pb2.CompareResponse) -> CheckResult:
+    if combined.contradicts_itself(comparison):
+        return CheckResult(kind, Status.UNDETERMINED, ("ANSWER_CONTRADICTS_ITSELF",))
     status = _STATUS.get(comparison.status, Status.NOT_PERFORMED)
     reasons = {Status.FAILED: ("FACE_NOT_THE_DOCUMENTS",), Status.UNDETERMINED: ("FMR_NOT_SUPPORTED",)}
     return CheckResult(kind, status, reasons.get(status, ()))
@@ -145,6 +154,8 @@ def _matched(kind: CheckKind, comparison: faces_pb2.CompareResponse) -> CheckRes
 
 def _liveness(findings: Findings) -> CheckResult:
     kind, live = CheckKind.LIVENESS, findings.live
+    if findings.declined:
+        return _declined(kind)
     if live is None:
         return _not_checked(kind)
     status = _STATUS.get(live.liveness.status, Status.NOT_PERFORMED)
@@ -159,6 +170,8 @@ def _watchlist_face(findings: Findings, terms: ListTerms) -> CheckResult:
     settled = _settled(findings, (kind, match), reasons, live_problems, terms)
     if settled is not None:
         return settled
+    if findings.declined:
+        return _declined(kind)
     if findings.live is None:
         return _not_checked(kind)
     if not findings.live.HasField("template"):
@@ -177,7 +190,7 @@ def _watchlist_document(findings: Findings, terms: ListTerms) -> CheckResult:
         "WATCHLIST_DOCUMENT_SIMILAR" if _is_similar(candidate) else "WATCHLIST_CANDIDATE_BY_DOCUMENT"
         for candidate in sorted(listed, key=_is_similar)
     )
-    asked = findings.document.mrz.document.number if findings.document else ""
+    asked = findings.identity.document.number if findings.identity else ""
     by = (CheckKind.WATCHLIST_DOCUMENT, match)
     return _watchlist_text(findings, by, (tuple(reasons), ()), (asked, "NO_DOCUMENT_NUMBER"), terms)
 
@@ -185,7 +198,7 @@ def _watchlist_document(findings: Findings, terms: ListTerms) -> CheckResult:
 def _watchlist_name(findings: Findings, terms: ListTerms) -> CheckResult:
     match = watchlist_pb2.MATCH_KIND_NAME
     found = _suppressible(findings, match, terms, "WATCHLIST_CANDIDATE_BY_NAME")
-    asked = findings.document.mrz.primary_identifier if findings.document else ""
+    asked = findings.identity.primary_identifier if findings.identity else ""
     return _watchlist_text(findings, (CheckKind.WATCHLIST_NAME, match), found, (asked, "NO_NAME"), terms)
 
 
@@ -315,6 +328,10 @@ def _retake(
 
 def _advice(problems: Sequence[types_pb2.CaptureProblem]) -> tuple[Advice, ...]:
     return tuple(Advice(problem.code, problem.advice) for problem in problems)
+
+
+def _declined(kind: CheckKind) -> CheckResult:
+    return CheckResult(kind, Status.NOT_PERFORMED, (DECLINED,))
 
 
 def _not_checked(kind: CheckKind) -> CheckResult:

@@ -34,8 +34,8 @@ def consistency(findings: Findings) -> types_pb2.Verdict:
     if not (findings.chip_sent or document.HasField("chip")):
         return document.consistency
     faces = (
-        _faces("PAGE_PORTRAIT_IS_THE_CHIPS", findings.portraits_comparison, "PORTRAITS_DIFFER"),
-        _faces("LIVE_FACE_IS_THE_CHIPS", findings.chip_comparison, "FACE_NOT_THE_CHIPS"),
+        _faces("PAGE_PORTRAIT_IS_THE_CHIPS", findings.portraits_comparison, "PORTRAITS_DIFFER", findings),
+        _faces("LIVE_FACE_IS_THE_CHIPS", findings.chip_comparison, "FACE_NOT_THE_CHIPS", findings),
     )
     return _verdict((*document.consistency.checks, *faces))
 
@@ -86,9 +86,21 @@ def _summed_up(name: str, verdict: types_pb2.Verdict) -> types_pb2.Check:
     return types_pb2.Check(name=name, status=status, reasons=() if status == PASSED else reasons_of(verdict))
 
 
-def _faces(name: str, comparison: faces_pb2.CompareResponse | None, differ: str) -> types_pb2.Check:
+def contradicts_itself(comparison: faces_pb2.CompareResponse) -> bool:
+    """Tell whether a comparison says PASSED of a score below its own threshold, or of none at all."""
+    if comparison.status != PASSED:
+        return False
+    return not comparison.HasField("score") or not comparison.score.value >= comparison.threshold
+
+
+def _faces(
+    name: str, comparison: faces_pb2.CompareResponse | None, differ: str, findings: Findings
+) -> types_pb2.Check:
     if comparison is None:
-        return types_pb2.Check(name=name, status=NOT_PERFORMED, reasons=[f"{name}_NOT_CHECKED"])
+        reason = "FACE_MATCHING_DECLINED" if findings.declined else f"{name}_NOT_CHECKED"
+        return types_pb2.Check(name=name, status=NOT_PERFORMED, reasons=[reason])
+    if contradicts_itself(comparison):
+        return types_pb2.Check(name=name, status=UNDETERMINED, reasons=["ANSWER_CONTRADICTS_ITSELF"])
     reasons = {FAILED: [differ], UNDETERMINED: ["FMR_NOT_SUPPORTED"]}.get(comparison.status, [])
     known = comparison.status in (PASSED, FAILED, UNDETERMINED)
     status = comparison.status if known else NOT_PERFORMED

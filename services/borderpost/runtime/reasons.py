@@ -140,6 +140,8 @@ _DOCUMENT: Final = {
     "NATIONALITY_NOT_IN_CODE_LIST": "The nationality is none of ICAO's codes.",
     "NO_CHIP_FILES": "No files of the chip were read.",
     "MRZ_NOT_READ": "The machine readable zone was not read, so this was not checked.",
+    "FACE_MATCHING_DECLINED": "The traveler declined to have their face matched: compare by eye.",
+    "ANSWER_CONTRADICTS_ITSELF": "A service said of its own figures what they don't bear out; it was not believed.",
     "PAGE_NOT_SENT": "The kiosk sent the chip alone, and no picture of the page.",
     "NO_MRZ": "No machine readable zone was found on the page.",
     "MRZ_CUT_OFF": "Part of the machine readable zone is outside the picture.",
