@@ -282,6 +282,17 @@ class FakeDecisions:
     policies: dict[str, bytes] = field(default_factory=dict)
     consulted: list[Call] = field(default_factory=list)
     erased: bool = False
+    looked_back: decisions_pb2.LookBackResponse = field(default_factory=decisions_pb2.LookBackResponse)
+    look_back_mood: Mood = field(default_factory=Mood)
+    asked: list[decisions_pb2.LookBackRequest] = field(default_factory=list)
+
+    async def look_back(
+        self, request: decisions_pb2.LookBackRequest, call: Call, seconds: float
+    ) -> decisions_pb2.LookBackResponse:
+        """Answers with `looked_back`, whatever is asked."""
+        await self.look_back_mood.show(seconds)
+        self.asked.append(request)
+        return self.looked_back
 
     async def find(
         self, kiosk_id: str, request_id: str, call: Call, seconds: float

@@ -53,7 +53,7 @@ async def test_what_is_more_than_runs_and_waits_is_refused_at_once() -> None:
     await _settle()
     assert (house.admission.running, house.admission.waiting) == (2, 1)
     assert [task.done() and task.result() for task in tasks] == [False, False, False, "refused"]
-    assert house.retry_after_ms == [1500]  # three are ahead, two at once, each taken for a second
+    assert house.retry_after_ms == [750]  # three are ahead, two at once, each taken for half a second
     for _ in range(3):
         await house.end_one()
     assert [await task for task in tasks] == ["screened", "screened", "screened", "refused"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from borderpost.gateway import assess, combined
-from borderpost.gateway.domain import CheckKind, Findings, Status
+from borderpost.gateway.domain import Findings
+from borderpost.policy.domain import CheckKind, Status
 from borderpost.v1 import documents_pb2, faces_pb2, types_pb2
 
 PASSED = types_pb2.CHECK_STATUS_PASSED

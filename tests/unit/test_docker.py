@@ -131,7 +131,7 @@ def test_each_image_runs_and_probes_its_own_service_and_holds_no_other(service: 
     stage = _stage(service)
     assert f'ENTRYPOINT ["python", "-m", "borderpost.{service}"]' in stage
     assert f'CMD ["python", "-m", "borderpost.runtime.probe", "{service}"]' in stage
-    own = {"decisions": [service, "proofs"]}.get(service, [service])
+    own = {"decisions": [service, "proofs"], "gateway": [service, "policy"]}.get(service, [service])
     assert re.findall(r"/project/borderpost/(\w+)/", stage) == own
     assert re.findall(r"--from=libraries-(\w+)", stage) == [service]
     assert f"--require-hashes --requirement locks/{service}.lock" in _stage(f"libraries-{service}")

@@ -8,21 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from borderpost.gateway.domain import Advice, CheckKind, CheckResult, Outcome, Status
-from borderpost.gateway.policy import (
-    ATTEMPTS_EXHAUSTED,
-    BUILT_IN,
-    NOT_A_TRAVEL_DOCUMENT,
-    Policy,
-    PolicyError,
-    Traveler,
-    decide,
-    load_policy,
-)
+from borderpost.policy.deciding import ATTEMPTS_EXHAUSTED, NOT_A_TRAVEL_DOCUMENT, decide
+from borderpost.policy.domain import Advice, Age, CheckKind, CheckResult, Outcome, Status, Traveler
+from borderpost.policy.model import BUILT_IN, Policy, PolicyError, load_policy
 
 POLICY = load_policy(None).policy
-TRAVELER = Traveler("north", "ENTRY", "P", attempt=1)
-LAST = Traveler("north", "ENTRY", "P", attempt=POLICY.max_attempts)
+ADULT = Age(at_least=18)
+TRAVELER = Traveler("north", "ENTRY", "P", attempt=1, age=ADULT)
+LAST = Traveler("north", "ENTRY", "P", attempt=POLICY.max_attempts, age=ADULT)
 AGAIN = (Advice("NO_FACE", "Look into the camera."),)
 OPTIONAL = (
     CheckKind.DOCUMENT_ELECTRONIC,
@@ -102,12 +95,16 @@ def test_clear_if_and_only_if_every_required_check_passed_and_none_failed(status
         CheckResult(kind, status, advice=AGAIN if again else ())
         for kind, status, again in zip(CheckKind, statuses, mendable, strict=True)
     ]
-    decision = decide(POLICY, Traveler("north", "ENTRY", "P", attempt), results)
+    decision = decide(POLICY, Traveler("north", "ENTRY", "P", attempt, age=ADULT), results)
     by_kind = {result.kind: result.status for result in results}
     all_passed = all(by_kind[kind] is Status.PASSED for kind in decision.required)
     assert (decision.outcome is Outcome.CLEAR) == (all_passed and Status.FAILED not in statuses)
     assert bool(decision.reasons) == (decision.outcome is not Outcome.CLEAR)
     assert decision.outcome is not Outcome.RETAKE or attempt < POLICY.max_attempts
+
+
+def required(policy, traveler):
+    return tuple(dict.fromkeys(kind for rule in policy.rules_for(traveler) for kind in rule.required))
 
 
 def test_the_first_rule_that_fits_decides_what_is_required():
@@ -131,14 +128,14 @@ def test_the_first_rule_that_fits_decides_what_is_required():
         ("north", "ENTRY", "P"): CheckKind.DOCUMENT_OPTICAL,
     }
     for (crossing, direction, code), kind in expected.items():
-        assert policy.required(Traveler(crossing, direction, code, 1)) == (kind,)
+        assert required(policy, Traveler(crossing, direction, code, 1)) == (kind,)
     # Unread, the document could be of any code: all rules that it could fall under are in force.
     both = (CheckKind.FACE_MATCH, CheckKind.DOCUMENT_OPTICAL)
-    assert policy.required(Traveler("north", "ENTRY", "", 1)) == both
-    assert policy.required(Traveler("north", "EXIT", "", 1)) == (CheckKind.LIVENESS,)
+    assert required(policy, Traveler("north", "ENTRY", "", 1)) == both
+    assert required(policy, Traveler("north", "EXIT", "", 1)) == (CheckKind.LIVENESS,)
 
 
-WITH_CHIP = Traveler("north", "ENTRY", "P", attempt=1, has_chip=True)
+WITH_CHIP = Traveler("north", "ENTRY", "P", attempt=1, has_chip=True, age=ADULT)
 TOLERANT = POLICY.model_copy(update={"tolerated": frozenset({"COULD_BE_A_CLONE"})})
 
 
@@ -192,7 +189,7 @@ def test_lists_may_be_five_minutes_old_where_a_policy_does_not_say():
 
 @pytest.mark.parametrize("code", ["V", "VA", "XX", "<"])
 def test_what_is_no_travel_document_refers_even_if_everything_passed(code):
-    decision = decide(POLICY, Traveler("north", "ENTRY", code, 1), checks())
+    decision = decide(POLICY, Traveler("north", "ENTRY", code, 1, age=ADULT), checks())
     assert (decision.outcome, decision.reasons) == (Outcome.REFER, (NOT_A_TRAVEL_DOCUMENT,))
 
 
@@ -206,7 +203,7 @@ def test_what_is_no_travel_document_refers_even_if_everything_passed(code):
         (('    "FACE_MATCH",', '    "FACE_MACH",'), "required"),
         (("[[rules]]", '[[rules]]\ncrossings = ["north"]'), "last rule"),
         (("[[rules]]", "[[rules]]\nnationalities = ['UTO']"), "nationalities"),
-        (('name = "default-3"', "name = "), "not TOML"),
+        (('name = "default-4"', "name = "), "not TOML"),
     ],
 )
 def test_a_wrong_policy_is_refused_and_says_where(tmp_path, change, says):
@@ -222,7 +219,7 @@ def test_a_policy_is_named_by_its_content(tmp_path):
     path.write_bytes(BUILT_IN.read_bytes() + b"\n# a comment\n")
     ours, other = load_policy(None).version, load_policy(path).version
     assert ours != other
-    assert {version.partition("@")[0] for version in (ours, other)} == {"default-3"}
+    assert {version.partition("@")[0] for version in (ours, other)} == {"default-4"}
 
 
 def test_reasons_come_weightiest_first_whatever_the_order_of_the_checks():

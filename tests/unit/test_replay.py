@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from borderpost.gateway.app import Gateway, Services
+from borderpost.gateway.admission import Admission
+from borderpost.gateway.app import Gateway
 from borderpost.gateway.domain import ScreenRequest
-from borderpost.gateway.policy import BUILT_IN, load_policy
+from borderpost.gateway.looking import Services
 from borderpost.gateway.replay import Replay
+from borderpost.policy.model import BUILT_IN, load_policy
 from borderpost.runtime.calls import Actor, Role
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import UnavailableError
@@ -36,7 +38,7 @@ class House:
         self.decisions.policies[self.policy.version] = self.policy.toml
         documents = FakeDocuments({b"DOC1": b"anna"})
         services = Services(documents, self.faces, self.watchlists, self.decisions)
-        self.gateway = Gateway(services, self.policy, commit_seconds=0.4)
+        self.gateway = Gateway(services, self.policy, Admission(16, 16), commit_seconds=0.4)
         self.replaying = Replay(self.decisions, self.faces)
 
     async def screen(self, frame):

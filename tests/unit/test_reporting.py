@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from borderpost.gateway.policy import load_policy
 from borderpost.gateway.telling import PolicyTold
+from borderpost.policy.model import load_policy
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.errors import UnavailableError

@@ -12,13 +12,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from structlog.testing import capture_logs
 
 from borderpost.decisions import validate as log_limits
-from borderpost.gateway.app import Gateway, Services
+from borderpost.gateway.admission import Admission
+from borderpost.gateway.app import Gateway
 from borderpost.gateway.domain import CHIP_FILES, ScreenRequest
 from borderpost.gateway.errors import DecisionLogUnavailableError, RequestIdReusedError
-from borderpost.gateway.policy import load_policy
+from borderpost.gateway.looking import Services
 from borderpost.gateway.record import MAX_CANDIDATE_BYTES, MAX_PAIR_BYTES
 from borderpost.gateway.replay import decided_again
 from borderpost.gateway.servicer import GatewayServicer
+from borderpost.policy.model import load_policy
 from borderpost.runtime import calls
 from borderpost.runtime.clock import SystemClock, new_id, to_timestamp
 from borderpost.runtime.errors import PictureDamagedError
@@ -52,7 +54,7 @@ class Border:
         self.decisions = FakeDecisions()
         services = Services(self.documents, self.faces, self.watchlists, self.decisions)
         self.policy = policy or load_policy(None)
-        self.gateway = Gateway(services, self.policy, commit_seconds=0.4)
+        self.gateway = Gateway(services, self.policy, Admission(16, 16), commit_seconds=0.4)
 
     async def screen(self, page=b"DOC1", frame=b"anna", **changes):
         screened = await self.gateway.screen(request(page, frame, **changes), KIOSK_CALL, SECONDS)
@@ -647,6 +649,7 @@ async def test_every_step_is_in_the_record_with_what_became_of_it(border):
     await border.screen()
     steps = {step.name: step for step in border.decisions.records[0].screening.steps}
     assert set(steps) == {
+        "look_back",
         "read_document",
         "live_template",
         "portrait_template",

@@ -68,7 +68,7 @@ MAX_POLICY_BYTES: Final = 64 * 1024
 """A policy file; the one that comes with Borderpost has 5 KB."""
 
 POLICY_HASH_DIGITS: Final = 16
-"""Of the file's SHA-256, in a policy's version (gateway/policy.py)."""
+"""Of the file's SHA-256, in a policy's version (policy/model.py)."""
 
 MAX_FIGURES_DAYS: Final = 400
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import grpc
 
 from borderpost.gateway.adapters.grpc_clients import GrpcDecisions, GrpcDocuments, GrpcFaces, GrpcWatchlists
-from borderpost.gateway.app import Gateway, Services
+from borderpost.gateway.admission import Admission
+from borderpost.gateway.app import Gateway
 from borderpost.gateway.enrolment import Enrolment
 from borderpost.gateway.front import FORWARDED, STREAMED, register_front
-from borderpost.gateway.policy import load_policy
+from borderpost.gateway.looking import Services
 from borderpost.gateway.replay import Replay
 from borderpost.gateway.servicer import GatewayServicer
 from borderpost.gateway.telling import PolicyTold
+from borderpost.policy.model import load_policy
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
@@ -43,10 +45,12 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
         GrpcWatchlists(channels["watchlist"]),
         GrpcDecisions(channels["decisions"]),
     )
-    gateway = Gateway(services, policy, settings.gateway.commit_seconds)
+    own = settings.gateway
+    admission = Admission(own.screenings, own.waiting)
+    gateway = Gateway(services, policy, admission, own.commit_seconds)
     enrolment = Enrolment(services.faces, services.watchlists)
     replay = Replay(services.decisions, services.faces)
-    servicer = GatewayServicer(gateway, enrolment, replay, SystemClock(), settings.gateway.screening_seconds)
+    servicer = GatewayServicer(gateway, enrolment, replay, SystemClock(), own.screening_seconds)
 
     def register(server: grpc.aio.Server) -> None:
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, server)

@@ -34,7 +34,7 @@ BACK_OFF: Final = 0.9
 NEWEST_ALONE: Final = 0.25
 """Weight of the newest screening that ran alone in the time that one takes alone."""
 
-FIRST_GUESS_SECONDS: Final = 1.0
+FIRST_GUESS_SECONDS: Final = 0.5
 """What a screening is taken to need until one was measured."""
 
 WAITING_SHARE: Final = 0.25

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from borderpost.gateway import combined
-from borderpost.gateway.domain import Advice, CheckKind, CheckResult, Findings, Status
+from borderpost.gateway.domain import Findings
+from borderpost.policy.domain import Advice, CheckKind, CheckResult, Status
 from borderpost.v1 import faces_pb2, types_pb2, watchlist_pb2
 
 _STATUS = {

@@ -1,4 +1,4 @@
-"""What a screening is made of, for the policy: plain values, no I/O.
+"""What a screening is made of: plain values, no I/O. What the policy makes of them is in `borderpost.policy`.
 
 What the services answer is kept as their own generated messages (`Findings`): it goes into the record as
 it came, and a second set of types for the same fields would only be a place for mistakes.
@@ -10,81 +10,10 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from borderpost.runtime.clock import from_timestamp
 from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, types_pb2, watchlist_pb2
-
-
-class Outcome(StrEnum):
-    """What a screening ends in; names as in types.proto."""
-
-    CLEAR = "CLEAR"
-    REFER = "REFER"
-    RETAKE = "RETAKE"
-
-
-class CheckKind(StrEnum):
-    """The checks that a policy can require; names as in types.proto, where they are explained."""
-
-    DOCUMENT_OPTICAL = "DOCUMENT_OPTICAL"
-    DOCUMENT_ELECTRONIC = "DOCUMENT_ELECTRONIC"
-    FACE_CAPTURE = "FACE_CAPTURE"
-    FACE_MATCH = "FACE_MATCH"
-    LIVENESS = "LIVENESS"
-    WATCHLIST_FACE = "WATCHLIST_FACE"
-    WATCHLIST_DOCUMENT = "WATCHLIST_DOCUMENT"
-    WATCHLIST_NAME = "WATCHLIST_NAME"
-    CHIP_DATA = "CHIP_DATA"
-    DOCUMENT_CONSISTENT = "DOCUMENT_CONSISTENT"
-    DOCUMENT_COMBINED = "DOCUMENT_COMBINED"
-
-
-class Status(StrEnum):
-    """What became of a check; names as in types.proto."""
-
-    PASSED = "PASSED"
-    FAILED = "FAILED"
-    UNDETERMINED = "UNDETERMINED"
-    NOT_PERFORMED = "NOT_PERFORMED"
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """Something that another picture could mend: its reason code, and what the traveler is to do."""
-
-    code: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One check. `advice` is there if another picture could make it pass.
-
-    `merely_unsure`: all that is open in it was made, and `reasons` say why it came to no clear result. Only such a
-    check can be tolerated.
-    """
-
-    kind: CheckKind
-    status: Status
-    reasons: tuple[str, ...] = ()
-    advice: tuple[Advice, ...] = ()
-    merely_unsure: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The outcome, its reasons (weightiest first), what was required, and advice where it is RETAKE.
-
-    `tolerated` are the reasons for which a required check is UNDETERMINED and which the policy tolerates.
-    """
-
-    outcome: Outcome
-    reasons: tuple[str, ...]
-    required: tuple[CheckKind, ...]
-    advice: tuple[Advice, ...] = ()
-    tolerated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

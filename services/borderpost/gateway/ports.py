@@ -77,6 +77,11 @@ class Decisions(Protocol):
     ) -> decisions_pb2.AppendScreeningResponse:
         """Append a record, durably; or get the one that is there for the same request."""
 
+    async def look_back(
+        self, request: decisions_pb2.LookBackRequest, call: Call, seconds: float
+    ) -> decisions_pb2.LookBackResponse:
+        """Tell what recent screenings say of this visit, its group and its document."""
+
     async def get(
         self, request: decisions_pb2.GetScreeningRequest, call: Call, seconds: float
     ) -> decisions_pb2.GetScreeningResponse:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from borderpost.gateway import combined
-from borderpost.gateway.domain import Advice, CheckResult, Decision, Findings, Outcome, ScreenRequest
-from borderpost.gateway.policy import PolicyVersion, referral_terms
+from borderpost.gateway.domain import Findings, ScreenRequest
+from borderpost.gateway.looking import chip_portrait_sha256, template_of
+from borderpost.policy.ages import is_adult
+from borderpost.policy.domain import Advice, CheckResult, Decision, Outcome, Traveler
+from borderpost.policy.inputs import check_of, inputs_of
+from borderpost.policy.model import Policy, PolicyVersion
+from borderpost.policy.referring import referral_terms
 from borderpost.runtime.clock import to_timestamp
-from borderpost.v1 import decisions_pb2, documents_pb2, faces_pb2, types_pb2, watchlist_pb2
+from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2, watchlist_pb2
 
 PAYLOAD_SCHEMA: Final = 1
 
@@ -29,6 +35,7 @@ MAX_EVIDENCE_BYTES: Final = 24 * 1024 * 1024
 def record_of(
     request: ScreenRequest,
     findings: Findings,
+    traveler: Traveler,
     checks: Sequence[CheckResult],
     decision: Decision,
     policy: PolicyVersion,
@@ -39,7 +46,7 @@ def record_of(
     screening = decisions_pb2.TravelerScreened(
         request_id=request.request_id,
         visit_id=request.visit_id,
-        attempt=request.attempt,
+        attempt=traveler.attempt,
         kiosk_id=request.kiosk_id,
         crossing=request.crossing,
         direction=request.direction,
@@ -48,30 +55,44 @@ def record_of(
         content_sha256=request.content_sha256(),
         outcome=types_pb2.Outcome.Value(f"OUTCOME_{decision.outcome}"),
         reasons=decision.reasons,
-        checks=[_check(check) for check in checks],
+        checks=[check_of(check) for check in checks],
         required=[types_pb2.CheckKind.Value(f"CHECK_KIND_{kind}") for kind in decision.required],
         advice=[_problem(advice) for advice in decision.advice],
         steps=findings.steps,
         versions=_versions(findings, policy.version, software),
         tolerated=decision.tolerated,
+        inputs=inputs_of(traveler),
+        group_id=request.group_id,
+        sampled=decision.sampled,
     )
-    record = decisions_pb2.AppendScreeningRequest(screening=screening, payload=_payload(findings))
+    record = decisions_pb2.AppendScreeningRequest(
+        screening=screening,
+        payload=_payload(findings),
+        recent=_recent(request, findings, policy.policy),
+    )
     if decision.outcome is Outcome.REFER:
         record.evidence.CopyFrom(_evidence(request, findings))
-        terms = referral_terms(policy.policy.referral, decision.reasons, _list_priorities(findings))
+        terms = referral_terms(policy.policy.referral, decision.reasons, traveler)
         record.referral.priority = terms.priority
         record.referral.second_finding = terms.second_finding
     return record
 
 
-def _list_priorities(findings: Findings) -> list[int]:
-    """The priorities of the lists that have a candidate who counts."""
-    results = findings.watchlists.results if findings.watchlists else ()
-    return [
-        result.watchlist.priority
-        for result in results
-        if any(not candidate.HasField("suppressed") for candidate in result.candidates)
-    ]
+def _recent(request: ScreenRequest, findings: Findings, policy: Policy) -> decisions_pb2.RecentMarks | None:
+    """Return what is kept for looking back; None, where the policy looks for no patterns and nobody travels along."""
+    gallery = policy.patterns.gallery if policy.patterns else None
+    if policy.patterns is None and not request.group_id:
+        return None
+    identity = findings.identity
+    recent = decisions_pb2.RecentMarks(
+        chip_portrait_sha256=chip_portrait_sha256(findings) if policy.patterns else b"",
+        adult=identity is not None and is_adult(identity.birth_date, request.at.date(), policy.adult_age),
+    )
+    live = template_of(findings.live)
+    if gallery is not None and live is not None:
+        recent.live_template.CopyFrom(live)
+        recent.gallery_until.FromDatetime(request.at + timedelta(seconds=gallery.seconds))
+    return recent
 
 
 def _evidence(request: ScreenRequest, findings: Findings) -> decisions_pb2.ScreeningEvidence:
@@ -79,9 +100,9 @@ def _evidence(request: ScreenRequest, findings: Findings) -> decisions_pb2.Scree
     document = findings.document
     evidence = decisions_pb2.ScreeningEvidence(
         schema_version=PAYLOAD_SCHEMA,
-        live_template=_template(findings.live),
-        portrait_template=_template(findings.portrait),
-        chip_portrait_template=_template(findings.chip_portrait),
+        live_template=template_of(findings.live),
+        portrait_template=template_of(findings.portrait),
+        chip_portrait_template=template_of(findings.chip_portrait),
     )
     left = MAX_EVIDENCE_BYTES - sum(map(len, request.frames))
     if left >= 0:
@@ -103,10 +124,6 @@ def _evidence(request: ScreenRequest, findings: Findings) -> decisions_pb2.Scree
     return evidence
 
 
-def _template(extraction: faces_pb2.ExtractTemplateResponse | None) -> types_pb2.Template | None:
-    return extraction.template if extraction and extraction.HasField("template") else None
-
-
 def _assessed_from(findings: Findings) -> decisions_pb2.AssessedFrom:
     """Keep what else the checks rest on, for a replay (`recorded` makes findings of it again)."""
     document, live, searched = findings.document, findings.live, findings.watchlists
@@ -119,9 +136,9 @@ def _assessed_from(findings: Findings) -> decisions_pb2.AssessedFrom:
         chip_portrait_found=bool(document and document.chip_portrait),
         portrait_looked_at=findings.portrait is not None,
         chip_portrait_looked_at=findings.chip_portrait is not None,
-        live_template=_template(live) is not None,
-        portrait_template=_template(findings.portrait) is not None,
-        chip_portrait_template=_template(findings.chip_portrait) is not None,
+        live_template=template_of(live) is not None,
+        portrait_template=template_of(findings.portrait) is not None,
+        chip_portrait_template=template_of(findings.chip_portrait) is not None,
         chip_sent=findings.chip_sent,
         lists_searched=searched is not None,
         searched_by=searched.searched_by if searched else (),
@@ -140,6 +157,8 @@ def _payload(findings: Findings) -> decisions_pb2.ScreeningPayload:
     _add_faces(payload, findings)
     if findings.watchlists:
         _add_watchlists(payload, findings.watchlists)
+    if findings.looked_back:
+        payload.patterns.extend(findings.looked_back.patterns)
     return payload
 
 
@@ -247,14 +266,6 @@ def _versions(findings: Findings, policy: str, software: str) -> decisions_pb2.V
         document_reader=findings.document.reader if findings.document else "",
         trust_store=findings.document.trust_store_version if findings.document else 0,
         watchlists_as_of=None if as_of is None else to_timestamp(as_of),
-    )
-
-
-def _check(check: CheckResult) -> types_pb2.Check:
-    return types_pb2.Check(
-        name=check.kind,
-        status=types_pb2.CheckStatus.Value(f"CHECK_STATUS_{check.status}"),
-        reasons=check.reasons,
     )
 
 

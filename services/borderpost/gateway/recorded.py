@@ -36,6 +36,7 @@ def findings_of(
         else None,
         watchlists=_searched(payload, screening.versions) if known.lists_searched else None,
         chip_sent=known.chip_sent,
+        declined=screening.inputs.face_matching_declined,
         steps=list(screening.steps),
     )
 

@@ -12,10 +12,13 @@ import grpc
 
 from borderpost.gateway.assess import ListTerms, assess, is_stale
 from borderpost.gateway.deadline import left
-from borderpost.gateway.domain import Advice, CheckKind, CheckResult, Decision, Status
-from borderpost.gateway.policy import Policy, Traveler, decide, read_policy
+from borderpost.gateway.domain import Findings
 from borderpost.gateway.ports import Decisions, Faces
 from borderpost.gateway.recorded import findings_of
+from borderpost.policy.deciding import decide
+from borderpost.policy.domain import Advice, CheckKind, CheckResult, Decision, Status, Traveler
+from borderpost.policy.inputs import recorded_checks, recorded_traveler
+from borderpost.policy.model import Policy, read_policy
 from borderpost.runtime.calls import Call
 from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.errors import BorderpostError
@@ -111,26 +114,31 @@ def decided_again(
     """Return what a record comes to by a policy: from its findings, or from its checks where these are not (or no
     longer) there."""
     findings = findings_of(payload, screening) if payload is not None else None
-    if findings is None:
-        checks: Sequence[CheckResult] = [_recorded(check, screening) for check in screening.checks]
-        code = payload.mrz.document.document_code if payload is not None else ""
-        computed_from = FROM_CHECKS
-    else:
+    traveler = recorded_traveler(screening)
+    if findings is not None:
         received_at = from_timestamp(screening.received_at)
         stale = is_stale(findings.watchlists_as_of, received_at, policy.max_watchlist_age_seconds)
         checks = assess(findings, ListTerms(stale, policy.refer_suppressed))
-        code = findings.document.mrz.document.document_code if findings.document else ""
-        computed_from = FROM_FINDINGS
-    traveler = Traveler(
+        traveler = traveler or _former_traveler(screening, findings)
+        return _Again(FROM_FINDINGS, checks, decide(policy, traveler, checks))
+    if traveler is not None:
+        checks = recorded_checks(screening)
+        return _Again(FROM_CHECKS, checks, decide(policy, traveler, checks))
+    former = [_recorded(check, screening) for check in screening.checks]
+    policy = _with_required(policy, screening)
+    return _Again(FROM_CHECKS, former, decide(policy, _former_traveler(screening, None), former))
+
+
+def _former_traveler(screening: decisions_pb2.TravelerScreened, findings: Findings | None) -> Traveler:
+    """The traveler of a record from before records kept what policies look at."""
+    identity = findings.identity if findings else None
+    return Traveler(
         screening.crossing,
         types_pb2.Direction.Name(screening.direction).removeprefix("DIRECTION_"),
-        code,
+        identity.document.document_code if identity else "",
         screening.attempt,
         has_chip=findings is not None and findings.chip_sent,
     )
-    if findings is None:
-        policy = _with_required(policy, screening)
-    return _Again(computed_from, checks, decide(policy, traveler, checks))
 
 
 def _with_required(policy: Policy, screening: decisions_pb2.TravelerScreened) -> Policy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from borderpost.gateway.policy import PolicyVersion
+from borderpost.policy.model import PolicyVersion
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import Clock
 from borderpost.runtime.reporting import Deliver, deliver_until_taken, new_report

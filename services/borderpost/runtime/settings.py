@@ -256,6 +256,20 @@ class GatewaySettings(ServiceSettings):
         le=60,
         description="Longest time for a screening, if the kiosk's own deadline isn't shorter.",
     )
+    screenings: int = Field(
+        default=16,
+        ge=1,
+        le=1000,
+        description="Screenings at once, at most. The gateway finds out by itself how many of them end in good time, and "
+        "lets no more in.",
+    )
+    waiting: int = Field(
+        default=32,
+        ge=0,
+        le=10_000,
+        description="Screenings that may wait a moment to be let in; more are RESOURCE_EXHAUSTED, with the time after "
+        "which to try again.",
+    )
     commit_seconds: float = Field(
         default=1.0,
         gt=0.05,

@@ -151,6 +151,12 @@ class GrpcDecisions:
         """See the port."""
         return await _ask(self._stub.AppendScreening, request, call, seconds, wait_for_ready=True)
 
+    async def look_back(
+        self, request: decisions_pb2.LookBackRequest, call: Call, seconds: float
+    ) -> decisions_pb2.LookBackResponse:
+        """See the port."""
+        return await _ask(self._stub.LookBack, request, call, seconds)
+
     async def get(
         self, request: decisions_pb2.GetScreeningRequest, call: Call, seconds: float
     ) -> decisions_pb2.GetScreeningResponse:
