@@ -154,6 +154,7 @@ def _ends_held_back() -> Iterator[None]:
 _SHARED: Final[Mapping[ServiceName, Sequence[str]]] = {
     "watchlist": ("database", "key_dir", "key_database", "partners", "bundle_identity", "bundle_key"),
     "decisions": ("database", "key_dir", "key_database", "log_key", "next_log_key"),
+    "gateway": ("spool_keys",),
 }
 """Settings that name what belongs to another installation: a trial must never write into its database."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import grpc
 
 from borderpost.gateway.adapters.grpc_clients import GrpcDecisions, GrpcDocuments, GrpcFaces, GrpcWatchlists
@@ -9,9 +11,11 @@ from borderpost.gateway.admission import Admission
 from borderpost.gateway.app import Gateway
 from borderpost.gateway.enrolment import Enrolment
 from borderpost.gateway.front import FORWARDED, STREAMED, register_front
+from borderpost.gateway.late import LateCaptures
 from borderpost.gateway.looking import Services
 from borderpost.gateway.replay import Replay
 from borderpost.gateway.servicer import GatewayServicer
+from borderpost.gateway.spool_keys import SpoolKeys
 from borderpost.gateway.telling import PolicyTold
 from borderpost.policy.model import load_policy
 from borderpost.runtime.calls import Actor
@@ -23,6 +27,7 @@ from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.reporting import Report
 from borderpost.runtime.server import Service, serve
 from borderpost.runtime.settings import ServiceName, Settings
+from borderpost.runtime.tls import load_authorities
 from borderpost.v1 import gateway_pb2_grpc
 from borderpost.v1.decisions_pb2 import Versions
 
@@ -50,7 +55,13 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
     gateway = Gateway(services, policy, admission, own.commit_seconds)
     enrolment = Enrolment(services.faces, services.watchlists)
     replay = Replay(services.decisions, services.faces)
-    servicer = GatewayServicer(gateway, enrolment, replay, SystemClock(), own.screening_seconds)
+    late = LateCaptures(
+        SpoolKeys(settings.spool_keys, make=settings.mode == "development"),
+        lambda: load_authorities(settings),
+        settings.trust_domain,
+        timedelta(seconds=policy.policy.late.most_age_seconds),
+    )
+    servicer = GatewayServicer(gateway, enrolment, replay, late, SystemClock(), own.screening_seconds)
 
     def register(server: grpc.aio.Server) -> None:
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, server)

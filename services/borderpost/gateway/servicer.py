@@ -11,6 +11,7 @@ from structlog.contextvars import bind_contextvars
 from borderpost.gateway import validate
 from borderpost.gateway.app import Gateway, Screened
 from borderpost.gateway.enrolment import Enrolment
+from borderpost.gateway.late import LateCaptures
 from borderpost.gateway.replay import Replay
 from borderpost.runtime import calls
 from borderpost.runtime.clock import Clock
@@ -35,12 +36,14 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         gateway: Gateway,
         enrolment: Enrolment,
         replay: Replay,
+        late: LateCaptures,
         clock: Clock,
         screening_seconds: float,
     ) -> None:
         self._gateway = gateway
         self._enrolment = enrolment
         self._replay = replay
+        self._late = late
         self._clock = clock
         self._screening_seconds = screening_seconds
 
@@ -54,6 +57,30 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         call = replace(call, request_id=screening.request_id)
         seconds = seconds_left(context, self._screening_seconds)
         return _answer(await self._gateway.screen(screening, call, seconds))
+
+    async def GetSpoolKey(
+        self, request: gateway_pb2.GetSpoolKeyRequest, context: Rpc
+    ) -> gateway_pb2.GetSpoolKeyResponse:
+        """See gateway.proto."""
+        return self._late.key()
+
+    async def SubmitSpooled(
+        self, request: gateway_pb2.SubmitSpooledRequest, context: Rpc
+    ) -> gateway_pb2.SubmitSpooledResponse:
+        """See gateway.proto."""
+        call, now = calls.current(), self._clock.now()
+        kept = self._late.open(request, call.actor, now)
+        screening = validate.screen_request(kept, call, now, late=True)
+        bind_contextvars(request_id=screening.request_id)
+        call = replace(call, request_id=screening.request_id)
+        seconds = seconds_left(context, self._screening_seconds)
+        screened = await self._gateway.screen(screening, call, seconds)
+        return gateway_pb2.SubmitSpooledResponse(
+            request_id=screening.request_id,
+            event_id=screened.entry.event.event_id,
+            log_index=screened.entry.index,
+            already_answered=screened.already_answered,
+        )
 
     async def EnrolEntry(
         self, request: gateway_pb2.EnrolEntryRequest, context: Rpc

@@ -6,7 +6,6 @@ The last key in the file is given out; captures encrypted to any of them are ope
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.signing import write_secret_once
+from borderpost.runtime.spooling import key_id_of
 
 _PEM: Final = re.compile(rb"-----BEGIN PRIVATE KEY-----.+?-----END PRIVATE KEY-----", re.DOTALL)
 
@@ -66,11 +66,6 @@ class SpoolKeys:
                 raise SpoolKeyError(
                     f"{self._path}: can't be read: want X25519 keys as PEM, without a password"
                 ) from None
-
-
-def key_id_of(public_key: bytes) -> str:
-    """Return the id of a public key: the first 16 hexadecimal digits of its SHA-256."""
-    return hashlib.sha256(public_key).hexdigest()[:16]
 
 
 def _read(data: bytes) -> dict[str, X25519PrivateKey]:

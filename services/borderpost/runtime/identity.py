@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from cryptography import x509
+
 from borderpost.runtime.calls import PEOPLE, Actor, Role
 from borderpost.runtime.errors import NotAuthenticatedError
 
@@ -35,6 +37,15 @@ def identity_of(uris: Iterable[bytes], trust_domain: str) -> tuple[Actor, Role]:
             "certificate: want parts of 1 to 60 letters, digits, dots, hyphens and underscores"
         )
     return Actor(trust_domain, subjects[0]), _role(parts)
+
+
+def uris_of(certificate: x509.Certificate) -> list[bytes]:
+    """Return the URIs in a certificate's subject alternative name. Raises ValueError if it can't be read."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [uri.encode() for uri in names.get_values_for_type(x509.UniformResourceIdentifier)]
 
 
 def is_name_part(text: str) -> bool:

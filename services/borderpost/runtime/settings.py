@@ -260,8 +260,8 @@ class GatewaySettings(ServiceSettings):
         default=16,
         ge=1,
         le=1000,
-        description="Screenings at once, at most. The gateway finds out by itself how many of them end in good time, and "
-        "lets no more in.",
+        description="Screenings at once, at most. The gateway finds out by itself how many of them end in good time, "
+        "and lets no more in.",
     )
     waiting: int = Field(
         default=32,
@@ -275,6 +275,13 @@ class GatewaySettings(ServiceSettings):
         gt=0.05,
         le=10,
         description="Part of a screening's time that is kept for writing the decision down.",
+    )
+
+    spool_keys: Path | None = Field(
+        default=None,
+        description="The keys that kiosks without a connection encrypt their captures to (X25519, PEM, several in one "
+        "file; the last one is given out). Several gateways of one installation share it. Default: gateway-spool.key "
+        "beside the certificates; made on first use in development.",
     )
 
     @model_validator(mode="after")
@@ -352,6 +359,11 @@ class Settings(BaseSettings):
     def capture_key(self) -> Path:
         """The file of the key that capture tokens are signed with."""
         return self.faces.capture_key or self.certificates / "faces-capture.key"
+
+    @property
+    def spool_keys(self) -> Path:
+        """The file of the keys that kept captures are encrypted to."""
+        return self.gateway.spool_keys or self.certificates / "gateway-spool.key"
 
     @property
     def challenge_key(self) -> Path:

@@ -84,6 +84,19 @@ def load_credentials(settings: Settings, identity: str) -> Credentials:
     return credentials
 
 
+def load_authorities(settings: Settings) -> list[x509.Certificate]:
+    """Read the certificates of the authorities that are trusted now. Raises CertificateError."""
+    path = settings.certificates / "ca.pem"
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except OSError as error:
+        raise CertificateError(
+            f"{path}: {error.strerror}: want the certificates of the authorities"
+        ) from None
+    except ValueError:
+        raise CertificateError(f"{path}: can't be read: want certificates as PEM") from None
+
+
 def _advice(settings: Settings, identity: str) -> str:
     if settings.mode == "production":
         return f"want the certificate of {identity}, from the agency's own authority: production makes none"
