@@ -13,17 +13,17 @@ from structlog.testing import capture_logs
 
 from borderpost.decisions import validate as log_limits
 from borderpost.gateway.admission import Admission
-from borderpost.gateway.app import Gateway
+from borderpost.gateway.app import Gateway, draw
 from borderpost.gateway.domain import CHIP_FILES, ScreenRequest
 from borderpost.gateway.errors import DecisionLogUnavailableError, RequestIdReusedError
 from borderpost.gateway.looking import Services
 from borderpost.gateway.record import MAX_CANDIDATE_BYTES, MAX_PAIR_BYTES
 from borderpost.gateway.replay import decided_again
 from borderpost.gateway.servicer import GatewayServicer
-from borderpost.policy.model import load_policy
+from borderpost.policy.model import Gallery, Patterns, Sample, load_policy
 from borderpost.runtime import calls
 from borderpost.runtime.clock import SystemClock, new_id, to_timestamp
-from borderpost.runtime.errors import PictureDamagedError
+from borderpost.runtime.errors import OverloadedError, PictureDamagedError
 from borderpost.v1 import documents_pb2, gateway_pb2, types_pb2, watchlist_pb2
 from borderpost.watchlist import validate as limits
 from borderpost.watchlist.app import MOST_LISTS
@@ -47,14 +47,14 @@ SECONDS = 1.0
 class Border:
     """A gateway over fakes, in a world of two people with a document each."""
 
-    def __init__(self, policy=None):
+    def __init__(self, policy=None, draw=draw):
         self.documents = FakeDocuments({b"DOC1": b"anna", b"DOC2": b"bert"})
         self.faces = FakeFaces()
         self.watchlists = FakeWatchlists()
         self.decisions = FakeDecisions()
         services = Services(self.documents, self.faces, self.watchlists, self.decisions)
         self.policy = policy or load_policy(None)
-        self.gateway = Gateway(services, self.policy, Admission(16, 16), commit_seconds=0.4)
+        self.gateway = Gateway(services, self.policy, Admission(16, 16), 0.4, draw)
 
     async def screen(self, page=b"DOC1", frame=b"anna", **changes):
         screened = await self.gateway.screen(request(page, frame, **changes), KIOSK_CALL, SECONDS)
@@ -808,3 +808,203 @@ def test_every_file_of_a_chip_and_the_other_side_of_a_card_are_content():
     ]
     same_ids = [replace(each, visit_id=asked[0].visit_id) for each in asked]
     assert len({each.content_sha256() for each in same_ids}) == len(asked)
+
+
+def with_policy(**changes):
+    standard = load_policy(None)
+    return replace(standard, policy=standard.policy.model_copy(update=changes))
+
+
+async def test_who_declines_face_matching_goes_to_an_officer_and_no_face_is_looked_at(border):
+    border.faces.mood = Mood(error=AssertionError("a face was looked at"))
+    assert await border.outcome(declined=True, frames=()) == ("REFER", ("FACE_MATCHING_DECLINED",))
+    [record] = border.decisions.records
+    assert record.screening.inputs.face_matching_declined
+    assert {step.name for step in record.screening.steps} == {
+        "read_document",
+        "search_watchlists",
+        "look_back",
+    }
+    # What is printed was checked as ever.
+    passed = {c.name for c in record.screening.checks if c.status == types_pb2.CHECK_STATUS_PASSED}
+    assert {"DOCUMENT_OPTICAL", "WATCHLIST_DOCUMENT", "WATCHLIST_NAME"} <= passed
+
+
+async def test_a_listed_document_is_found_even_if_face_matching_is_declined(border):
+    border.watchlists.wanted.add(b"DOC1")
+    outcome, reasons = await border.outcome(declined=True, frames=())
+    assert outcome == "REFER"
+    assert set(reasons) == {"FACE_MATCHING_DECLINED", "WATCHLIST_CANDIDATE_BY_DOCUMENT"}
+
+
+async def test_a_late_capture_is_judged_by_its_own_time_and_never_asks_for_another_picture(border):
+    asked = []
+    read = border.documents.read
+
+    async def noting(request, call, seconds):
+        asked.append(request.at.ToDatetime())
+        return await read(request, call, seconds)
+
+    border.documents.read = noting
+    captured = NOON - timedelta(hours=5)
+    assert await border.outcome(late=True, kiosk_time=captured) == ("CLEAR", ())
+    assert asked == [captured.replace(tzinfo=None)]
+    assert border.decisions.records[0].screening.inputs.late
+    assert await border.outcome(UNREADABLE, late=True, kiosk_time=captured) == (
+        "REFER",
+        ("CAPTURE_CANNOT_BE_REPEATED", "MRZ_NOT_FOUND", "CAPTURED_LATE"),
+    )
+
+
+async def test_a_late_hit_opens_a_case_that_says_it_came_late(border):
+    border.watchlists.wanted.add(b"anna")
+    outcome, reasons = await border.outcome(late=True, kiosk_time=NOON - timedelta(hours=5))
+    assert (outcome, reasons) == ("REFER", ("WATCHLIST_CANDIDATE_BY_FACE", "CAPTURED_LATE"))
+    assert border.decisions.records[0].referral.priority == 2
+
+
+@pytest.mark.parametrize(
+    ("drawn", "outcome", "reasons"), [(9_999, "REFER", ("RANDOM_SAMPLE",)), (10_000, "CLEAR", ())]
+)
+async def test_the_draw_chooses_from_those_who_would_be_clear_and_is_in_the_record(drawn, outcome, reasons):
+    border = Border(with_policy(sample=Sample(share=0.01)), draw=lambda: drawn)
+    assert await border.outcome() == (outcome, reasons)
+    [record] = border.decisions.records
+    assert (record.screening.inputs.draw, record.screening.sampled) == (drawn, outcome == "REFER")
+    assert record.HasField("evidence") == (outcome == "REFER")
+
+
+async def test_who_is_referred_anyway_is_never_one_of_the_sample():
+    border = Border(with_policy(sample=Sample(share=0.1)), draw=lambda: 0)
+    assert await border.outcome(b"DOC1", b"bert") == ("REFER", ("FACE_NOT_THE_DOCUMENTS",))
+    assert not border.decisions.records[0].screening.sampled
+
+
+async def test_draws_come_from_the_whole_range_and_differ():
+    draws = {draw() for _ in range(2_000)}
+    assert len(draws) > 1_990
+    assert 0 <= min(draws) < 50_000
+    assert 950_000 < max(draws) < 1_000_000
+
+
+async def test_the_log_counts_attempts_where_the_kiosk_has_lost_count(border):
+    border.decisions.looked_back.attempts = 2
+    outcome, reasons = await border.outcome(UNREADABLE)
+    assert (outcome, reasons) == ("REFER", ("ATTEMPTS_EXHAUSTED", "MRZ_NOT_FOUND"))
+    assert border.decisions.records[0].screening.attempt == 3
+
+
+async def test_patterns_are_told_to_the_officer_and_make_a_referral_urgent_but_none_by_themselves(border):
+    found = border.decisions.looked_back.patterns.add(code="DOCUMENT_IN_TWO_PLACES", crossing="south")
+    assert await border.outcome() == ("CLEAR", ())
+    assert await border.outcome(b"DOC1", NOBODY, attempt=3) == ("REFER", ("ATTEMPTS_EXHAUSTED", "NO_FACE"))
+    clear, referred = border.decisions.records
+    assert list(clear.payload.patterns) == list(referred.payload.patterns) == [found]
+    assert list(clear.screening.inputs.patterns) == ["DOCUMENT_IN_TWO_PLACES"]
+    assert referred.referral.priority == 3
+
+
+async def test_looking_back_that_fails_changes_no_outcome_and_the_record_says_so(border):
+    border.decisions.look_back_mood = Mood(error=DOWN)
+    assert await border.outcome() == ("CLEAR", ())
+    [failed] = [step for step in border.decisions.records[0].screening.steps if step.name == "look_back"]
+    assert (failed.status, failed.reason) == (types_pb2.STEP_STATUS_FAILED, "UNAVAILABLE")
+
+
+async def test_looking_back_asks_for_the_document_and_what_the_policy_wants(border):
+    group = new_id()
+    await border.screen(group_id=group)
+    [asked] = border.decisions.asked
+    assert (asked.document.number, asked.group_id, asked.crossing) == ("DOC1", group, "north")
+    assert asked.terms.two_places_seconds == 1800
+    assert not asked.HasField("live_template")  # there is no gallery
+
+
+async def test_a_face_is_kept_for_a_gallery_only_where_the_policy_has_one(border):
+    await border.screen()
+    assert not border.decisions.records[0].recent.HasField("live_template")
+    gallery = Gallery(seconds=3600, fmr=1e-6, legal_basis="Act 1")
+    with_gallery = Border(with_policy(patterns=Patterns(gallery=gallery)))
+    await with_gallery.screen()
+    [record] = with_gallery.decisions.records
+    assert record.recent.live_template.values
+    assert record.recent.gallery_until.ToDatetime() == NOON.replace(tzinfo=None) + timedelta(hours=1)
+    assert with_gallery.decisions.asked[0].HasField("live_template")
+
+
+def born(border, year):
+    read = border.documents.read
+
+    async def reading(request, call, seconds):
+        answer = await read(request, call, seconds)
+        answer.mrz.birth_date.CopyFrom(types_pb2.PartialDate(year=year, month=1, day=1))
+        return answer
+
+    border.documents.read = reading
+
+
+async def test_a_minor_alone_goes_to_an_officer_and_one_of_a_screened_group_does_not(border):
+    born(border, NOON.year - 10)
+    assert await border.outcome() == ("REFER", ("MINOR_ALONE",))
+    assert await border.outcome(group_id=new_id()) == ("REFER", ("MINOR_ALONE",))
+    border.decisions.looked_back.adult_in_group = True
+    assert await border.outcome(group_id=new_id()) == ("CLEAR", ())
+    inputs = border.decisions.records[-1].screening.inputs
+    assert (inputs.age_below, inputs.HasField("age_from"), inputs.accompanied) == (18, False, True)
+
+
+async def test_an_adult_of_a_group_is_kept_as_one_and_no_age_stands_in_the_record(border):
+    await border.screen(group_id=new_id())
+    [record] = border.decisions.records
+    assert record.recent.adult
+    assert (record.screening.inputs.age_from, record.screening.inputs.HasField("age_below")) == (18, False)
+
+
+async def test_a_chip_alone_is_searched_for_by_what_it_says_and_its_page_is_not_checked(border):
+    read = border.documents.read
+
+    async def of_a_chip_alone(request, call, seconds):
+        answer = await read(request, call, seconds)
+        answer.chip.mrz.CopyFrom(answer.mrz)
+        answer.ClearField("mrz")
+        answer.optical.CopyFrom(types_pb2.Verdict(status=types_pb2.CHECK_STATUS_UNDETERMINED))
+        answer.optical.checks.add(
+            name="MRZ_FOUND", status=types_pb2.CHECK_STATUS_NOT_PERFORMED, reasons=["PAGE_NOT_SENT"]
+        )
+        return answer
+
+    border.documents.read = of_a_chip_alone
+    border.watchlists.wanted.add(b"DOC1")
+    outcome, reasons = await border.outcome()
+    assert outcome == "REFER"
+    assert {"WATCHLIST_CANDIDATE_BY_DOCUMENT", "PAGE_NOT_SENT"} <= set(reasons)
+
+
+async def test_a_service_that_hangs_leaves_the_others_time_for_what_they_found(border):
+    border.documents.mood = Mood(hang=True)
+    border.watchlists.wanted.add(b"anna")
+    outcome, reasons = await border.outcome()
+    assert outcome == "REFER"
+    assert "WATCHLIST_CANDIDATE_BY_FACE" in reasons  # the live face was still searched for
+
+
+async def test_more_than_can_be_screened_in_good_time_is_asked_to_come_back_and_nothing_is_decided(border):
+    border.faces.mood = Mood(hang=True)
+    answers = await asyncio.gather(
+        *(border.gateway.screen(request(), KIOSK_CALL, SECONDS) for _ in range(30)), return_exceptions=True
+    )
+    refused = [answer for answer in answers if isinstance(answer, OverloadedError)]
+    assert len(refused) >= 20
+    assert all(int(error.details["retry_after_ms"]) >= 100 for error in refused)
+    assert len(border.decisions.records) == len(answers) - len(refused)
+
+
+async def test_what_was_answered_is_answered_again_however_many_are_being_screened(border):
+    first = request()
+    await border.gateway.screen(first, KIOSK_CALL, SECONDS)
+    border.faces.mood = Mood(hang=True)
+    others = [asyncio.create_task(border.gateway.screen(request(), KIOSK_CALL, SECONDS)) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    again = await border.gateway.screen(first, KIOSK_CALL, SECONDS)
+    assert again.already_answered
+    await asyncio.gather(*others, return_exceptions=True)
