@@ -17,7 +17,7 @@ from typing import Final
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.health import serves
-from borderpost.runtime.settings import ENV_PREFIX, SERVICES, ServiceName, Settings
+from borderpost.runtime.settings import ENV_PREFIX, SERVICES, ServiceName, Settings, TracingSettings
 from borderpost.runtime.tls import ensure_development_certificates
 
 READY_SECONDS: Final = 60.0
@@ -161,16 +161,18 @@ _SHARED: Final[Mapping[ServiceName, Sequence[str]]] = {
 
 def private_settings(state_dir: Path, settings: Settings) -> Settings:
     """Return settings for a stack beside others: its own folder, keys and databases, and ports that are free now."""
-    ports = _free_ports(len(SERVICES))
+    ports = _free_ports(2 * len(SERVICES))
     changes: dict[str, object] = {
         "state_dir": state_dir,
         "tls_dir": None,
         "key_encryption_keys": None,
         "mode": "development",
+        "tracing": TracingSettings(),
     }
-    for name, port in zip(SERVICES, ports, strict=True):
+    for name, port, shown in zip(SERVICES, ports, ports[len(SERVICES) :], strict=False):
         section = settings.service(name)
-        own = {"address": f"127.0.0.1:{port}", "listen": None, **dict.fromkeys(_SHARED.get(name, ()))}
+        where = {"address": f"127.0.0.1:{port}", "listen": None, "metrics": f"127.0.0.1:{shown}"}
+        own = {**where, **dict.fromkeys(_SHARED.get(name, ()))}
         changes[name] = section.model_copy(update=own)
     return settings.model_copy(update=changes)
 

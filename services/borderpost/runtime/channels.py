@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import grpc
 
+from borderpost.runtime import tracing
 from borderpost.runtime.settings import ServiceName, Settings
 from borderpost.runtime.tls import dns_name, load_credentials
 
@@ -39,7 +40,9 @@ _CLIENT_OPTIONS: Final[Options] = (
 def open_channel(settings: Settings, service: ServiceName, identity: str) -> grpc.aio.Channel:
     """Open a channel to `service`, as `identity`. Connects when it is first used. Raises CertificateError."""
     credentials, options = _client(settings, service, identity)
-    return grpc.aio.secure_channel(settings.service(service).address, credentials, options)
+    return grpc.aio.secure_channel(
+        settings.service(service).address, credentials, options, interceptors=tracing.client_interceptors()
+    )
 
 
 def open_sync_channel(settings: Settings, service: ServiceName, identity: str) -> grpc.Channel:

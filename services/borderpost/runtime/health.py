@@ -32,6 +32,11 @@ class Health:
         self._serving: bool | None = None
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
+    @property
+    def serving(self) -> bool:
+        """What is shown."""
+        return self._serving is True
+
     async def follow(self, ready: Ready) -> None:
         """Show what `ready` tells, for ever."""
         while True:
@@ -49,6 +54,7 @@ class Health:
 
     async def end(self) -> None:
         """Show NOT_SERVING from now on, whatever comes."""
+        self._serving = False
         await self._servicer.enter_graceful_shutdown()
 
 

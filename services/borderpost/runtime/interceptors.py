@@ -8,14 +8,13 @@
 6. Decoding: from bytes to a message. gRPC would do it before all of the above, and answer UNKNOWN.
 7. The handler.
 8. Errors: every exception becomes a `google.rpc.Status`; an unforeseen one becomes INTERNAL without its text.
-9. One log line: method, caller, status, time. Never the request.
+9. One log line, numbers and a span: method, caller, status, time. Never the request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, NoReturn
@@ -37,8 +36,10 @@ from borderpost.runtime.errors import (
 )
 from borderpost.runtime.identity import identity_of
 from borderpost.runtime.logging import place_of
+from borderpost.runtime.metrics import Numbers
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.status import to_status
+from borderpost.runtime.watching import Watched
 
 _log = structlog.get_logger(__name__)
 
@@ -54,10 +55,13 @@ Handler = Any  # grpc.RpcMethodHandler; the four shapes of behaviour have no com
 class ChainInterceptor(grpc.aio.ServerInterceptor):
     """The chain. One instance per server."""
 
-    def __init__(self, trust_domain: str, at_gateway: bool, pool: WorkPool) -> None:
+    def __init__(
+        self, trust_domain: str, at_gateway: bool, pool: WorkPool, numbers: Numbers | None = None
+    ) -> None:
         self._trust_domain = trust_domain
         self._at_gateway = at_gateway
         self._pool = pool
+        self._numbers = numbers or Numbers()
 
     async def intercept_service(
         self,
@@ -75,17 +79,17 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     def _around_unary(self, method: str, handler: Handler) -> Handler:
         async def unary(request: bytes, rpc: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            started = time.monotonic()
+            watched = Watched(method, self._numbers)
             try:
-                self._enter(method, rpc)
+                self._enter(watched, rpc)
                 with self._pool.holding(len(request)):
                     answer = await handler.unary_unary(_decode(handler, request), rpc)
             except asyncio.CancelledError:
-                _finish(method, started, "CANCELLED")
+                _finish(watched, "CANCELLED")
                 raise
             except Exception as error:
-                await _abort(rpc, method, started, error)
-            _finish(method, started, "OK")
+                await _abort(rpc, watched, error)
+            _finish(watched, "OK")
             return answer
 
         return grpc.unary_unary_rpc_method_handler(unary, None, handler.response_serializer)
@@ -94,9 +98,9 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         make, behaviour, decode = _stream_shape(handler)
 
         async def stream(request: Any, rpc: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            started = time.monotonic()
+            watched = Watched(method, self._numbers)
             try:
-                self._enter(method, rpc)
+                self._enter(watched, rpc)
                 answers = behaviour(decode(handler, request), rpc)
                 if inspect.isawaitable(answers):  # gRPC's own health service writes its answers itself
                     await answers
@@ -107,22 +111,20 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
                         async for answer in answers:
                             await _write(rpc, answer)
             except asyncio.CancelledError:
-                _finish(method, started, "CANCELLED")
+                _finish(watched, "CANCELLED")
                 raise
             except Exception as error:
-                await _abort(rpc, method, started, error)
-            _finish(method, started, "OK")
+                await _abort(rpc, watched, error)
+            _finish(watched, "OK")
 
         return make(stream, None, handler.response_serializer)
 
-    def _enter(self, method: str, rpc: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def _enter(self, watched: Watched, rpc: grpc.aio.ServicerContext[Any, Any]) -> None:
+        method = watched.method
         metadata = tuple(rpc.invocation_metadata() or ())
         traceparent = context.find(metadata, context.TRACE_KEY)
-        trace = (
-            traceparent
-            if isinstance(traceparent, str) and _is_trace(traceparent)
-            else context.new_traceparent()
-        )
+        came = traceparent if isinstance(traceparent, str) and _is_trace(traceparent) else None
+        trace = watched.entered(came)
         clear_contextvars()
         bind_contextvars(trace_id=trace.split("-")[1])
 
@@ -203,23 +205,21 @@ def _is_hex(text: str) -> bool:
     return set(text) <= set("0123456789abcdef")
 
 
-async def _abort(
-    rpc: grpc.aio.ServicerContext[Any, Any], method: str, started: float, error: Exception
-) -> NoReturn:
+async def _abort(rpc: grpc.aio.ServicerContext[Any, Any], watched: Watched, error: Exception) -> NoReturn:
     if isinstance(error, grpc.aio.AbortError):  # gRPC's own services answer an error by themselves
-        _finish(method, started, rpc.code().name)
+        _finish(watched, rpc.code().name)
         raise error
     if not isinstance(error, BorderpostError):
         # Its text may hold anything, so it goes nowhere; its type and place are what mends it.
-        _log.error("unforeseen_error", method=method, error=type(error).__name__, at=place_of(error))
+        _log.error("unforeseen_error", method=watched.method, error=type(error).__name__, at=place_of(error))
         error = InternalError("the service failed at this request; its log says where, under the trace id")
-    _finish(method, started, error.code.name, error.reason)
+    _finish(watched, error.code.name, error.reason)
     await rpc.abort_with_status(to_status(error))
     raise AssertionError("abort_with_status raises")
 
 
-def _finish(method: str, started: float, status: str, reason: str = "") -> None:
-    milliseconds = round((time.monotonic() - started) * 1000, 1)
+def _finish(watched: Watched, status: str, reason: str = "") -> None:
+    method, milliseconds = watched.method, round(watched.ended(status, reason), 1)
     if status in {"OK", "CANCELLED"} and method.startswith(QUIET):
         return
     _log.info("call", method=method, status=status, reason=reason, milliseconds=milliseconds)

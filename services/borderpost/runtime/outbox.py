@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any, Final
 
@@ -69,6 +70,14 @@ class Outbox:
         await self._deliver([Event.FromString(row["event"]) for row in rows])
         await asyncio.to_thread(self._forget, rows[-1]["sequence"])
         return len(rows)
+
+    def backlog(self) -> tuple[int, datetime | None]:
+        """Return how many events wait, and from when the oldest is. Reads the database."""
+        with self._database.read() as connection:
+            count = connection.execute("SELECT COUNT(*) AS waiting FROM outbox").fetchone()["waiting"]
+            row = connection.execute("SELECT event FROM outbox ORDER BY sequence LIMIT 1").fetchone()
+        oldest = None if row is None else Event.FromString(row["event"]).time.ToDatetime(UTC)
+        return int(count), oldest
 
     def _oldest(self) -> list[Any]:
         with self._database.read() as connection:

@@ -49,6 +49,22 @@ class WorkPool:
         self._bytes_at_once = bytes_at_once
         self._bytes = 0
         self._service_seconds = FIRST_GUESS_SECONDS
+        self.refused = {"places": 0, "bytes": 0}
+
+    @property
+    def places(self) -> int:
+        """Calls that may work or wait at once."""
+        return self._places
+
+    @property
+    def taken(self) -> int:
+        """Calls that work or wait now."""
+        return self._taken
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of requests that are held now."""
+        return self._bytes
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` on a thread, with this task's context, and return what it returns.
@@ -57,6 +73,7 @@ class WorkPool:
         work that has ends all the same, and keeps its place until then.
         """
         if self._taken == self._places:
+            self.refused["places"] += 1
             raise self._overloaded("too many calls at once: try again later")
         self._taken += 1
         context = contextvars.copy_context()
@@ -86,6 +103,7 @@ class WorkPool:
         longest message is limited elsewhere.
         """
         if self._bytes and self._bytes + size > self._bytes_at_once:
+            self.refused["bytes"] += 1
             raise self._overloaded("too many large calls at once: try again later")
         self._bytes += size
         try:

@@ -39,6 +39,7 @@ class Report:
 
     deliver: Deliver
     versions: Callable[[], Versions] = Versions
+    software: str = f"borderpost {version('borderpost')}"
 
 
 class Reporter:
@@ -69,7 +70,7 @@ class Reporter:
     def _event(self) -> Event:
         event = new_report(self._actor, self._clock)
         event.versions.CopyFrom(self._report.versions())
-        event.versions.software = f"borderpost {version('borderpost')}"
+        event.versions.software = self._report.software
         return event
 
 

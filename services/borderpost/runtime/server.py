@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import grpc
@@ -20,10 +20,13 @@ from borderpost.runtime.health import Health, Ready
 from borderpost.runtime.interceptors import ChainInterceptor
 from borderpost.runtime.logging import configure_logging, place_of
 from borderpost.runtime.memory import keep_memory
+from borderpost.runtime.metrics import Numbers, Reading, show
+from borderpost.runtime.own_numbers import certificates, show_own
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.reporting import Report, Reporter
 from borderpost.runtime.settings import ServiceName, ServiceSettings, Settings, load_settings
 from borderpost.runtime.tls import load_credentials
+from borderpost.runtime.tracing import configure_tracing
 
 DRAIN_SECONDS: Final = 10.0
 """How long calls in flight may take after SIGTERM."""
@@ -54,6 +57,7 @@ class Service:
 
     `register` adds the servicers to a server. `ready` is followed by the health service. `background` runs
     beside the server until its end. `report` tells the decision log of start and end. `close` is called last.
+    `numbers` is what its rooms count in, and `readings` is looked up for it.
     """
 
     names: Sequence[str]
@@ -62,6 +66,8 @@ class Service:
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     close: Callable[[], None] = lambda: None
     report: Report | None = None
+    numbers: Numbers = field(default_factory=Numbers)
+    readings: Sequence[Reading] = ()
 
 
 Build = Callable[[Settings, WorkPool], Awaitable[Service]]
@@ -80,7 +86,11 @@ def serve(name: ServiceName, build: Build) -> None:
         settings = load_settings()
         configure_logging(name, settings.log_level)
         keep_memory()
-        asyncio.run(_run(name, settings, build))
+        end_tracing = configure_tracing(name, settings.tracing)
+        try:
+            asyncio.run(_run(name, settings, build))
+        finally:
+            end_tracing()
     except BorderpostError as error:
         print(f"borderpost {name} can't start: {error.message}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_UNUSABLE)
@@ -95,7 +105,7 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     pool = WorkPool(own.threads, own.queue)
     service = await build(settings, pool)
     server = grpc.aio.server(
-        interceptors=[ChainInterceptor(settings.trust_domain, name == "gateway", pool)],
+        interceptors=[ChainInterceptor(settings.trust_domain, name == "gateway", pool, service.numbers)],
         # Two servers on one port would share its calls without a word.
         options=(
             *COMMON_OPTIONS,
@@ -113,12 +123,16 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     _listen(server, settings, name, own)
     await server.start()
     _log.info("started", address=own.listen or own.address)
+    show_own(service.numbers, pool, health, service.report)
+    readings = (certificates(settings, name), *service.readings)
+    hide = (lambda: None) if own.metrics == "off" else show(service.numbers, own.metrics)
 
     report = service.report
     reporter = Reporter(name, settings.trust_domain, report, SystemClock()) if report else None
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(health.follow(service.ready))]
         running += [tasks.create_task(_forever(run)) for run in service.background]
+        running += [tasks.create_task(service.numbers.follow(reading)) for reading in readings]
         if reporter:
             running.append(tasks.create_task(_once(reporter.started)))
         await stop.wait()
@@ -129,6 +143,7 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     await server.stop(DRAIN_SECONDS)
     if reporter:
         await _once(reporter.stopped)
+    await asyncio.to_thread(hide)
     pool.close()
     service.close()
     _log.info("stopped")

@@ -52,6 +52,14 @@ Address = Annotated[
 ]
 
 
+def _metrics(port: int) -> Any:
+    return Field(
+        default=f"127.0.0.1:{port}",
+        description="Where it shows its numbers to Prometheus, by HTTP: host:port, or off. For operators alone: keep "
+        "it on this machine, or in a network of theirs.",
+    )
+
+
 EngineName = Literal["mobilefacenet", "dlib", "onnx"]
 """The face engines; docs/faces.md has their cards."""
 
@@ -81,12 +89,18 @@ class ServiceSettings(_Section):
         le=10_000,
         description="Calls that may wait for a thread; more are RESOURCE_EXHAUSTED.",
     )
+    metrics: Address | Literal["off"] = Field(
+        default="off",
+        description="Where it shows its numbers to Prometheus, by HTTP: host:port, or off. For operators alone: keep "
+        "it on this machine, or in a network of theirs.",
+    )
 
 
 class DocumentsSettings(ServiceSettings):
     """The documents service."""
 
     address: Address = Field(default="127.0.0.1:7401", description="Where the others reach it: host:port.")
+    metrics: Address | Literal["off"] = _metrics(9401)
     challenge_key: Path | None = Field(
         default=None,
         description="The key that challenges for chips are signed with (Ed25519, PEM). Several documents services of "
@@ -99,6 +113,7 @@ class FacesSettings(ServiceSettings):
     """The faces service."""
 
     address: Address = Field(default="127.0.0.1:7402", description="Where the others reach it: host:port.")
+    metrics: Address | Literal["off"] = _metrics(9402)
     engine: EngineName = Field(
         default="mobilefacenet",
         description="The face engine: mobilefacenet (lower error at FMR 1e-3 and below), dlib (public domain), "
@@ -125,6 +140,7 @@ class WatchlistSettings(ServiceSettings):
     """The watchlist service."""
 
     address: Address = Field(default="127.0.0.1:7403", description="Where the others reach it: host:port.")
+    metrics: Address | Literal["off"] = _metrics(9403)
     database: str | None = Field(
         default=None,
         min_length=1,
@@ -181,6 +197,7 @@ class DecisionsSettings(ServiceSettings):
     """The decisions service."""
 
     address: Address = Field(default="127.0.0.1:7404", description="Where the others reach it: host:port.")
+    metrics: Address | Literal["off"] = _metrics(9404)
     database: str | None = Field(
         default=None,
         min_length=1,
@@ -247,6 +264,7 @@ class GatewaySettings(ServiceSettings):
     """The gateway."""
 
     address: Address = Field(default="127.0.0.1:7400", description="Where the kiosks reach it: host:port.")
+    metrics: Address | Literal["off"] = _metrics(9400)
     policy: Path | None = Field(
         default=None, description="The policy, a TOML file. Default: the one that comes with it."
     )
@@ -289,6 +307,26 @@ class GatewaySettings(ServiceSettings):
         if self.commit_seconds > self.screening_seconds / 2:
             raise ValueError("commit_seconds at most half of screening_seconds, or no time is left to look")
         return self
+
+
+class TracingSettings(_Section):
+    """Traces."""
+
+    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-]+:[0-9]{1,5}$")] | None = (
+        Field(
+            default=None,
+            description="The collector that spans are sent to (OTLP over gRPC): https://host:port, or http:// on this "
+            "machine or in a network of the operators. Default: none, and nothing is sent.",
+        )
+    )
+    ca: Path | None = Field(
+        default=None,
+        description="The certificates of the authorities that a collector with https is known by (PEM). Default: the "
+        "system's.",
+    )
+    ratio: float = Field(
+        default=0.1, ge=0, le=1, description="The share of calls that is traced, drawn by the gateway."
+    )
 
 
 class Settings(BaseSettings):
@@ -334,6 +372,7 @@ class Settings(BaseSettings):
         default="info", description="Least level that is logged."
     )
 
+    tracing: TracingSettings = TracingSettings()
     documents: DocumentsSettings = DocumentsSettings()
     faces: FacesSettings = FacesSettings()
     watchlist: WatchlistSettings = WatchlistSettings()
