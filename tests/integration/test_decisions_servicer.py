@@ -32,7 +32,9 @@ from fakes.decisions_house import open_house
 @pytest.fixture
 def servicer(tmp_path: Path) -> Iterator[DecisionsServicer]:
     with open_house(tmp_path) as house, closing(WorkPool(2, 8)) as pool, closing(WorkPool(8, 8)) as writers:
-        use = UseCases(house.decisions, house.recording, house.verify, house.exporting, house.figures)
+        use = UseCases(
+            house.decisions, house.recording, house.verify, house.exporting, house.figures, house.look_back
+        )
         yield DecisionsServicer(use, house.lookups, pool, writers)
 
 

@@ -16,6 +16,7 @@ from borderpost.decisions.adapters.sql_checkpoints import SqlCheckpoints
 from borderpost.decisions.adapters.sql_figures import SqlFigures
 from borderpost.decisions.adapters.sql_index import IndexView, SqlIndex
 from borderpost.decisions.adapters.sql_log import SEQUENCER, SqlLog
+from borderpost.decisions.adapters.sql_recent import SqlRecent
 from borderpost.decisions.adapters.sql_subjects import SqlSubjects
 from borderpost.decisions.adapters.sql_tree import SqlTree
 from borderpost.decisions.adapters.sql_views import SqlViews
@@ -27,6 +28,7 @@ from borderpost.decisions.errors import ScreeningNotFoundError
 from borderpost.decisions.exporting import Exporting
 from borderpost.decisions.figures import Figures
 from borderpost.decisions.lookups import Lookups, open_lookups
+from borderpost.decisions.patterns.app import LookBack
 from borderpost.decisions.recording import Recording
 from borderpost.decisions.servicer import DecisionsServicer, UseCases
 from borderpost.decisions.subjects.app import Subjects
@@ -61,7 +63,9 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     writers = WorkPool(settings.decisions.writers, settings.decisions.queue)
     opened.callback(writers.close)
     house = await asyncio.to_thread(House, settings, opened)
-    use = UseCases(house.decisions, house.recording, house.verify, house.exporting, house.figures)
+    use = UseCases(
+        house.decisions, house.recording, house.verify, house.exporting, house.figures, house.look_back
+    )
     servicer = DecisionsServicer(use, house.lookups, pool, writers)
 
     def register(server: grpc.aio.Server) -> None:
@@ -138,6 +142,7 @@ class House:
         self.exporting = Exporting(
             self.log, self.index, tree, self.transparency.made, self.transparency.verifier_keys, clock
         )
+        self.look_back = LookBack(SqlRecent(database), self.lookups)
         self.figures = Figures(self.log, SqlFigures(database, self.views), clock)
         lease = timedelta(seconds=settings.decisions.lease_seconds)
         self.cases = Cases(

@@ -163,7 +163,7 @@ class Decisions:
     ) -> list[NewEvent]:
         time = self._clock.now()
         event = screened(event_id, time, call.actor, request.screening, sealed)
-        events = [new_event(event, once, sealed, self._lookups.of_payload(request.payload))]
+        events = [new_event(event, once, sealed, self._lookups.of_screening(request))]
         if request.screening.outcome == Outcome.OUTCOME_REFER:
             terms = request.referral if request.HasField("referral") else None
             lists = [found.watchlist.list_id for found in request.payload.watchlists if found.candidates]

@@ -61,6 +61,9 @@ class LookupKind(IntEnum):
     DOCUMENT = 1
     LIST = 2
     ENTRY = 3
+    PORTRAIT = 4
+    VISIT = 5
+    ADULT_OF_GROUP = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from borderpost.decisions.messages import (
     query_response,
     verify_response,
 )
+from borderpost.decisions.patterns.app import LookBack
+from borderpost.decisions.patterns.messages import look_back_response
 from borderpost.decisions.recording import Recording
 from borderpost.decisions.verify import Verification
 from borderpost.runtime.calls import current
@@ -38,6 +40,7 @@ class UseCases:
     verify: Callable[[], Verification]
     exporting: Exporting
     figures: Figures
+    look_back: LookBack
 
 
 class DecisionsServicer(DecisionsServiceServicer):
@@ -64,6 +67,11 @@ class DecisionsServicer(DecisionsServiceServicer):
         find = self._use.decisions.find_screening
         record = await self._writers.run(find, request.kiosk_id, request.request_id)
         return pb.FindScreeningResponse(entry=log_entry(record))
+
+    async def LookBack(self, request: pb.LookBackRequest, context: Any) -> pb.LookBackResponse:
+        """Look back at a visit, its group and its document."""
+        validate.look_back(request)
+        return look_back_response(await self._pool.run(self._use.look_back.look_back, request))
 
     async def RecordEvents(self, request: pb.RecordEventsRequest, context: Any) -> pb.RecordEventsResponse:
         """Take other services' events."""

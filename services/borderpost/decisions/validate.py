@@ -24,6 +24,7 @@ from borderpost.v1.decisions_pb2 import (
     GetFiguresRequest,
     GetPolicyRequest,
     GetScreeningRequest,
+    LookBackRequest,
     PolicyChanged,
     QueryEventsRequest,
     RecordEventsRequest,
@@ -72,6 +73,9 @@ POLICY_HASH_DIGITS: Final = 16
 
 MAX_FIGURES_DAYS: Final = 400
 
+MAX_WINDOW_SECONDS: Final = 7 * 86_400
+"""How far patterns look back, at most (policy/model.py)."""
+
 MAX_PAGE: Final = 500
 DEFAULT_PAGE: Final = 50
 SHA256_BYTES: Final = 32
@@ -104,12 +108,37 @@ def append_screening(request: AppendScreeningRequest) -> None:
         _want(referred, "referral", "one", "none, where the outcome isn't REFER")
         priority = request.referral.priority
         _want(1 <= priority <= 9, "referral.priority", str(priority), "1 to 9")
+    _hash("recent.chip_portrait_sha256", request.recent.chip_portrait_sha256)
+    if request.screening.group_id:
+        _id("screening.group_id", request.screening.group_id)
 
 
 def find_screening(request: FindScreeningRequest) -> None:
     """Check which screening to find."""
     _text("kiosk_id", request.kiosk_id)
     _id("request_id", request.request_id)
+
+
+def look_back(request: LookBackRequest) -> None:
+    """Check what to look back at."""
+    for name in ("kiosk_id", "crossing"):
+        _text(name, getattr(request, name))
+    for name in ("visit_id", "request_id"):
+        _id(name, getattr(request, name))
+    if request.group_id:
+        _id("group_id", request.group_id)
+    if request.HasField("document"):
+        document_key("document", request.document)
+    _hash("chip_portrait_sha256", request.chip_portrait_sha256)
+    _want(request.HasField("at"), "at", "none", "when the traveler stood there")
+    _time("at", request.at)
+    seconds = request.terms.window_seconds
+    _want(
+        seconds <= MAX_WINDOW_SECONDS,
+        "terms.window_seconds",
+        f"{seconds:,}",
+        f"at most {MAX_WINDOW_SECONDS:,}",
+    )
 
 
 def get_screening(request: GetScreeningRequest) -> None:
@@ -381,3 +410,8 @@ def _enum(field: str, got: int, known: Sequence[int]) -> None:
 def _time(field: str, stamp: Timestamp) -> None:
     fits = stamp.seconds in _SECONDS and 0 <= stamp.nanos < 1_000_000_000
     _want(fits, field, "one out of range", "0001-01-01 to 9999-12-31, nanos 0 to 999999999")
+
+
+def _hash(field: str, value: bytes) -> None:
+    """Want a SHA-256, or nothing."""
+    _want(len(value) in (0, SHA256_BYTES), field, f"{len(value)} bytes", f"{SHA256_BYTES}, or none")

@@ -1,0 +1,1 @@
+"""What recent screenings and a new one say together: for an officer to judge, never an outcome by itself."""
