@@ -79,6 +79,7 @@ def test_a_genuine_traveler_is_clear_and_the_record_says_why(stack, kiosk, trave
         "portrait_template",
         "compare",
         "search_watchlists",
+        "look_back",
     }
 
 

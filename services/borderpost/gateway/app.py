@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final, NoReturn
@@ -14,6 +16,7 @@ import structlog
 
 from borderpost.gateway.admission import Admission
 from borderpost.gateway.assess import ListTerms, assess, is_stale
+from borderpost.gateway.deadline import left
 from borderpost.gateway.domain import Findings, ScreenRequest
 from borderpost.gateway.errors import (
     DecisionLogUnavailableError,
@@ -58,12 +61,16 @@ class Gateway:
         admission: Admission,
         commit_seconds: float,
         draw: Callable[[], int] = draw,
+        counted: Callable[[decisions_pb2.TravelerScreened], None] = lambda _: None,
     ) -> None:
+        """`counted` is told of each screening once its record is durable."""
         self._services = services
         self._policy = policy
         self._admission = admission
         self._commit_seconds = commit_seconds
         self._draw = draw
+        self._counted = counted
+        self._in_flight: dict[tuple[str, str], asyncio.Event] = {}
 
     async def screen(self, request: ScreenRequest, call: Call, seconds: float) -> Screened:
         """Screen a traveler within `seconds`; returns only after the decision is durable.
@@ -72,13 +79,17 @@ class Gateway:
         what the services say about a picture that isn't one.
         """
         until = time.monotonic() + seconds
+        async with self._one_at_a_time(request, until):
+            return await self._screen(request, call, until)
+
+    async def _screen(self, request: ScreenRequest, call: Call, until: float) -> Screened:
         # 1. Answered before? Asked first, so that a log that is down costs the kiosk no waiting.
         earlier = await self._find(request, call)
         if earlier is not None:
             return Screened(earlier, already_answered=True)
         # 2. Is there room to screen one more, so that everybody's answer stays quick?
-        left = until - time.monotonic()
-        async with self._admission.admitted(request.kiosk_id, left, patient=request.late) as admitted:
+        patient = request.late
+        async with self._admission.admitted(request.kiosk_id, left(until), patient) as admitted:
             # 3. Look, keeping the time that the commit needs.
             wanted = Wanted(self._policy.policy.face_match_fmr, pattern_terms(self._policy.policy))
             findings = await look(self._services, request, wanted, call, until - self._commit_seconds)
@@ -89,6 +100,22 @@ class Gateway:
             screened = await self._commit(request, findings, traveler, checks, decision, call)
             admitted.whole = all(step.status != types_pb2.STEP_STATUS_FAILED for step in findings.steps)
             return screened
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, request: ScreenRequest, until: float) -> AsyncIterator[None]:
+        """Let a request that is sent again while it is being screened wait for that, and not be screened twice."""
+        key = (request.kiosk_id, request.request_id)
+        with suppress(TimeoutError):  # then it finds out by itself what there is to say
+            async with asyncio.timeout(left(until - self._commit_seconds)):
+                while key in self._in_flight:
+                    await self._in_flight[key].wait()
+        done = self._in_flight.setdefault(key, asyncio.Event())
+        try:
+            yield
+        finally:
+            if self._in_flight.get(key) is done:
+                del self._in_flight[key]
+            done.set()
 
     def _decide(
         self, request: ScreenRequest, findings: Findings, traveler: Traveler
@@ -127,6 +154,8 @@ class Gateway:
             if error.reason == RequestIdReusedError.reason:
                 raise
             _no_log(error)
+        if not answer.duplicate:
+            self._counted(answer.entry.event.traveler_screened)
         return Screened(answer.entry, already_answered=answer.duplicate)
 
 
