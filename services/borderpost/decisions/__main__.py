@@ -16,6 +16,7 @@ from borderpost.decisions.adapters.sql_checkpoints import SqlCheckpoints
 from borderpost.decisions.adapters.sql_figures import SqlFigures
 from borderpost.decisions.adapters.sql_index import IndexView, SqlIndex
 from borderpost.decisions.adapters.sql_log import SEQUENCER, SqlLog
+from borderpost.decisions.adapters.sql_measures import log_reading, overdue_reading
 from borderpost.decisions.adapters.sql_recent import SqlRecent
 from borderpost.decisions.adapters.sql_subjects import SqlSubjects
 from borderpost.decisions.adapters.sql_tree import SqlTree
@@ -93,7 +94,8 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
         for service in ("DecisionsService", "CasesService", "SubjectsService", "TransparencyService")
     )
     tasks = (background.catch_up, background.checkpoints, upkeep.run)
-    return Service(names, register, ready, tasks, opened.close, Report(deliver))
+    readings = (log_reading(house.database), overdue_reading(house.retention.status))
+    return Service(names, register, ready, tasks, opened.close, Report(deliver), readings=readings)
 
 
 class House:
@@ -103,7 +105,7 @@ class House:
         """`opened` closes what is opened here. SettingsError, and what opening a database raises."""
         clock = SystemClock()
         self.itself = Actor(settings.trust_domain, NAME)
-        database = _open_log(settings)
+        self.database = database = _open_log(settings)
         opened.callback(database.close)
         self.keys = _open_keys(settings)
         opened.callback(self.keys.close)

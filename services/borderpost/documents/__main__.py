@@ -16,11 +16,13 @@ from borderpost.documents.challenge import Challenges
 from borderpost.documents.pages import Pages
 from borderpost.documents.servicer import DocumentsServicer
 from borderpost.documents.trust.app import TrustStore
+from borderpost.documents.trust.measures import trust_reading
 from borderpost.documents.trust.servicer import TrustServicer
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.event_log import GrpcLog
 from borderpost.runtime.outbox import Outbox
+from borderpost.runtime.own_numbers import outbox_reading
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.reporting import Report
 from borderpost.runtime.server import Service, serve
@@ -71,7 +73,8 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     report = Report(
         log.deliver, lambda: Versions(document_reader=reader.name, trust_store=trust.snapshot().version)
     )
-    return Service(services, register, ready, (outbox.run,), alone.close, report)
+    readings = (trust_reading(trust, SystemClock()), outbox_reading(outbox))
+    return Service(services, register, ready, (outbox.run,), alone.close, report, readings=readings)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from borderpost.gateway.enrolment import Enrolment
 from borderpost.gateway.front import FORWARDED, STREAMED, register_front
 from borderpost.gateway.late import LateCaptures
 from borderpost.gateway.looking import Services
+from borderpost.gateway.measuring import ScreeningNumbers
 from borderpost.gateway.replay import Replay
 from borderpost.gateway.servicer import GatewayServicer
 from borderpost.gateway.spool_keys import SpoolKeys
@@ -23,6 +24,7 @@ from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.event_log import GrpcLog
 from borderpost.runtime.health import is_serving
+from borderpost.runtime.metrics import Numbers
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.reporting import Report
 from borderpost.runtime.server import Service, serve
@@ -52,7 +54,10 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
     )
     own = settings.gateway
     admission = Admission(own.screenings, own.waiting)
-    gateway = Gateway(services, policy, admission, own.commit_seconds)
+    numbers = Numbers()
+    counted = ScreeningNumbers(numbers)
+    counted.follow(admission)
+    gateway = Gateway(services, policy, admission, own.commit_seconds, counted=counted.screened)
     enrolment = Enrolment(services.faces, services.watchlists)
     replay = Replay(services.decisions, services.faces)
     late = LateCaptures(
@@ -73,7 +78,7 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
     forwarded = (service for service, _ in (*FORWARDED, *STREAMED))
     names = tuple(dict.fromkeys(("borderpost.v1.GatewayService", *forwarded)))
     report = Report(log.deliver, lambda: Versions(policy=policy.version))
-    return Service(names, register, ready, (told.run,), report=report)
+    return Service(names, register, ready, (told.run,), report=report, numbers=numbers)
 
 
 def main() -> None:

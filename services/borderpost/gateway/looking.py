@@ -16,6 +16,7 @@ from borderpost.gateway.deadline import left
 from borderpost.gateway.domain import Findings, ScreenRequest
 from borderpost.gateway.pictures import about, own_field, refuses_picture
 from borderpost.gateway.ports import Decisions, Documents, Faces, Watchlists
+from borderpost.runtime import tracing
 from borderpost.runtime.calls import Call
 from borderpost.runtime.clock import to_timestamp
 from borderpost.runtime.errors import BorderpostError
@@ -196,14 +197,16 @@ class _Looking:
         """Do one step and note what became of it. `field` names the pictures of the request that it takes."""
         started = time.monotonic()
         result, reason = None, ""
-        try:
-            result = await work
-        except BorderpostError as error:
-            reason = error.reason
-            if field and refuses_picture(error):
-                self.refusal = self.refusal or about(own_field(field, error), error)
-            else:
-                _log.warning("step_failed", step=name, reason=reason)
+        with tracing.step(name) as traced:
+            try:
+                result = await work
+            except BorderpostError as error:
+                reason = error.reason
+                if field and refuses_picture(error):
+                    self.refusal = self.refusal or about(own_field(field, error), error)
+                else:
+                    _log.warning("step_failed", step=name, reason=reason)
+            traced(reason)
         status = types_pb2.STEP_STATUS_FAILED if reason else types_pb2.STEP_STATUS_DONE
         self._note(name, status, (time.monotonic() - started) * 1000, reason)
         return result

@@ -158,15 +158,15 @@ def leave(span: trace.Span, status: str, reason: str) -> None:
 
 
 @contextmanager
-def step(name: str) -> Iterator[Callable[[str, str], None]]:
-    """Trace a step of a screening. What is yielded takes its status and reason."""
+def step(name: str) -> Iterator[Callable[[str], None]]:
+    """Trace a step of a screening. What is yielded takes the reason why it failed; an empty one where it didn't."""
     if _spans is None:
         yield _nothing
         return
     with _spans.step(name) as span:
 
-        def note(status: str, reason: str) -> None:
-            span.set_attribute("borderpost.status", closed("status", status))
+        def note(reason: str) -> None:
+            span.set_attribute("borderpost.status", "FAILED" if reason else "DONE")
             if reason:
                 span.set_attribute("borderpost.reason", closed("reason", reason))
                 span.set_status(trace.StatusCode.ERROR)
@@ -234,7 +234,7 @@ def _traceparent(span: trace.Span) -> str:
     return f"00-{told.trace_id:032x}-{told.span_id:016x}-{int(told.trace_flags) & 1:02x}"
 
 
-def _nothing(_status: str, _reason: str) -> None:
+def _nothing(_reason: str) -> None:
     """Where nothing is traced."""
 
 

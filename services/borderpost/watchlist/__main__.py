@@ -19,6 +19,7 @@ from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.event_log import GrpcLog
 from borderpost.runtime.key_encryption import load_wrapper
 from borderpost.runtime.outbox import Outbox
+from borderpost.runtime.own_numbers import outbox_reading
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.reporting import Report
 from borderpost.runtime.server import Service, serve
@@ -34,6 +35,7 @@ from borderpost.watchlist.domain import Caller
 from borderpost.watchlist.exporting import Exporting
 from borderpost.watchlist.importing import Importing
 from borderpost.watchlist.keeper import Keeper
+from borderpost.watchlist.measures import lists_reading
 from borderpost.watchlist.measuring import Measuring
 from borderpost.watchlist.names import load_name_calibration
 from borderpost.watchlist.partners import Partner, load_identity, load_partners
@@ -79,7 +81,10 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     tasks = (outbox.run, background.load, background.merge, background.measure, background.sweep)
     following = (background.follow,) if shared else ()
     names = ("borderpost.v1.WatchlistService",)
-    return Service(names, register, ready, (*tasks, *following), opened.close, Report(log.deliver))
+    readings = (lists_reading(use.keeper), outbox_reading(outbox))
+    return Service(
+        names, register, ready, (*tasks, *following), opened.close, Report(log.deliver), readings=readings
+    )
 
 
 def _use_cases(settings: Settings, store: SqlStore, shared: bool) -> tuple[UseCases, Background]:

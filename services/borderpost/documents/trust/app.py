@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from borderpost.documents.trust.anchors import SPECIMEN_COUNTRIES, Rules
-from borderpost.documents.trust.domain import Origin, Page, Report, Shown, TrustSnapshot, Wanted
+from borderpost.documents.trust.domain import Origin, Page, Report, Shown, Totals, TrustSnapshot, Wanted
 from borderpost.documents.trust.errors import (
     CertificateAmbiguousError,
     CertificateNotFoundError,
@@ -59,6 +59,10 @@ class TrustStore:
     def snapshot(self) -> TrustSnapshot:
         """What is trusted now. Costs nothing."""
         return self._view.snapshot
+
+    def totals(self) -> Totals:
+        """How much there is, and since when."""
+        return self._store.totals()
 
     def import_file(
         self, file: bytes, source: str, by: Actor, purpose: str, *, issuer_sha256: bytes, dry_run: bool
