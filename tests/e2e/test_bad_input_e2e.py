@@ -30,9 +30,11 @@ from fakes.requests import (
     MAY_BE_EMPTY,
     METHODS,
     PICTURE_FIELDS,
+    SPOOL_FIELDS,
     TOKEN_FIELDS,
     TRUST_FIELDS,
     WATCHLIST_FIELDS,
+    Ask,
     Way,
     good_request,
     has_good_request,
@@ -71,6 +73,7 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._channels: dict[tuple[ServiceName, str], grpc.Channel] = {}
+        self.ask = Ask(settings, self._ask)
 
     def call(self, way: Way, path: str, request: bytes) -> Got:
         key = (way.service, way.identity)
@@ -79,7 +82,7 @@ class Client:
             self._channels[key] = open_channel(self._settings, way.service, own)
         return call(self._channels[key], path, request, way.metadata)
 
-    def ask(self, path: str, request: Message) -> Message:
+    def _ask(self, path: str, request: Message) -> Message:
         got = self.call(ways(path)[0], path, request.SerializeToString())
         assert got.answer is not None, (path, got)
         return METHODS[path][1].output_type._concrete_class.FromString(got.answer)
@@ -192,7 +195,7 @@ def test_a_spoiled_request_is_answered_or_gets_a_typed_error(client, path):
 def test_an_empty_message_is_an_invalid_request_unless_nothing_is_asked_for(client, path):
     nothing_needed = {
         *("ListWatchlists", "ListTrusted", "VerifyLog", "QueryEvents", "RecordEvents"),
-        *("ListCases", "GetRetention", "ApplyRetention", "GetCheckpoint"),
+        *("ListCases", "GetRetention", "ApplyRetention", "GetCheckpoint", "GetSpoolKey"),
     }
     for way in ways(path):
         got = client.call(way, path, b"")
@@ -232,7 +235,7 @@ def test_a_picture_that_is_none_is_refused_with_its_reason_and_its_field(client,
 
 def test_every_field_of_bytes_in_a_request_is_one_that_a_test_is_about():
     known = {(path, field) for path, fields in PICTURE_FIELDS.items() for field in fields}
-    known |= TOKEN_FIELDS | TRUST_FIELDS | WATCHLIST_FIELDS
+    known |= TOKEN_FIELDS | TRUST_FIELDS | WATCHLIST_FIELDS | SPOOL_FIELDS
     found = {
         (path, field.name)
         for path, (_, method) in METHODS.items()

@@ -25,7 +25,9 @@ from borderpost.runtime.access import ACCESS
 from borderpost.runtime.calls import PEOPLE, Actor, Call, Role
 from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.context import Metadata, new_traceparent, purpose_metadata, write_context
-from borderpost.runtime.settings import ServiceName
+from borderpost.runtime.settings import ServiceName, Settings
+from borderpost.runtime.spooling import seal_capture, sign
+from borderpost.runtime.tls import load_credentials
 from borderpost.v1 import (
     cases_pb2,
     decisions_pb2,
@@ -167,7 +169,16 @@ def ways(path: str) -> list[Way]:
 
 # A request that is answered, for each method. `ask` sends a request in the first way and returns its answer.
 
-Ask = Callable[[str, Message], Message]
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Sends a request in the first way and returns its answer; `settings` are those of the services."""
+
+    settings: Settings
+    send: Callable[[str, Message], Message]
+
+    def __call__(self, path: str, request: Message) -> Message:
+        return self.send(path, request)
 
 
 def good_request(path: str, ask: Ask) -> Message:
@@ -407,6 +418,36 @@ def _screen(_: Ask) -> Message:
     )
 
 
+def _kept(ask: Ask) -> Message:
+    kiosk = IDENTITIES[Role.KIOSK]
+    key: Any = ask("/borderpost.v1.GatewayService/GetSpoolKey", gateway_pb2.GetSpoolKeyRequest())
+    capture = gateway_pb2.SpooledCapture(schema_version=1, request=_screen(ask), kiosk_id=kiosk)
+    sealed = seal_capture(key.public_key, capture)
+    own = load_credentials(ask.settings, kiosk)
+    private: Any = serialization.load_pem_private_key(own.key, password=None)
+    certificate = x509.load_pem_x509_certificate(own.certificate)
+    return gateway_pb2.SubmitSpooledRequest(
+        key_id=key.key_id,
+        sealed=sealed,
+        signature=sign(private, sealed),
+        certificate=certificate.public_bytes(serialization.Encoding.DER),
+    )
+
+
+def _looked_back(_: Ask) -> Message:
+    return decisions_pb2.LookBackRequest(
+        kiosk_id=IDENTITIES[Role.KIOSK],
+        crossing="north",
+        visit_id=new_id(),
+        group_id=new_id(),
+        request_id=new_id(),
+        document=types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="NOSUCH2"),
+        chip_portrait_sha256=bytes(32),
+        at=_in(),
+        terms=decisions_pb2.PatternTerms(window_seconds=3600, most_visits=3, portrait_changed=True),
+    )
+
+
 def csca() -> bytes:
     """A self-signed CSCA certificate of Utopia with a key of its own: DER."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
@@ -510,6 +551,9 @@ def _in(days: int = 0) -> object:
 
 
 _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
+    "GatewayService/GetSpoolKey": lambda _: gateway_pb2.GetSpoolKeyRequest(),
+    "GatewayService/SubmitSpooled": _kept,
+    "DecisionsService/LookBack": _looked_back,
     "GatewayService/ScreenTraveler": _screen,
     "GatewayService/EnrolEntry": lambda ask: gateway_pb2.EnrolEntryRequest(entry=entry(_list(ask))),
     "GatewayService/StageImportRows": _rows_with_pictures,
@@ -657,6 +701,16 @@ TRUST_FIELDS: Final = frozenset(
     }
 )
 """Every field that holds what an administrator wants trusted; integration/test_trust_hostile.py is about them."""
+
+SPOOL_FIELDS: Final = frozenset(
+    {
+        ("/borderpost.v1.GatewayService/SubmitSpooled", "sealed"),
+        ("/borderpost.v1.GatewayService/SubmitSpooled", "signature"),
+        ("/borderpost.v1.GatewayService/SubmitSpooled", "certificate"),
+        ("/borderpost.v1.DecisionsService/LookBack", "chip_portrait_sha256"),
+    }
+)
+"""Every field of a kept capture, and the digest of a portrait; unit/test_late.py is about the former."""
 
 WATCHLIST_FIELDS: Final = frozenset(
     {
