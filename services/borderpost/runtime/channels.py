@@ -8,6 +8,7 @@ from typing import Any, Final
 import grpc
 
 from borderpost.runtime import tracing
+from borderpost.runtime.retries import BUFFER_BYTES, service_config
 from borderpost.runtime.settings import ServiceName, Settings
 from borderpost.runtime.tls import dns_name, load_credentials
 
@@ -29,6 +30,8 @@ _CLIENT_OPTIONS: Final[Options] = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", RECONNECT_MS),
+    ("grpc.service_config", service_config()),
+    ("grpc.per_rpc_retry_buffer_size", BUFFER_BYTES),
     # A proxy that the environment names is for the web, not for the way between services.
     ("grpc.enable_http_proxy", 0),
     # A peer that vanished without a word is noticed.
