@@ -11,13 +11,19 @@ from pathlib import Path
 
 from borderpost.runtime.access import ACCESS, Rule
 from borderpost.runtime.calls import Role
+from borderpost.runtime.metric_table import METRICS
 from borderpost.runtime.reasons import REASONS
-from borderpost.runtime.settings import describe_settings
+from borderpost.runtime.settings import SERVICES, describe_settings
 
 
 def pages() -> Mapping[str, str]:
     """Return every reference page: its file name, its text."""
-    return {"settings.md": _settings(), "reasons.md": _reasons(), "access.md": _access()}
+    return {
+        "settings.md": _settings(),
+        "reasons.md": _reasons(),
+        "access.md": _access(),
+        "metrics.md": _metrics(),
+    }
 
 
 def _settings() -> str:
@@ -41,6 +47,25 @@ def _reasons() -> str:
     return _page(
         "Reasons", intro, ("code", "meaning"), ((f"`{code}`", text) for code, text in REASONS.items())
     )
+
+
+def _metrics() -> str:
+    intro = (
+        "What each service shows to Prometheus at its setting `metrics`, besides Prometheus's own `process_…`.\n"
+        "[Observability](observability.md) says what it is for. A label has a value out of a closed set, and OTHER for\n"
+        "everything else: never a name, a number, an id, or text that somebody sent."
+    )
+    rows = (
+        (
+            f"`{metric.name}`",
+            metric.kind,
+            ", ".join(metric.labels),
+            "all" if metric.of == SERVICES else ", ".join(sorted(metric.of)),
+            metric.meaning,
+        )
+        for metric in METRICS
+    )
+    return _page("Metrics", intro, ("metric", "kind", "labels", "services", "meaning"), rows)
 
 
 def _access() -> str:

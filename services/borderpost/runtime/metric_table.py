@@ -94,6 +94,9 @@ CERTIFICATE_EXPIRES: Final = Metric(
     "When the certificate file ends: the service's own, or the first of the authorities that it trusts.",
     ("certificate",),
 )
+CERTIFICATE_BEGINS: Final = Metric(
+    "borderpost_certificate_begins_timestamp_seconds", "gauge", "When the same begins.", ("certificate",)
+)
 VERSION: Final = Metric(
     "borderpost_version_info",
     "gauge",

@@ -73,6 +73,7 @@ class Numbers:
         held: dict[str, Mapping[Labels, float]] = {}
         for metric in reading.metrics:
             self.live(metric, lambda name=metric.name: held.get(name, {}))  # type: ignore[misc]
+        self.count(READINGS_FAILED, by=0)
         failing = False
         while True:
             try:

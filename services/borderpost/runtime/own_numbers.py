@@ -10,6 +10,7 @@ from cryptography import x509
 
 from borderpost.runtime.health import Health
 from borderpost.runtime.metric_table import (
+    CERTIFICATE_BEGINS,
     CERTIFICATE_EXPIRES,
     OUTBOX_OLDEST,
     OUTBOX_WAITING,
@@ -51,13 +52,11 @@ def certificates(settings: Settings, service: ServiceName) -> Reading:
             found = x509.load_pem_x509_certificates((folder / f"{name}.pem").read_bytes())
             # Of a file with a chain the leaf stands first; of authorities the first that ends is what matters.
             ends = found[:1] if what == "own" else found
-            yield (
-                CERTIFICATE_EXPIRES,
-                (what,),
-                min(certificate.not_valid_after_utc.timestamp() for certificate in ends),
-            )
+            first = min(ends, key=lambda certificate: certificate.not_valid_after_utc)
+            yield CERTIFICATE_BEGINS, (what,), first.not_valid_before_utc.timestamp()
+            yield CERTIFICATE_EXPIRES, (what,), first.not_valid_after_utc.timestamp()
 
-    return Reading((CERTIFICATE_EXPIRES,), read, FILE_SECONDS)
+    return Reading((CERTIFICATE_BEGINS, CERTIFICATE_EXPIRES), read, FILE_SECONDS)
 
 
 def outbox_reading(outbox: Outbox) -> Reading:
