@@ -23,6 +23,7 @@ from borderpost.runtime.channels import COMMON_OPTIONS, open_sync_channel
 from borderpost.runtime.context import CONTEXT_KEY, PURPOSE_KEY
 from borderpost.runtime.errors import ERROR_DOMAIN
 from borderpost.runtime.health import serves
+from borderpost.runtime.limits import LONGEST, MIB, USUAL_BYTES
 from borderpost.runtime.settings import SERVICES, ServiceName, Settings
 from borderpost.runtime.tls import Credentials, dns_name, load_credentials
 from fakes.requests import (
@@ -213,6 +214,18 @@ def test_a_message_beyond_the_limit_is_refused_by_grpc_itself(client, service):
     got = client.call(ways(path)[0], path, bytes(TOO_LARGE))
     assert got.code is grpc.StatusCode.RESOURCE_EXHAUSTED, got
     assert_works(client, path)
+
+
+@EVERY_METHOD
+def test_a_request_longer_than_its_method_takes_is_refused_before_it_is_decoded(client, path):
+    if METHODS[path][1].client_streaming:
+        return  # streams limit their own messages
+    most = LONGEST.get(path, USUAL_BYTES)
+    if most > MIB * 2:
+        return  # those of pictures are near gRPC's own limit, which another test is about
+    for way in ways(path):
+        got = client.call(way, path, bytes(most + 1))
+        assert (got.code, got.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_TOO_LARGE"), way
 
 
 @pytest.mark.parametrize("path", PICTURE_FIELDS, ids=[path.rpartition(".")[2] for path in PICTURE_FIELDS])

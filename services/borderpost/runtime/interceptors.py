@@ -4,7 +4,8 @@
 2. Identity: who is calling, from the certificate that TLS has verified.
 3. Call context: on whose behalf and why; believed from the gateway only.
 4. Access: may they. Nothing of the request was looked at before this.
-5. Room: the bytes of all requests that are held at the same time are limited. Streams limit their own messages.
+5. Room: the length of a request is limited by its method, and the bytes of all that are held at the same time. Streams
+   limit their own messages.
 6. Decoding: from bytes to a message. gRPC would do it before all of the above, and answer UNKNOWN.
 7. The handler.
 8. Errors: every exception becomes a `google.rpc.Status`; an unforeseen one becomes INTERNAL without its text.
@@ -35,6 +36,7 @@ from borderpost.runtime.errors import (
     SlowReaderError,
 )
 from borderpost.runtime.identity import identity_of
+from borderpost.runtime.limits import check_length
 from borderpost.runtime.logging import place_of
 from borderpost.runtime.metrics import Numbers
 from borderpost.runtime.pool import WorkPool
@@ -82,6 +84,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             watched = Watched(method, self._numbers)
             try:
                 self._enter(watched, rpc)
+                check_length(method, len(request))
                 with self._pool.holding(len(request)):
                     answer = await handler.unary_unary(_decode(handler, request), rpc)
             except asyncio.CancelledError:
@@ -101,6 +104,8 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             watched = Watched(method, self._numbers)
             try:
                 self._enter(watched, rpc)
+                if not handler.request_streaming:
+                    check_length(method, len(request))
                 answers = behaviour(decode(handler, request), rpc)
                 if inspect.isawaitable(answers):  # gRPC's own health service writes its answers itself
                     await answers

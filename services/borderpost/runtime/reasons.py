@@ -151,6 +151,7 @@ _DOCUMENT: Final = {
     "SPOOL_UNREADABLE": "A kept capture can't be opened: not encrypted to this gateway for this kiosk, or altered.",
     "SPOOL_SIGNATURE": "A kept capture is not signed by the kiosk that submits it.",
     "SPOOL_TOO_OLD": "A kept capture is older than the policy takes, or from the future.",
+    "REQUEST_TOO_LARGE": "A request is longer than its method takes.",
     "PAGE_NOT_SENT": "The kiosk sent the chip alone, and no picture of the page.",
     "NO_MRZ": "No machine readable zone was found on the page.",
     "MRZ_CUT_OFF": "Part of the machine readable zone is outside the picture.",
