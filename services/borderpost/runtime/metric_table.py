@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Final, Literal
 
 import grpc
@@ -260,7 +259,6 @@ def closed(label: str, value: str) -> str:
     return value if value in SETS[label] else OTHER
 
 
-@cache
 def known_reasons() -> frozenset[str]:
     """Reason codes in docs/reasons.md, those of the errors that this process has, and gRPC's own."""
     return frozenset({*REASONS, *_reasons_of(BorderpostError), *(code.name for code in grpc.StatusCode)})

@@ -46,6 +46,8 @@ class Numbers:
     """The numbers of one process. Safe to use from several threads."""
 
     def __init__(self) -> None:
+        # They would be a second gauge for every counter, which nobody asks for.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry: Final = prometheus_client.CollectorRegistry()
         self._made: dict[str, Any] = {}
         self._series: dict[tuple[str, Labels], Any] = {}
@@ -154,7 +156,6 @@ def show(numbers: Numbers, address: str) -> Callable[[], None]:
     An address that can't be had is logged, and the service goes on without: travelers wait for it, not for numbers.
     """
     host, _, port = address.rpartition(":")
-    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # a second gauge for every counter, which nobody asks for
     prometheus_client.ProcessCollector(registry=numbers.registry)
     try:
         server, thread = prometheus_client.start_http_server(int(port), host, numbers.registry)
