@@ -17,7 +17,8 @@ from PIL import Image
 
 from borderpost.cli.people import AUDITOR, Person
 from borderpost.cli.stack import Stack
-from borderpost.kiosk.client import Kiosk, Visit
+from borderpost.kiosk.client import Kiosk
+from borderpost.kiosk.visits import Visit
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.health import serves
 from borderpost.runtime.settings import SERVICES, ServiceName

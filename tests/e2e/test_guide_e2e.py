@@ -9,7 +9,8 @@ import pytest
 
 from borderpost.cli.people import OFFICER, Person
 from borderpost.kiosk.camera import StillCamera
-from borderpost.kiosk.client import Guided, Kiosk, Visit
+from borderpost.kiosk.client import Kiosk
+from borderpost.kiosk.visits import Guided, Visit
 from borderpost.v1 import decisions_pb2, faces_pb2, types_pb2
 
 FRAMES_WITHOUT_END = 10_000

@@ -12,7 +12,8 @@ import pytest
 
 from borderpost.cli.demo import make_watchlist
 from borderpost.cli.people import APPROVER, AUDITOR, LIST_MANAGER, OFFICER, Person
-from borderpost.kiosk.client import Kiosk, Visit
+from borderpost.kiosk.client import Kiosk
+from borderpost.kiosk.visits import Visit
 from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.settings import SERVICES
 from borderpost.runtime.status import RemoteError

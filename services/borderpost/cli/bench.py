@@ -29,7 +29,8 @@ from borderpost.cli.demo import make_watchlist, specimen_a
 from borderpost.cli.options import Json
 from borderpost.cli.stack import Stack, private_settings
 from borderpost.cli.timing import KIOSK, Measured, gateway_call, in_turn, p95, table, timed
-from borderpost.kiosk.client import Kiosk, Visit
+from borderpost.kiosk.client import Kiosk
+from borderpost.kiosk.visits import Visit
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.context import write_context

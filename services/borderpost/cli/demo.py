@@ -21,7 +21,8 @@ from borderpost.cli.people import ADMINISTRATOR, APPROVER, AUDITOR, LIST_MANAGER
 from borderpost.cli.specimen_chip import SpecimenReader
 from borderpost.cli.stack import Stack, private_settings
 from borderpost.cli.trust import import_words
-from borderpost.kiosk.client import Kiosk, Visit
+from borderpost.kiosk.client import Kiosk
+from borderpost.kiosk.visits import Visit
 from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.settings import Settings, load_settings
 from borderpost.runtime.status import RemoteError

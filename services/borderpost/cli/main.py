@@ -22,6 +22,7 @@ from borderpost.cli import (
     exporting,
     faces,
     keys,
+    kiosk,
     replay,
     report,
     retention,
@@ -40,7 +41,8 @@ from borderpost.cli.people import OFFICER, Person
 from borderpost.cli.specimen_chip import SpecimenReader
 from borderpost.cli.stack import ENDS, PROBE, Stack, StackError
 from borderpost.kiosk.camera import StillCamera
-from borderpost.kiosk.client import Guided, Kiosk, Visit
+from borderpost.kiosk.client import Kiosk
+from borderpost.kiosk.visits import Guided, Visit
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.health import serves
@@ -95,6 +97,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(review.app, name="review")
 app.add_typer(subject.app, name="subject")
 app.add_typer(keys.app, name="keys")
+app.add_typer(kiosk.app, name="kiosk")
 app.add_typer(retention.app, name="retention")
 app.add_typer(faces.app, name="faces")
 app.command("demo")(demo.run)

@@ -1,20 +1,23 @@
-"""Screen travelers from a kiosk."""
+"""Screen travelers from a kiosk: the client for programs with threads. `aio` has the same for programs with an event
+loop."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from threading import Event
-from typing import Final
+from typing import Final, TypeVar
 
 import grpc
 
+from borderpost.kiosk.answers import OUTAGES, Told, Trying, told, without_answer
 from borderpost.kiosk.chip import AUTHENTICATION_KEY, Chip, chip_files
+from borderpost.kiosk.spool import Spool, SpoolError, keep
+from borderpost.kiosk.visits import Captured, Guided, Visit, make_request
 from borderpost.runtime.channels import open_sync_channel
-from borderpost.runtime.clock import Clock, SystemClock, new_id, to_timestamp
+from borderpost.runtime.clock import Clock, SystemClock
 from borderpost.runtime.settings import Settings
-from borderpost.runtime.status import from_rpc_error
+from borderpost.runtime.status import RemoteError, from_rpc_error
 from borderpost.v1 import (
     documents_pb2,
     documents_pb2_grpc,
@@ -22,38 +25,20 @@ from borderpost.v1 import (
     faces_pb2_grpc,
     gateway_pb2,
     gateway_pb2_grpc,
-    types_pb2,
 )
 
 SCREENING_SECONDS: Final = 15.0
 """How long a kiosk waits by default: the gateway's own longest time, and the way there and back."""
 
-
 CHALLENGE_SECONDS: Final = 5.0
-"""How long a kiosk waits for a challenge; it costs the service nothing."""
+"""How long a kiosk waits for a challenge, or for the key of the spool; they cost the service nothing."""
 
 GUIDING_SECONDS: Final = 75.0
 """How long a guided capture may take: the service's own longest time, and some more."""
 
+Answer = TypeVar("Answer")
+
 Tell = Callable[[faces_pb2.CaptureGuidance], object]
-
-
-@dataclass(slots=True)
-class Visit:
-    """The attempts of one traveler."""
-
-    direction: types_pb2.Direction.ValueType = types_pb2.DIRECTION_ENTRY
-    visit_id: str = field(default_factory=new_id)
-    attempts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Guided:
-    """What a guided capture came to: the frames to send, best first, and the token that goes with them."""
-
-    frames: tuple[bytes, ...]
-    token: bytes
-    result: faces_pb2.CaptureResult
 
 
 class Kiosk:
@@ -62,16 +47,63 @@ class Kiosk:
     >>> with Kiosk(load_settings(), "kiosk/north/1") as kiosk:
     ...     visit = Visit()
     ...     guided = kiosk.guide(visit, camera, tell=screen.show)
-    ...     answer = kiosk.send(kiosk.request(visit, page, guided.frames, guided.token))
+    ...     told = kiosk.screen(visit, Captured(page, guided.frames, guided.token), language="de")
+    ...     screen.show(texts("de")[told.next])
     """
 
-    def __init__(self, settings: Settings, identity: str, clock: Clock | None = None) -> None:
-        """Open a channel to the gateway. Raises CertificateError."""
+    def __init__(
+        self, settings: Settings, identity: str, clock: Clock | None = None, spool: Spool | None = None
+    ) -> None:
+        """Open a channel to the gateway. With a `spool` captures are kept while there is no connection. Raises
+        CertificateError."""
         self._clock = clock or SystemClock()
+        self._spool = spool
         self._channel = open_sync_channel(settings, "gateway", identity)
         self._stub = gateway_pb2_grpc.GatewayServiceStub(self._channel)
         self._faces = faces_pb2_grpc.FacesServiceStub(self._channel)
         self._documents = documents_pb2_grpc.DocumentsServiceStub(self._channel)
+
+    def screen(
+        self, visit: Visit, captured: Captured, language: str = "", seconds: float = SCREENING_SECONDS
+    ) -> Told:
+        """Screen a traveler: one attempt, sent again as long as there is time and sense in it.
+
+        Whatever fails, there is something to tell the traveler within `seconds`; what couldn't be screened is kept,
+        where there is a spool. Raises RemoteError only where the capture itself is at fault: a picture that is none.
+        """
+        request = make_request(visit, captured, language, self._clock.now())
+        trying = Trying(time.monotonic() + seconds)
+        while True:
+            try:
+                return told(self.send(request, trying.left(time.monotonic())))
+            except RemoteError as error:
+                pause = trying.pause_after(error, time.monotonic())
+                if pause is None:
+                    return without_answer(error, keep(self._spool, request, error))
+            time.sleep(pause)
+
+    def submit_kept(self) -> int:
+        """Fetch the key of the spool, and submit what is in it, oldest first; return how many were taken.
+
+        Raises RemoteError at the first that isn't taken for want of a connection; the rest stays.
+        """
+        if self._spool is None:
+            return 0
+        self._spool.use_key(
+            self._ask(self._stub.GetSpoolKey, gateway_pb2.GetSpoolKeyRequest(), CHALLENGE_SECONDS)
+        )
+        taken = 0
+        for kept in self._spool.waiting():
+            try:
+                self._ask(self._stub.SubmitSpooled, kept.request(), SCREENING_SECONDS)
+            except (RemoteError, SpoolError) as error:
+                if error.code in OUTAGES and isinstance(error, RemoteError):
+                    raise
+                self._spool.set_aside(kept, error.reason)
+            else:
+                self._spool.remove(kept)
+                taken += 1
+        return taken
 
     def request(
         self,
@@ -83,40 +115,21 @@ class Kiosk:
         portrait_page: bytes = b"",
         chip: documents_pb2.ChipFiles | None = None,
     ) -> gateway_pb2.ScreenTravelerRequest:
-        """Make the request of the visit's next attempt. Keep it until it is answered: it may be sent again.
-
-        `token` is the one of the guided capture that `frames` are from, `portrait_page` the side of a card that has
-        the portrait where `page` hasn't, and `chip` what `read_chip` gave.
-        """
-        visit.attempts += 1
-        return gateway_pb2.ScreenTravelerRequest(
-            request_id=new_id(),
-            visit_id=visit.visit_id,
-            attempt=visit.attempts,
-            direction=visit.direction,
-            kiosk_time=to_timestamp(self._clock.now()),
-            document_page=page,
-            live_frames=frames,
-            capture_token=token,
-            language=language,
-            portrait_page=portrait_page,
-            chip=chip,
-        )
+        """Make the request of the visit's next attempt, to be sent by `send`, again and again if need be."""
+        captured = Captured(page, frames, token, portrait_page, chip)
+        return make_request(visit, captured, language, self._clock.now())
 
     def read_chip(
         self, visit: Visit, chip: Chip, claimed: bool = False, seconds: float = CHALLENGE_SECONDS
     ) -> documents_pb2.ChipFiles:
-        """Challenge a chip that can prove that it is no copy, and return what `request` takes of it.
+        """Challenge a chip that can prove that it is no copy, and return what `Captured` takes of it.
 
         `claimed`: the reader did chip authentication with it. Raises RemoteError.
         """
         if AUTHENTICATION_KEY not in chip.files:
             return chip_files(chip, claimed=claimed)
         request = documents_pb2.IssueChipChallengeRequest(visit_id=visit.visit_id)
-        try:
-            challenge = self._documents.IssueChipChallenge(request, timeout=seconds)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from None
+        challenge = self._ask(self._documents.IssueChipChallenge, request, seconds)
         return chip_files(chip, challenge, claimed)
 
     def guide(
@@ -141,7 +154,7 @@ class Kiosk:
             call = self._faces.GuideCapture(_messages(start, camera, sent, ended), timeout=seconds)
             for answer in call:
                 if answer.HasField("guidance"):
-                    _forget(sent, answer.guidance)
+                    forget(sent, answer.guidance)
                     tell(answer.guidance)
                 elif answer.HasField("result"):
                     result = answer.result
@@ -153,15 +166,8 @@ class Kiosk:
     def send(
         self, request: gateway_pb2.ScreenTravelerRequest, seconds: float = SCREENING_SECONDS
     ) -> gateway_pb2.ScreenTravelerResponse:
-        """Send a request; the same one again gets the same answer.
-
-        Raises RemoteError. On UNAVAILABLE and DEADLINE_EXCEEDED send the same request again, or the traveler
-        to an officer.
-        """
-        try:
-            return self._stub.ScreenTraveler(request, timeout=seconds)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from None
+        """Send a request once; the same one again gets the same answer. Raises RemoteError."""
+        return self._ask(self._stub.ScreenTraveler, request, seconds)
 
     def close(self) -> None:
         """Close the channel."""
@@ -173,6 +179,12 @@ class Kiosk:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _ask(self, method: Callable[..., Answer], request: object, seconds: float) -> Answer:
+        try:
+            return method(request, timeout=seconds)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None
+
 
 def _messages(
     start: faces_pb2.CaptureStart, camera: Iterable[bytes], sent: dict[int, bytes], ended: Event
@@ -182,11 +194,18 @@ def _messages(
         if ended.is_set():
             return
         sent[number] = picture
-        frame = faces_pb2.CaptureFrame(picture=picture, captured_ms=round(time.monotonic() * 1000))
-        yield faces_pb2.GuideCaptureRequest(frame=frame)
+        yield frame_of(picture)
 
 
-def _forget(sent: dict[int, bytes], guidance: faces_pb2.CaptureGuidance) -> None:
+def frame_of(picture: bytes) -> faces_pb2.GuideCaptureRequest:
+    """Make the message of a frame that was taken just now."""
+    captured_ms = round(time.monotonic() * 1000)
+    return faces_pb2.GuideCaptureRequest(
+        frame=faces_pb2.CaptureFrame(picture=picture, captured_ms=captured_ms)
+    )
+
+
+def forget(sent: dict[int, bytes], guidance: faces_pb2.CaptureGuidance) -> None:
     """Forget the frames that can't be chosen any more."""
     for number in [number for number in list(sent) if number <= guidance.frame]:
         if number not in guidance.kept:
