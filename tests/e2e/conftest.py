@@ -85,6 +85,12 @@ def with_partner(settings: Settings) -> Settings:
 
 
 @pytest.fixture(scope="session")
+def partnered() -> Callable[[Settings], Settings]:
+    """For tests with a stack of their own."""
+    return with_partner
+
+
+@pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Five services. A test that kills one starts it again."""
     settings = with_partner(private_settings(tmp_path_factory.mktemp("stack"), Settings()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import grpc
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from structlog.testing import capture_logs
 
 from borderpost.runtime import tracing
 from borderpost.runtime.metric_table import OTHER
@@ -146,6 +148,19 @@ def test_a_collector_with_https_is_known_by_certificates_that_must_be_there(tmp_
     settings = TracingSettings(endpoint="https://collector:4317", ca=tmp_path / "none.pem")
     with pytest.raises(SettingsError, match=r"tracing\.ca"):
         tracing.configure_tracing("gateway", settings)
+
+
+def test_a_collector_that_is_away_costs_its_traces_alone_and_its_text_is_not_logged():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with capture_logs() as lines:
+        end = tracing.configure_tracing("gateway", TracingSettings(endpoint=endpoint, ratio=1.0))
+        passed_on = handled(came=traceparent())
+        end()
+    assert passed_on.split("-")[1] == TRACE
+    assert {line["event"] for line in lines} == {"tracing", "tracing_troubled"}
+    troubled = [line for line in lines if line["event"] == "tracing_troubled"]
+    assert {key for line in troubled for key in line} == {"event", "log_level", "at"}
 
 
 @pytest.mark.parametrize(
