@@ -225,4 +225,9 @@ def test_prometheus_and_opentelemetry_are_used_in_the_runtime_alone():
             ("import prometheus_client", "from prometheus_client", "from opentelemetry", "import opent")
         )
     }
-    assert users == {"runtime/metrics.py", "runtime/tracing.py", "runtime/watching.py"}
+    assert users == {
+        "runtime/metrics.py",
+        "runtime/spans.py",
+        "runtime/tracing.py",
+        "runtime/watching.py",
+    }

@@ -16,7 +16,8 @@ from borderpost.runtime import tracing
 from borderpost.runtime.metric_table import OTHER
 from borderpost.runtime.metrics import Numbers
 from borderpost.runtime.settings import Settings, SettingsError, TracingSettings
-from borderpost.runtime.tracing import ATTRIBUTES, Spans
+from borderpost.runtime.spans import Spans
+from borderpost.runtime.tracing import ATTRIBUTES
 from borderpost.runtime.watching import Watched
 
 SCREEN = "/borderpost.v1.GatewayService/ScreenTraveler"

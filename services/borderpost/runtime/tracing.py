@@ -8,26 +8,20 @@ name, number, id, purpose or text of an error is ever in one.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import structlog
-from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from borderpost.runtime.context import TRACE_KEY, new_traceparent
 from borderpost.runtime.metric_table import closed
-from borderpost.runtime.settings import SettingsError, TracingSettings
+from borderpost.runtime.settings import TracingSettings
+
+if TYPE_CHECKING:
+    from borderpost.runtime.spans import Spans
 
 ATTRIBUTES: Final = frozenset(
     {
@@ -42,71 +36,9 @@ ATTRIBUTES: Final = frozenset(
 )
 """All that a span may say, beside its name, its times and its ids."""
 
-QUEUE: Final = 2048
-BATCH: Final = 256
-"""Spans that wait for a collector, and that go to it at once. What finds the queue full is lost."""
-
-DELAY_MS: Final = 1000
-EXPORT_SECONDS: Final = 2.0
-"""How long a span waits for company, and how long a collector may take: a service's end waits for it once."""
-
 _QUIET: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 
 _log = structlog.get_logger(__name__)
-
-
-class Spans:
-    """Makes the spans of one process."""
-
-    def __init__(self, service: str, exporter: SpanExporter, ratio: float) -> None:
-        """`ratio`: the share of traces that is kept. The gateway draws; the others follow what it drew."""
-        by_ratio = TraceIdRatioBased(ratio)
-        self._provider = TracerProvider(
-            # A kiosk must not be able to have everything kept.
-            sampler=by_ratio if service == "gateway" else ParentBased(by_ratio),
-            # Not Resource.create: that also takes what the environment says.
-            resource=Resource(
-                {
-                    "service.namespace": "borderpost",
-                    "service.name": service,
-                    "service.version": version("borderpost"),
-                }
-            ),
-            shutdown_on_exit=False,
-            span_limits=SpanLimits(max_events=0, max_links=0),
-        )
-        self._provider.add_span_processor(
-            BatchSpanProcessor(exporter, QUEUE, DELAY_MS, BATCH, EXPORT_SECONDS * 1000)
-        )
-        self._tracer = self._provider.get_tracer("borderpost")
-
-    def server(self, method: str, traceparent: str | None) -> trace.Span:
-        """Begin the span of a call that came in, and make it the current one of this task."""
-        parent = trace.set_span_in_context(_remote(traceparent), otel_context.Context())
-        span = self._tracer.start_span(
-            method.strip("/"), parent, trace.SpanKind.SERVER, _rpc(method), record_exception=False
-        )
-        otel_context.attach(trace.set_span_in_context(span))
-        return span
-
-    def client(self, method: str) -> trace.Span:
-        """Begin the span of a call that goes out, below the current one."""
-        return self._tracer.start_span(
-            method.strip("/"), None, trace.SpanKind.CLIENT, _rpc(method), record_exception=False
-        )
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[trace.Span]:
-        """The span of a step, below the current one."""
-        with self._tracer.start_as_current_span(
-            f"step {closed('step', name)}", record_exception=False, set_status_on_exception=False
-        ) as span:
-            span.set_attribute("borderpost.step", closed("step", name))
-            yield span
-
-    def close(self) -> None:
-        """Send what is left, and end."""
-        self._provider.shutdown()
 
 
 _spans: Spans | None = None
@@ -117,17 +49,11 @@ def configure_tracing(service: str, settings: TracingSettings) -> Callable[[], N
     """Trace this process, if the settings name a collector. Return what ends it. Raises SettingsError."""
     if settings.endpoint is None:
         return lambda: None
-    _quieten()
-    secure = settings.endpoint.startswith("https://")
-    exporter = OTLPSpanExporter(
-        endpoint=settings.endpoint,
-        insecure=not secure,
-        credentials=_credentials(settings.ca) if secure else None,
-        timeout=EXPORT_SECONDS,
-        channel_options=(("grpc.enable_http_proxy", 0),),  # type: ignore[arg-type]
-    )
+    # Only here: without a collector neither services nor the command load what they don't need.
+    from borderpost.runtime.spans import open_spans  # noqa: PLC0415
+
     _log.info("tracing", endpoint=settings.endpoint, ratio=settings.ratio)
-    return trace_with(Spans(service, exporter, settings.ratio))
+    return trace_with(open_spans(service, settings))
 
 
 def trace_with(spans: Spans) -> Callable[[], None]:
@@ -216,19 +142,6 @@ def _note(span: trace.Span, status: str, reason: str) -> None:
         span.set_status(trace.StatusCode.ERROR)
 
 
-def _rpc(method: str) -> dict[str, str]:
-    _, service, name = method.split("/")
-    return {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
-
-
-def _remote(traceparent: str | None) -> trace.Span:
-    if traceparent is None:
-        return trace.INVALID_SPAN
-    _, trace_id, span_id, flags = traceparent.split("-")
-    parent = trace.SpanContext(int(trace_id, 16), int(span_id, 16), True, trace.TraceFlags(int(flags, 16)))
-    return trace.NonRecordingSpan(parent)
-
-
 def _traceparent(span: trace.Span) -> str:
     told = span.get_span_context()
     return f"00-{told.trace_id:032x}-{told.span_id:016x}-{int(told.trace_flags) & 1:02x}"
@@ -236,24 +149,3 @@ def _traceparent(span: trace.Span) -> str:
 
 def _nothing(_reason: str) -> None:
     """Where nothing is traced."""
-
-
-def _credentials(ca: Path | None) -> grpc.ChannelCredentials:
-    try:
-        return grpc.ssl_channel_credentials(ca.read_bytes() if ca else None)
-    except OSError as error:
-        raise SettingsError(f"tracing.ca: can't read {ca}: {error.strerror}") from None
-
-
-class _Untold(logging.Handler):
-    """OpenTelemetry's own log, which is no JSON and may hold anything: of it only that there was something."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Tell that spans may be lost."""
-        _log.warning("tracing_troubled", at=f"{record.module}:{record.lineno}")
-
-
-def _quieten() -> None:
-    told = logging.getLogger("opentelemetry")
-    told.handlers = [_Untold()]
-    told.propagate = False
