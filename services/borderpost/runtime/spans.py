@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -28,7 +29,10 @@ BATCH: Final = 256
 
 DELAY_MS: Final = 1000
 EXPORT_SECONDS: Final = 2.0
-"""How long a span waits for company, and how long a collector may take: a service's end waits for it once."""
+"""How long a span waits for company, and how long a collector may take."""
+
+CLOSE_SECONDS: Final = 3.0
+"""How long a service's end waits for the collector. OpenTelemetry's own end tries again for much longer."""
 
 _log = structlog.get_logger(__name__)
 
@@ -83,8 +87,10 @@ class Spans:
             yield span
 
     def close(self) -> None:
-        """Send what is left, and end."""
-        self._provider.shutdown()
+        """Send what is left, and end; a collector that doesn't answer is not waited for."""
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
 
 
 def open_spans(service: str, settings: TracingSettings) -> Spans:
