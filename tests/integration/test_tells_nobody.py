@@ -12,6 +12,8 @@ LOADS = {
     "the reader": "from borderpost.documents.adapters.two_network_reader import TwoNetworkReader as R; R()",
     "the embedder": "from borderpost.faces.adapters.dlib_onnx import DlibOnnxEmbedder as E; E.load()",
     "the index": "from borderpost.watchlist.adapters.faiss_index import FaissIndex",
+    "numbers and traces": "from borderpost.runtime import metrics, tracing as t, settings as s; "
+    "metrics.Numbers(); t.configure_tracing('gateway', s.Settings().tracing)()",
 }
 
 
@@ -28,3 +30,29 @@ def test_loading_a_model_writes_nothing_at_home_and_nothing_to_the_terminal(tmp_
     )
     assert (done.stdout, done.stderr) == (b"", b"")
     assert list(tmp_path.rglob("*")) == []
+
+
+ASKED_BY_THE_ENVIRONMENT = """
+import socket, sys, threading
+def refused(*_, **__): raise AssertionError("a connection")
+socket.socket.connect = refused
+from borderpost.runtime import metrics, settings, tracing, watching
+end = tracing.configure_tracing("gateway", settings.Settings().tracing)
+watched = watching.Watched("/borderpost.v1.FacesService/Compare", metrics.Numbers())
+watched.entered(None)
+watched.ended("OK")
+end()
+assert "opentelemetry.sdk" not in sys.modules
+assert threading.active_count() == 1
+"""
+
+
+def test_without_a_setting_nothing_is_traced_whatever_the_environment_asks_for():
+    """OpenTelemetry's own variables would have it send to a collector."""
+    asked = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider",
+    }
+    code = ASKED_BY_THE_ENVIRONMENT
+    subprocess.run([sys.executable, "-B", "-c", code], env={**os.environ, **asked}, check=True, timeout=60)
