@@ -23,6 +23,7 @@ from borderpost.cli import (
     faces,
     keys,
     kiosk,
+    policy,
     replay,
     report,
     retention,
@@ -98,6 +99,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(subject.app, name="subject")
 app.add_typer(keys.app, name="keys")
 app.add_typer(kiosk.app, name="kiosk")
+app.add_typer(policy.app, name="policy")
 app.add_typer(retention.app, name="retention")
 app.add_typer(faces.app, name="faces")
 app.command("demo")(demo.run)

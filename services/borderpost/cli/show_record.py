@@ -10,6 +10,7 @@ from rich.text import Text
 
 from borderpost.cli import show
 from borderpost.cli.show_matches import candidate_blocks
+from borderpost.cli.show_patterns import pattern_words
 from borderpost.v1 import decisions_pb2, documents_pb2, types_pb2, watchlist_pb2
 
 _VERDICT_WORDS: Final = {"PASSED": "passed", "FAILED": "failed", "UNDETERMINED": "undetermined"}
@@ -43,6 +44,8 @@ def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
     rows.add_row("checks", _checks(screening.checks))
     if record.HasField("payload"):
         _add_payload(rows, record.payload)
+        if record.payload.patterns:
+            rows.add_row("seen lately", pattern_words(record.payload.patterns))
     else:
         rows.add_row("personal data", "erased, or never there")
     rows.add_row("in force", _in_force(screening.versions))

@@ -31,27 +31,34 @@ REFUSED: Final = {
 """Conditions that would tell people apart by what the Charter of Fundamental Rights of the EU, article 21, forbids,
 or that stand for it."""
 
-_WHY: Final = (
-    "no rule looks at {what}: discrimination (EU Charter, article 21; Regulation (EU) 2016/399, article 7(2)). "
-    "Of the age only age_from and age_below, with the legal_basis that names the law"
+WHY: Final = (
+    "no rule tells people apart by these (EU Charter of Fundamental Rights, article 21; Regulation (EU) 2016/399, "
+    "article 7(2)); by age only with age_from and age_below, and the legal_basis that names the law"
 )
 
 
 def refused_keys(raw: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong in the rules of a policy as it was read from TOML: place and reason, in words."""
-    rules = raw.get("rules", [])
-    sections = [("rules", rule) for rule in rules] if isinstance(rules, list) else []
+    """Return which keys of a policy, as it was read from TOML, no rule may have: where they stand, and what they look
+    at. `WHY` says why."""
     referral = raw.get("referral", {})
-    lists = referral.get("lists", []) if isinstance(referral, Mapping) else []
-    sections += [("referral.lists", terms) for terms in lists] if isinstance(lists, list) else []
-    if isinstance(raw.get("sample"), Mapping):
-        sections.append(("sample", raw["sample"]))
+    lists = referral.get("lists") if isinstance(referral, Mapping) else None
+    places = {
+        **_numbered("rules", raw.get("rules")),
+        **_numbered("referral.lists", lists),
+        "sample": raw.get("sample"),
+    }
     return [
-        f"{place} {number}, {key}: {_WHY.format(what=REFUSED[key.lower()])}"
-        for number, (place, section) in enumerate(sections, 1)
+        f"{place}.{key} ({REFUSED[key.lower()]})"
+        for place, section in places.items()
         for key in _keys(section)
         if key.lower() in REFUSED
     ]
+
+
+def _numbered(place: str, sections: object) -> dict[str, object]:
+    if not isinstance(sections, list):
+        return {}
+    return {f"{place} {number}": section for number, section in enumerate(sections, 1)}
 
 
 def _keys(section: object) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from borderpost.policy.domain import CheckKind, Traveler
-from borderpost.policy.lint import refused_keys
+from borderpost.policy.lint import WHY, refused_keys
 from borderpost.runtime.errors import BorderpostError
 
 MAX_POLICY_BYTES: Final = 64 * 1024
@@ -253,10 +253,19 @@ def read_policy(data: bytes, where: str) -> PolicyVersion:
         raise PolicyError(f"{where}: not a policy: nested too deeply") from None
     refused = refused_keys(raw)
     if refused:
-        raise PolicyError(f"{where}: " + "; ".join(refused))
+        raise PolicyError(f"{where}: got {', '.join(refused)}: {WHY}")
     try:
         policy = Policy.model_validate(raw)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'policy'}: {e['msg']}" for e in error.errors()]
-        raise PolicyError(f"{where}: " + "; ".join(lines)) from None
+        raise PolicyError(f"{where}: {in_words(error)}") from None
     return PolicyVersion(policy, f"{policy.name}@{hashlib.sha256(data).hexdigest()[:16]}", data)
+
+
+def in_words(error: ValidationError) -> str:
+    """Say what is wrong, and where: parts of a list are counted from 1."""
+    return "; ".join(f"{_place(detail['loc']) or 'policy'}: {detail['msg']}" for detail in error.errors())
+
+
+def _place(location: Sequence[int | str]) -> str:
+    named = [f" {part + 1}" if isinstance(part, int) else f".{part}" for part in location]
+    return "".join(named).removeprefix(".")

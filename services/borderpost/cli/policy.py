@@ -1,0 +1,169 @@
+"""`borderpost policy`: look at policies, compare, test, and try one on what was recorded, before it goes live."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Group
+
+from borderpost.cli import event_filter, show
+from borderpost.cli.options import Json, Purpose
+from borderpost.cli.people import AUDITOR, Person
+from borderpost.policy.cases import load_cases, wrong
+from borderpost.policy.comparing import Simulation, differences, simulate, unsimulated_fields
+from borderpost.policy.model import PolicyVersion, load_policy
+from borderpost.runtime.settings import load_settings
+
+PAGE: Final = 500
+SCREENED: Final = "traveler-screened"
+
+app = typer.Typer(help="Policies: check, compare, test and simulate them.", no_args_is_help=True)
+
+PolicyFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A policy, a TOML file.")]
+
+
+@app.command("show")
+def show_policy(
+    file: Annotated[
+        Path | None,
+        typer.Argument(exists=True, dir_okay=False, help="A policy. Default: the one that settings name."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print a policy, with the version that records name it by.
+
+    Example: `borderpost policy show`
+    """
+    policy = load_policy(file or load_settings().gateway.policy)
+    plain = {"version": policy.version, "policy": policy.policy.model_dump(mode="json")}
+    show.emit(as_json, plain, lambda: f"# {policy.version}\n{policy.toml.decode()}")
+
+
+@app.command()
+def check(file: PolicyFile, as_json: Json = False) -> None:
+    """Check a policy: its schema, and that no rule looks at nationality, sex, or an age without a law.
+
+    Example: `borderpost policy check new-policy.toml`
+    """
+    policy = load_policy(file)
+    show.emit(
+        as_json,
+        {"version": policy.version, "rules": len(policy.policy.rules)},
+        lambda: (
+            f"It can be used. Records will name it {policy.version}; it has {len(policy.policy.rules)} rules."
+        ),
+    )
+
+
+@app.command()
+def diff(before: PolicyFile, after: PolicyFile, as_json: Json = False) -> None:
+    """Show what differs between two policies, field by field.
+
+    Example: `borderpost policy diff policy.toml new-policy.toml`
+    """
+    found = differences(load_policy(before).policy, load_policy(after).policy)
+    table = show.table("field", "before", "after")
+    for one in found:
+        table.add_row(one.path, one.before or "—", one.after or "—")
+    plain = {"differences": [{"field": one.path, "before": one.before, "after": one.after} for one in found]}
+    show.emit(as_json, plain, lambda: table if found else "They decide the same.")
+
+
+@app.command("test")
+def run_cases(
+    file: PolicyFile,
+    cases: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Cases, a TOML file.")],
+    as_json: Json = False,
+) -> None:
+    """Run a table of cases against a policy. Exit status 1 if one is decided otherwise.
+
+    Example: `borderpost policy test new-policy.toml cases.toml`
+    """
+    policy, table = load_policy(file), load_cases(cases)
+    found = list(wrong(policy.policy, table))
+    rows = show.table("case", "wanted", "decided", "reasons")
+    for one in found:
+        rows.add_row(one.case.name, one.case.outcome, one.decision.outcome, ", ".join(one.decision.reasons))
+    plain = {
+        "cases": len(table.cases),
+        "wrong": [
+            {
+                "case": one.case.name,
+                "wanted": one.case.outcome,
+                "decided": one.decision.outcome,
+                "reasons": list(one.decision.reasons),
+            }
+            for one in found
+        ],
+    }
+    show.emit(
+        as_json, plain, lambda: rows if found else f"All {len(table.cases)} cases are decided as wanted."
+    )
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command("simulate")
+def simulate_policy(
+    file: PolicyFile,
+    purpose: Purpose = "",
+    since: event_filter.Since = None,
+    until: event_filter.Until = None,
+    crossing: event_filter.Crossing = "",
+    most: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Newest screenings to try, at most.")
+    ] = 10_000,
+    as_json: Json = False,
+) -> None:
+    """Try a policy on recorded screenings, as the auditor: what would have come to something else?
+
+    Example: `borderpost policy simulate new-policy.toml --purpose 'change 12' --from 2026-11-01`
+    """
+    settings = load_settings()
+    candidate, current = load_policy(file), load_policy(settings.gateway.policy)
+    result = Simulation()
+    with Person(settings, AUDITOR, purpose) as auditor:
+        request = event_filter.event_filter(since, until, None, [SCREENED], "", crossing=crossing)
+        request.page_size = min(PAGE, most)
+        for page in auditor.pages(auditor.decisions.QueryEvents, request):
+            for entry in page.entries[: most - result.screenings]:
+                simulate(candidate.policy, entry.event.event_id, entry.event.traveler_screened, result)
+            if result.screenings >= most:
+                break
+    fields = unsimulated_fields(current.policy, candidate.policy)
+    show.emit(as_json, _plain(candidate, result, fields), lambda: _view(candidate, result, fields))
+
+
+def _plain(candidate: PolicyVersion, result: Simulation, fields: list[str]) -> dict[str, object]:
+    return {
+        "policy": candidate.version,
+        "screenings": result.screenings,
+        "changed": result.changed,
+        "outcomes": [
+            {"before": before, "after": after, "screenings": count}
+            for (before, after), count in sorted(result.changes.items())
+        ],
+        "reasons": dict(result.reasons.most_common()),
+        "not_simulated": dict(result.not_simulated),
+        "fields_not_simulated": fields,
+        "examples": [
+            {"event_id": one.event_id, "before": one.before, "after": one.after, "reasons": list(one.reasons)}
+            for one in result.examples
+        ],
+    }
+
+
+def _view(candidate: PolicyVersion, result: Simulation, fields: list[str]) -> Group:
+    outcomes = show.table("before", "after", "screenings")
+    for (before, after), count in sorted(result.changes.items()):
+        outcomes.add_row(before, after, f"{count:,}", style=None if before == after else "bold")
+    examples = show.table("event", "before", "after", "reasons")
+    for one in result.examples:
+        examples.add_row(one.event_id, one.before, one.after, ", ".join(one.reasons))
+    notes = [f"{count:,} not simulated: {why}" for why, count in result.not_simulated.items()]
+    notes += [f"Differs and can't be simulated from checks: {name}" for name in fields]
+    told = f"{candidate.version}: {result.changed:,} of {result.screenings:,} would have come to another outcome."
+    shown = [outcomes, examples] if result.examples else [outcomes]
+    return Group(told, *shown, *notes)
