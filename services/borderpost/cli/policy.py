@@ -117,7 +117,7 @@ def simulate_policy(
     ] = 10_000,
     as_json: Json = False,
 ) -> None:
-    """Try a policy on recorded screenings, as the auditor: what would have come to something else?
+    """Try a policy on recorded screenings, as the auditor, and show what would have come to something else.
 
     Example: `borderpost policy simulate new-policy.toml --purpose 'change 12' --from 2026-11-01`
     """
