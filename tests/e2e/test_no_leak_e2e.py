@@ -29,6 +29,7 @@ from borderpost.kiosk.client import Kiosk, Visit
 from borderpost.runtime.channels import RECONNECT_MS, open_sync_channel
 from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.context import TRACE_KEY
+from borderpost.runtime.metric_table import METRICS
 from borderpost.runtime.settings import SERVICES, ServiceName, Settings, TracingSettings
 from borderpost.runtime.status import RemoteError
 from borderpost.runtime.tracing import ATTRIBUTES
@@ -362,6 +363,17 @@ def test_no_metrics_port_shows_personal_data(world, service):
             b'borderpost_screenings_total{crossing="north",direction="ENTRY",late="no",outcome="REFER"}'
             in shown
         )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_shows_what_the_table_promises_of_it_and_nothing_else(world, service):
+    world.scrape(service)
+    named = set(
+        re.findall(
+            rb"^# TYPE (borderpost_\w+) ", world.pages[service][0] + world.pages[service][-1], re.MULTILINE
+        )
+    )
+    assert {name.decode() for name in named} == {metric.name for metric in METRICS if service in metric.of}
 
 
 def test_no_span_holds_personal_data_and_each_has_attributes_of_the_list_alone(world):

@@ -210,8 +210,9 @@ def test_a_port_that_another_program_has_stops_nothing():
 
 
 def test_every_service_shows_its_numbers_on_this_machine_alone_each_on_its_own_port():
-    addresses = [Settings().service(name).metrics for name in SERVICES]
-    assert len(set(addresses)) == len(SERVICES)
+    shown = [Settings().service(name).metrics for name in SERVICES]
+    addresses = [at for at in shown if at != "off"]
+    assert len(set(addresses)) == len(addresses) >= 5
     assert {address.rpartition(":")[0] for address in addresses} == {"127.0.0.1"}
 
 

@@ -95,7 +95,8 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     )
     tasks = (background.catch_up, background.checkpoints, upkeep.run)
     readings = (log_reading(house.database), overdue_reading(house.retention.status))
-    return Service(names, register, ready, tasks, opened.close, Report(deliver), readings=readings)
+    report, pools = Report(deliver), {"writers": writers}
+    return Service(names, register, ready, tasks, opened.close, report, readings=readings, pools=pools)
 
 
 class House:

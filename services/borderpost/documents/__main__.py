@@ -74,7 +74,10 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
         log.deliver, lambda: Versions(document_reader=reader.name, trust_store=trust.snapshot().version)
     )
     readings = (trust_reading(trust, SystemClock()), outbox_reading(outbox))
-    return Service(services, register, ready, (outbox.run,), alone.close, report, readings=readings)
+    pools = {"imports": imports}
+    return Service(
+        services, register, ready, (outbox.run,), alone.close, report, readings=readings, pools=pools
+    )
 
 
 def main() -> None:

@@ -77,12 +77,17 @@ CALL_SECONDS: Final = Metric(
 )
 CALLS_IN_FLIGHT: Final = Metric("borderpost_calls_in_flight", "gauge", "Calls that are being handled.")
 POOL_PLACES: Final = Metric(
-    "borderpost_pool_places", "gauge", "Calls that may work or wait for a thread at once."
+    "borderpost_pool_places", "gauge", "Calls that may work or wait for a thread at once.", ("pool",)
 )
-POOL_TAKEN: Final = Metric("borderpost_pool_taken", "gauge", "Calls that work or wait for a thread now.")
+POOL_TAKEN: Final = Metric(
+    "borderpost_pool_taken", "gauge", "Calls that work or wait for a thread now.", ("pool",)
+)
 POOL_HELD_BYTES: Final = Metric("borderpost_pool_held_bytes", "gauge", "Bytes of requests that are held now.")
 POOL_REFUSALS: Final = Metric(
-    "borderpost_pool_refusals_total", "counter", "Calls refused for want of places or bytes.", ("want",)
+    "borderpost_pool_refusals_total",
+    "counter",
+    "Calls refused for want of places or bytes.",
+    ("pool", "want"),
 )
 SERVING: Final = Metric(
     "borderpost_serving", "gauge", "1 while the service serves by its own health check, else 0."
@@ -240,6 +245,7 @@ SETS: Final[Mapping[str, frozenset[str]]] = {
     "status": _names(types_pb2.StepStatus.keys(), "STEP_STATUS_"),
     "priority": frozenset("123456789"),
     "held": frozenset({"evidence", "payload", "events"}),
+    "pool": frozenset({"calls", "writers", "imports"}),
     "want": frozenset({"places", "bytes"}),
     "certificate": frozenset({"own", "authority"}),
     "what": frozenset({"software", "policy", "model", "calibration", "document reader", "trust store"}),

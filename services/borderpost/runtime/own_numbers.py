@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from cryptography import x509
@@ -32,12 +32,15 @@ FILE_SECONDS: Final = 60.0
 """How often certificate files are read: they are exchanged while the service runs."""
 
 
-def show_own(numbers: Numbers, pool: WorkPool, health: Health, report: Report | None) -> None:
-    """Show what is in memory of every service."""
-    numbers.live(POOL_PLACES, lambda: {(): pool.places})
-    numbers.live(POOL_TAKEN, lambda: {(): pool.taken})
-    numbers.live(POOL_HELD_BYTES, lambda: {(): pool.held_bytes})
-    numbers.live(POOL_REFUSALS, lambda: {(want,): count for want, count in pool.refused.items()})
+def show_own(numbers: Numbers, pools: Mapping[str, WorkPool], health: Health, report: Report | None) -> None:
+    """Show what is in memory of every service. `pools` by what they are for; that of all calls holds the bytes."""
+    numbers.live(POOL_PLACES, lambda: {(name,): pool.places for name, pool in pools.items()})
+    numbers.live(POOL_TAKEN, lambda: {(name,): pool.taken for name, pool in pools.items()})
+    numbers.live(POOL_HELD_BYTES, lambda: {(): sum(pool.held_bytes for pool in pools.values())})
+    numbers.live(
+        POOL_REFUSALS,
+        lambda: {(name, want): count for name, pool in pools.items() for want, count in pool.refused.items()},
+    )
     numbers.live(SERVING, lambda: {(): float(health.serving)})
     if report is not None:
         numbers.live(VERSION, lambda: _versions(report))

@@ -57,7 +57,8 @@ class Service:
 
     `register` adds the servicers to a server. `ready` is followed by the health service. `background` runs
     beside the server until its end. `report` tells the decision log of start and end. `close` is called last.
-    `numbers` is what its rooms count in, and `readings` is looked up for it.
+    `numbers` is what its rooms count in, and `readings` is looked up for it; `pools` are
+    those that it has beside the one for all calls.
     """
 
     names: Sequence[str]
@@ -68,6 +69,7 @@ class Service:
     report: Report | None = None
     numbers: Numbers = field(default_factory=Numbers)
     readings: Sequence[Reading] = ()
+    pools: Mapping[str, WorkPool] = field(default_factory=dict)
 
 
 Build = Callable[[Settings, WorkPool], Awaitable[Service]]
@@ -123,7 +125,7 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     _listen(server, settings, name, own)
     await server.start()
     _log.info("started", address=own.listen or own.address)
-    show_own(service.numbers, pool, health, service.report)
+    show_own(service.numbers, {"calls": pool, **service.pools}, health, service.report)
     readings = (certificates(settings, name), *service.readings)
     hide = (lambda: None) if own.metrics == "off" else show(service.numbers, own.metrics)
 
