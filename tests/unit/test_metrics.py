@@ -37,6 +37,7 @@ from borderpost.runtime.metric_table import (
     closed,
 )
 from borderpost.runtime.metrics import Numbers, Reading
+from borderpost.runtime.own_numbers import begin_at_zero
 from borderpost.runtime.settings import SERVICES, Settings
 from borderpost.runtime.watching import Watched
 from borderpost.v1 import decisions_pb2, types_pb2
@@ -137,6 +138,23 @@ def test_the_steps_of_the_table_are_those_of_the_gateway():
         and isinstance(node.args[0], ast.Constant)
     }
     assert named == STEPS
+
+
+def test_failures_that_alerts_look_for_are_shown_before_there_is_one():
+    numbers = Numbers()
+    ScreeningNumbers(numbers)
+    begin_at_zero(numbers, ("borderpost.v1.GatewayService",))
+    failures = {
+        (dict(key[1:])["method"], dict(key[1:])["reason"])
+        for key, value in shown(numbers).items()
+        if key[0] == CALLS.name and value == 0
+    }
+    assert failures >= {
+        ("ScreenTraveler", "DECISION_LOG_UNAVAILABLE"),
+        ("ScreenTraveler", "OVERLOADED"),
+        ("ScreenTraveler", "INTERNAL"),
+        ("EnrolEntry", "INTERNAL"),
+    }
 
 
 def test_names_follow_what_prometheus_wants_and_each_is_there_once():

@@ -25,7 +25,7 @@ RULES: Any = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 
 BY_PROMETHEUS: Final = {
     "up": {"job", "part", "instance"},
-    "process_open_fds": set[str](),
+    "process_open_fds": {"job", "part"},
     "process_max_fds": set[str](),
     "process_cpu_seconds_total": {"job", "part"},
     "process_resident_memory_bytes": {"job", "part"},

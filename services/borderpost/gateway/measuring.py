@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from borderpost.gateway.admission import Admission
+from borderpost.gateway.errors import DecisionLogUnavailableError
+from borderpost.runtime.errors import OverloadedError
 from borderpost.runtime.metric_table import (
     ADMISSION_LIMIT,
     ADMISSION_RUNNING,
     ADMISSION_WAITING,
+    CALLS,
     SCREENING_REASONS,
     SCREENINGS,
     STEP_SECONDS,
@@ -15,12 +20,17 @@ from borderpost.runtime.metric_table import (
 from borderpost.runtime.metrics import Numbers
 from borderpost.v1 import decisions_pb2, types_pb2
 
+SERVICE: Final = "borderpost.v1.GatewayService"
+
 
 class ScreeningNumbers:
     """Counts screenings as they stand in the log: by the words of the protos, never by whom they are about."""
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
+        # What alerts look for is there before it happens: Prometheus sees no increase in what begins with it.
+        for error in (DecisionLogUnavailableError, OverloadedError):
+            numbers.count(CALLS, SERVICE, "ScreenTraveler", error.code.name, error.reason, by=0)
 
     def screened(self, screening: decisions_pb2.TravelerScreened) -> None:
         """Count a screening whose record is durable."""

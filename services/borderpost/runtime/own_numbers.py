@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from cryptography import x509
 
+from borderpost.runtime.access import ACCESS
+from borderpost.runtime.errors import InternalError
 from borderpost.runtime.health import Health
 from borderpost.runtime.metric_table import (
+    CALLS,
     CERTIFICATE_BEGINS,
     CERTIFICATE_EXPIRES,
     OUTBOX_OLDEST,
@@ -44,6 +47,14 @@ def show_own(numbers: Numbers, pools: Mapping[str, WorkPool], health: Health, re
     numbers.live(SERVING, lambda: {(): float(health.serving)})
     if report is not None:
         numbers.live(VERSION, lambda: _versions(report))
+
+
+def begin_at_zero(numbers: Numbers, services: Sequence[str]) -> None:
+    """Show calls that failed before any has: Prometheus sees no increase in what begins with its first failure."""
+    for path in ACCESS:
+        _, service, method = path.split("/")
+        if service in services:
+            numbers.count(CALLS, service, method, InternalError.code.name, InternalError.reason, by=0)
 
 
 def certificates(settings: Settings, service: ServiceName) -> Reading:

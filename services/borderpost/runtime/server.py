@@ -21,7 +21,7 @@ from borderpost.runtime.interceptors import ChainInterceptor
 from borderpost.runtime.logging import configure_logging, place_of
 from borderpost.runtime.memory import keep_memory
 from borderpost.runtime.metrics import Numbers, Reading, show
-from borderpost.runtime.own_numbers import certificates, show_own
+from borderpost.runtime.own_numbers import begin_at_zero, certificates, show_own
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.reporting import Report, Reporter
 from borderpost.runtime.settings import ServiceName, ServiceSettings, Settings, load_settings
@@ -125,6 +125,7 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     _listen(server, settings, name, own)
     await server.start()
     _log.info("started", address=own.listen or own.address)
+    begin_at_zero(service.numbers, service.names)
     show_own(service.numbers, {"calls": pool, **service.pools}, health, service.report)
     readings = (certificates(settings, name), *service.readings)
     hide = (lambda: None) if own.metrics == "off" else show(service.numbers, own.metrics)
