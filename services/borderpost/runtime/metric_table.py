@@ -72,8 +72,8 @@ CALLS: Final = Metric(
 CALL_SECONDS: Final = Metric(
     "borderpost_call_seconds",
     "histogram",
-    "Time of a call, from its bytes to its answer.",
-    ("service", "method"),
+    "Time of a call, from its bytes to its answer, or to its error (ok: no). A refusal is quick, and no good answer.",
+    ("service", "method", "ok"),
 )
 CALLS_IN_FLIGHT: Final = Metric("borderpost_calls_in_flight", "gauge", "Calls that are being handled.")
 POOL_PLACES: Final = Metric(
@@ -240,6 +240,7 @@ SETS: Final[Mapping[str, frozenset[str]]] = {
     "code": frozenset(code.name for code in grpc.StatusCode),
     "outcome": _names(types_pb2.Outcome.keys(), "OUTCOME_"),
     "direction": _names(types_pb2.Direction.keys(), "DIRECTION_"),
+    "ok": frozenset({"yes", "no"}),
     "late": frozenset({"yes", "no"}),
     "step": STEPS,
     "status": _names(types_pb2.StepStatus.keys(), "STEP_STATUS_"),

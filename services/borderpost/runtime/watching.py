@@ -32,7 +32,7 @@ class Watched:
         _, service, name = self.method.split("/")
         self._numbers.count(CALLS_IN_FLIGHT, by=-1)
         self._numbers.count(CALLS, service, name, status, reason)
-        self._numbers.observe(CALL_SECONDS, seconds, service, name)
+        self._numbers.observe(CALL_SECONDS, seconds, service, name, "yes" if status == "OK" else "no")
         if self._span is not None:
             tracing.leave(self._span, status, reason)
         return seconds * 1000
