@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import asyncio
 import socket
+import struct
+import threading
+import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
@@ -220,6 +223,23 @@ def test_the_port_answers_with_numbers_whatever_is_asked_and_then_ends():
     assert "_created" not in text
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5)
+
+
+def test_a_connection_that_breaks_off_is_not_told_where_the_log_is(capfd):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    end = metrics.show(Numbers(), f"127.0.0.1:{port}")
+    before = threading.active_count()
+    for _ in range(5):
+        connection = socket.create_connection(("127.0.0.1", port), timeout=5)
+        connection.send(b"GET /met")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()  # as a reset, in the middle of the line
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).close()
+    while threading.active_count() > before:
+        time.sleep(0.01)
+    end()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_port_that_another_program_has_stops_nothing():

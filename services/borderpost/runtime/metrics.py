@@ -162,6 +162,8 @@ def show(numbers: Numbers, address: str) -> Callable[[], None]:
     except OSError as error:
         _log.warning("metrics_not_shown", address=address, error=type(error).__name__)
         return lambda: None
+    # A connection that breaks off would be told on standard error, where the log is.
+    server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
     _log.info("metrics", address=address)
 
     def end() -> None:
