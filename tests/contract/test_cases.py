@@ -74,7 +74,7 @@ def desk(request: pytest.FixtureRequest, tmp_path) -> Iterator[Desk]:
 
 def who(name: str, role: Role = Role.OFFICER) -> Any:
     call = a_call("check", role)
-    object.__setattr__(call, "actor", Actor("borderpost.local", f"operator/{role}/{name}"))
+    object.__setattr__(call, "actor", Actor("borderpost.local", name))
     return call
 
 

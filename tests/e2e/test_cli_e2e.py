@@ -127,7 +127,7 @@ def test_kiosk_only_shows_nothing_that_the_kiosk_is_not_told(borderpost, files):
 def test_a_proposed_entry_is_approved_by_a_second_person_listed_shown_and_removed(
     borderpost, wanted, proposed
 ):
-    own = borderpost("watchlist", "approve", proposed, "--as", "operator/list-manager/dev", "--json").error
+    own = borderpost("watchlist", "approve", proposed, "--as", "list-manager/dev", "--json").error
     assert own["reason"] == "NOT_PERMITTED"
     assert (
         borderpost("watchlist", "show", proposed, "--json").json["entry"]["state"] == "ENTRY_STATE_PROPOSED"
@@ -255,8 +255,9 @@ def test_a_specimen_page_can_be_screened(borderpost, files, tmp_path):
         (["specimen", "--portrait", "PORTRAIT", "--out", "OUT", "--number", "?"], 1, "--number"),
         (["specimen", "--portrait", "PORTRAIT", "--out", "OUT", "--sex", "Q"], 2, "want F, M or X"),
         (["watchlist", "approve", "4711"], 1, "entry_id: "),
-        (["watchlist", "lists", "--as", "operator/auditor/nobody"], 1, "want a certificate of"),
-        (["watchlist", "lists", "--as", "kiosk/north/1"], 1, "not open to kiosk"),
+        (["watchlist", "lists", "--as", "auditor"], 1, "want ROLE/NAME"),
+        (["watchlist", "lists", "--as", "kiosk/north/1"], 1, "want some of: administrator"),
+        (["watchlist", "lists", "--as", "administrator/dev"], 1, "not open to administrator"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -29,8 +29,12 @@ from fakes.requests import small_picture
 Request = gateway_pb2.ScreenTravelerRequest
 Answer = gateway_pb2.ScreenTravelerResponse
 
-SEND_AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
-"""What a kiosk may get while a process is away: nothing was answered, the same request may be sent again."""
+SEND_AGAIN = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+"""What a kiosk may get while a process is away, or many come back at once: it may send the same request again."""
 
 DEADLINE = 8.0
 GRACE = 1.0

@@ -12,7 +12,7 @@ from borderpost.cli.stack import Stack, environment
 from borderpost.runtime.clock import new_id
 from fakes.command import Done, run
 
-SECOND = ("--as", "operator/officer/dev-second")
+SECOND = ("--as", "officer/dev-second")
 PURPOSE = ("--purpose", "case 4711/26")
 
 
@@ -191,7 +191,7 @@ def test_what_services_are_and_decide_by_is_in_the_log(borderpost) -> None:
     }
     assert set(started) == {"gateway", "documents", "faces", "watchlist", "decisions"}
     assert started["faces"]["model_id"] == "mobilefacenet-v1"
-    assert started["gateway"]["policy"].startswith("default-3@")
+    assert started["gateway"]["policy"].startswith("default-4@")
     policies = [entry["event"] for entry in found if "policy_changed" in entry["event"]]
     assert [event["policy_changed"]["policy"] for event in policies] == [started["gateway"]["policy"]]
 

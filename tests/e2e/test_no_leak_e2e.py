@@ -287,7 +287,10 @@ class _Client:
         key = (way.service, way.identity)
         if key not in self._channels:
             self._channels[key] = open_sync_channel(self._world.stack.settings, way.service, way.identity)
-        channel, more = self._channels[key], {"timeout": 20.0, "metadata": way.metadata}
+        channel, more = (
+            self._channels[key],
+            {"timeout": 20.0, "metadata": way.sent(self._world.stack.settings)},
+        )
         method = METHODS[path][1] if path in METHODS else None
         try:
             if method is not None and method.client_streaming:

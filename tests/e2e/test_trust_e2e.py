@@ -36,7 +36,7 @@ def test_trust_comes_in_survives_kill_9_and_is_in_the_log(borderpost, files, sta
     refused = borderpost("trust", "import", files["list.ml"], "--json").error
     assert refused["reason"] == "TRUST_FILE_REFUSED"
     assert csca.hex() in refused["message"]
-    assert borderpost("trust", "import", files["root.cer"], "--as", "operator/officer/dev").status == 1
+    assert borderpost("trust", "import", files["root.cer"], "--as", "officer/dev").status == 1
 
     told = borderpost("trust", "import", files["pkd.ldif"], "--issuer", csca.hex(), "--dry-run")
     assert "5 certificates new" in told.out
@@ -56,7 +56,7 @@ def test_trust_comes_in_survives_kill_9_and_is_in_the_log(borderpost, files, sta
         time.sleep(0.2)
     assert int(listed.json["version"]) == version
     assert base64.b64encode(csca).decode() in [each["sha256"] for each in listed.json["certificates"]]
-    shown = borderpost("trust", "show", csca.hex()[:12], "--as", "operator/auditor/dev")
+    shown = borderpost("trust", "show", csca.hex()[:12], "--as", "auditor/dev")
     assert csca.hex() in "".join(shown.out.split())
 
     while time.monotonic() < deadline + FOUND_SECONDS:

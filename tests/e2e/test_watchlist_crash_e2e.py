@@ -20,6 +20,7 @@ import grpc
 import numpy as np
 import pytest
 
+from borderpost.cli.people import token_of
 from borderpost.cli.stack import Stack, private_settings
 from borderpost.runtime.calls import Actor, Call, Role
 from borderpost.runtime.channels import open_sync_channel
@@ -43,8 +44,8 @@ AWAY = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.Sta
 """What a client may get from a service that dies: it is not told whether its change was made."""
 
 PEOPLE = {
-    Role.LIST_MANAGER: "operator/list-manager/anna",
-    Role.APPROVER: "operator/approver/ben",
+    Role.LIST_MANAGER: "list-manager/anna",
+    Role.APPROVER: "approver/ben",
     Role.KIOSK: "kiosk/north/1",
 }
 ACTIVE, PROPOSED, WITHDRAWN = pb.ENTRY_STATE_ACTIVE, pb.ENTRY_STATE_PROPOSED, pb.ENTRY_STATE_WITHDRAWN
@@ -57,10 +58,12 @@ class Desk:
         self._channel = open_sync_channel(stack.settings, "watchlist", "gateway")
         self._stub = watchlist_pb2_grpc.WatchlistServiceStub(self._channel)
         self._domain = stack.settings.trust_domain
+        self._settings = stack.settings
 
     def ask(self, method: str, request: Any, role: Role = Role.LIST_MANAGER) -> Any:
         """Call a method. Raises RemoteError."""
         gateway, person = Actor(self._domain, "gateway"), Actor(self._domain, PEOPLE[role])
+        token = token_of(self._settings, PEOPLE[role]) if role is not Role.KIOSK else ""
         call = Call(
             method,
             gateway,
@@ -70,6 +73,7 @@ class Desk:
             "crash test",
             new_id(),
             new_traceparent(),
+            token=token,
         )
         try:
             return getattr(self._stub, method)(request, timeout=20, metadata=write_context(call))

@@ -416,7 +416,7 @@ def a_list_event(list_id: str = "list-1", time: datetime = START) -> Event:
         schema_version=1,
         event_id=new_id(),
         time=to_timestamp(time),
-        actor=ActorMessage(issuer="borderpost.local", subject="operator/list-manager/dev"),
+        actor=ActorMessage(issuer="borderpost.local", subject="dev"),
         watchlist_created=WatchlistCreated(list_id=list_id, version=1),
     )
 
@@ -468,7 +468,7 @@ def a_trust_event(time: datetime = START) -> Event:
         schema_version=1,
         event_id=new_id(),
         time=to_timestamp(time),
-        actor=ActorMessage(issuer="borderpost.local", subject="operator/administrator/dev"),
+        actor=ActorMessage(issuer="borderpost.local", subject="dev"),
         trust_store_changed=TrustStoreChanged(
             version=1, file_sha256=bytes(32), file_kind="MASTER_LIST", certificates_added=588
         ),

@@ -19,12 +19,14 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from PIL import Image
 
+from borderpost.cli.people import token_of
 from borderpost.proofs.cosignatures import cosign, witness_verifier
 from borderpost.proofs.notes import Signer, split_note
 from borderpost.runtime.access import ACCESS
 from borderpost.runtime.calls import PEOPLE, Actor, Call, Role
 from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.context import Metadata, new_traceparent, purpose_metadata, write_context
+from borderpost.runtime.people import token_metadata
 from borderpost.runtime.settings import ServiceName, Settings
 from borderpost.runtime.spooling import seal_capture, sign
 from borderpost.runtime.tls import load_credentials
@@ -60,14 +62,15 @@ _WATCHLISTS: Final = "/borderpost.v1.WatchlistService/"
 IDENTITIES: Final[Mapping[Role, str]] = {
     **{Role(name): name for name in OWNERS},
     Role.KIOSK: "kiosk/north/1",
-    Role.OFFICER: "operator/officer/dev",
-    Role.SUPERVISOR: "operator/supervisor/dev-third",
-    Role.LIST_MANAGER: "operator/list-manager/dev",
-    Role.APPROVER: "operator/approver/dev-second",
-    Role.AUDITOR: "operator/auditor/dev",
-    Role.ADMINISTRATOR: "operator/administrator/dev",
+    Role.CONSOLE: "console",
+    Role.OFFICER: "officer/dev",
+    Role.SUPERVISOR: "supervisor/dev-third",
+    Role.LIST_MANAGER: "list-manager/dev",
+    Role.APPROVER: "approver/dev-second",
+    Role.AUDITOR: "auditor/dev",
+    Role.ADMINISTRATOR: "administrator/dev",
 }
-"""The development identity of each role."""
+"""The development identity of each role: of a machine its certificate's name, of a person their role and name."""
 
 FORWARDED: Final = frozenset(
     {
@@ -139,18 +142,37 @@ METHODS: Final[Mapping[str, tuple[ServiceName, MethodDescriptor]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to call a method: at which service, as whom, with which metadata."""
+    """A way to call a method: at which service, by which machine, with which metadata; at the gateway for the person
+    who sits at it, at a service for the role that the gateway speaks for."""
 
     service: ServiceName
     identity: str
     metadata: Metadata = ()
+    person: str = ""
+    speaks_for: Role | None = None
+
+    def sent(self, settings: Settings) -> Metadata:
+        """The metadata, with what proves the person."""
+        if self.speaks_for is not None:
+            return (*self.metadata, *spoken_for(self.speaks_for, settings))
+        if self.person:
+            return (*self.metadata, *token_metadata(token_of(settings, self.person)))
+        return self.metadata
 
 
-def spoken_for(role: Role) -> Metadata:
+def as_role(service: ServiceName, role: Role, metadata: Metadata = ()) -> Way:
+    """The way of a machine of this role, or of a person of it who sits at the console."""
+    if role in PEOPLE:
+        return Way(service, "console", metadata, IDENTITIES[role])
+    return Way(service, IDENTITIES[role], metadata)
+
+
+def spoken_for(role: Role, settings: Settings) -> Metadata:
     """The metadata with which the gateway calls on behalf of a role."""
     actor = Actor("borderpost.local", IDENTITIES[role])
+    token = token_of(settings, IDENTITIES[role]) if role in PEOPLE else ""
     return write_context(
-        Call("", actor, role, actor, frozenset({role}), "a test", "", new_traceparent()),
+        Call("", actor, role, actor, frozenset({role}), "a test", "", new_traceparent(), token=token),
     )
 
 
@@ -160,10 +182,10 @@ def ways(path: str) -> list[Way]:
     rule = ACCESS[path]
     role = min(rule.actors)
     if owner == "gateway" or rule.direct:
-        return [Way(owner, IDENTITIES[role], purpose_metadata("a test") if role in PEOPLE else ())]
-    found = [Way(owner, "gateway", spoken_for(role))]
+        return [as_role(owner, role, purpose_metadata("a test") if role in PEOPLE else ())]
+    found = [Way(owner, "gateway", speaks_for=role)]
     if method.name in FORWARDED:
-        found.append(Way("gateway", IDENTITIES[min(rule.at_gateway)], purpose_metadata("a test")))
+        found.append(as_role("gateway", min(rule.at_gateway), purpose_metadata("a test")))
     return found
 
 

@@ -43,7 +43,7 @@ NOTE = "looks like the canary of last week"
 CANARIES = (NAME.encode(), NUMBER.encode(), PICTURE, NOTE.encode())
 DOCUMENT = DocumentKey(document_code="P", issuing_state="UTO", number=NUMBER)
 ITSELF = Actor("borderpost.local", "decisions")
-OFFICER = Actor("borderpost.local", "operator/officer/dev")
+OFFICER = Actor("borderpost.local", "dev")
 
 _MIGRATION = ";".join(
     statement for statement in r0002.STATEMENTS if not statement.lstrip().startswith(("INSERT", "DROP"))
@@ -215,7 +215,7 @@ class SubjectSite:
 
 def a_supervisor_call(purpose: str = "request 12/26", method: str = "EraseSubject") -> Call:
     gateway = Actor("borderpost.local", "gateway")
-    actor = Actor("borderpost.local", "operator/supervisor/dev")
+    actor = Actor("borderpost.local", "dev")
     full = f"/borderpost.v1.SubjectsService/{method}"
     return Call(full, gateway, Role.GATEWAY, actor, frozenset({Role.SUPERVISOR}), purpose, new_id(), "")
 

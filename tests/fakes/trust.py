@@ -24,7 +24,7 @@ from borderpost.v1.decisions_pb2 import Event
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-ADMINISTRATOR = Actor("borderpost.test", "operator/administrator/anna")
+ADMINISTRATOR = Actor("borderpost.test", "anna")
 
 
 def utopia() -> pki.Pki:

@@ -54,10 +54,10 @@ from borderpost.watchlist.templates import Model, Template, Vectors
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MODEL = Model("test-model", 16)
 OTHER_MODEL = Model("other-model", 8)
-ANNA = Actor("borderpost.test", "operator/list-manager/anna")
-BEN = Actor("borderpost.test", "operator/approver/ben")
-CARL = Actor("borderpost.test", "operator/officer/carl")
-DORA = Actor("borderpost.test", "operator/officer/dora")
+ANNA = Actor("borderpost.test", "anna")
+BEN = Actor("borderpost.test", "ben")
+CARL = Actor("borderpost.test", "carl")
+DORA = Actor("borderpost.test", "dora")
 
 
 def _row(fmr: float, score: float, false_matches: int) -> Row:

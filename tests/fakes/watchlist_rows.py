@@ -26,8 +26,8 @@ from borderpost.watchlist.templates import Model, Template, digest
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-ANNA = Actor("borderpost.test", "operator/list-manager/anna")
-BEN = Actor("borderpost.test", "operator/approver/ben")
+ANNA = Actor("borderpost.test", "anna")
+BEN = Actor("borderpost.test", "ben")
 SMALL = Model("small-model", 4)
 LARGE = Model("large-model", 16)
 

@@ -21,17 +21,19 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
 
+from borderpost.cli.people import token_of
 from borderpost.cli.stack import environment, private_settings
 from borderpost.runtime.calls import Actor, Call, Role
 from borderpost.runtime.channels import MAX_MESSAGE_BYTES, open_sync_channel
 from borderpost.runtime.context import CONTEXT_KEY, Metadata, purpose_metadata, write_context
 from borderpost.runtime.health import serves
+from borderpost.runtime.people import AUTHORIZATION_KEY, token_metadata
 from borderpost.runtime.settings import ServiceName, Settings
 from borderpost.runtime.tls import Credentials, dns_name, load_credentials
 from borderpost.v1 import faces_pb2, faces_pb2_grpc, gateway_pb2, gateway_pb2_grpc, types_pb2
 
 TOY = Path(__file__).parents[1] / "fakes" / "toy_service.py"
-KIOSK, MANAGER, AUDITOR = "kiosk/north/1", "operator/list-manager/dev", "operator/auditor/dev"
+KIOSK, CONSOLE, MANAGER, AUDITOR = "kiosk/north/1", "console", "list-manager/dev", "auditor/dev"
 REQUEST_ID = "0192b1f4-7c1e-7d3a-8f00-000000000001"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
@@ -102,11 +104,11 @@ def gateway(settings: Settings) -> Iterator[Toy]:
     _end(toy)
 
 
-def _context(role: Role = Role.KIOSK, subject: str = KIOSK, purpose: str = "") -> Metadata:
+def _context(role: Role = Role.KIOSK, subject: str = KIOSK, purpose: str = "", token: str = "") -> Metadata:
     actor = Actor("borderpost.local", subject)
     scopes = frozenset({"crossing:north"})
     return write_context(
-        Call("", actor, role, actor, frozenset({role}), purpose, REQUEST_ID, TRACEPARENT, scopes)
+        Call("", actor, role, actor, frozenset({role}), purpose, REQUEST_ID, TRACEPARENT, scopes, token)
     )
 
 
@@ -128,6 +130,16 @@ def _compare(
         return dict(json.loads(dict(rpc.trailing_metadata())["call"]))
 
 
+def _extract(settings: Settings, metadata: Metadata) -> None:
+    with open_sync_channel(settings, "faces", "gateway") as channel:
+        stub = faces_pb2_grpc.FacesServiceStub(channel)
+        stub.ExtractTemplate(faces_pb2.ExtractTemplateRequest(), timeout=SECONDS, metadata=metadata)
+
+
+def _logged_in(settings: Settings, person: str) -> Metadata:
+    return token_metadata(token_of(settings, person))
+
+
 def _enrol(settings: Settings, identity: str, metadata: Metadata = ()) -> dict[str, Any]:
     with open_sync_channel(settings, "gateway", identity) as channel:
         stub = gateway_pb2_grpc.GatewayServiceStub(channel)
@@ -140,12 +152,17 @@ def _enrol(settings: Settings, identity: str, metadata: Metadata = ()) -> dict[s
 def _refused(caught: pytest.ExceptionInfo[grpc.RpcError], code: grpc.StatusCode, reason: str) -> None:
     """The error has this code, and one ErrorInfo with this reason."""
     assert caught.value.code() is code
+    assert _reason(caught) == reason
+
+
+def _reason(caught: pytest.ExceptionInfo[grpc.RpcError]) -> str:
     status = rpc_status.from_call(caught.value)
     assert status is not None
     (detail,) = status.details
     info = error_details_pb2.ErrorInfo()
     assert detail.Unpack(info)
-    assert (info.domain, info.reason) == ("borderpost", reason)
+    assert info.domain == "borderpost"
+    return info.reason
 
 
 # Who gets through TLS at all
@@ -223,14 +240,14 @@ def test_the_gateway_speaks_for_a_kiosk_and_the_service_knows_for_whom(faces: To
         "peer": "gateway",
         "actor": KIOSK,
         "roles": ["kiosk"],
-        "scopes": ["crossing:north"],
+        "scopes": [],
         "purpose": "case 4711",
         "request_id": REQUEST_ID,
     }
 
 
 @pytest.mark.parametrize("metadata", [(), _context()], ids=["without context", "with a context of its own"])
-@pytest.mark.parametrize("identity", [KIOSK, MANAGER, "watchlist"])
+@pytest.mark.parametrize("identity", [KIOSK, CONSOLE, "watchlist"])
 def test_nobody_but_the_gateway_may_call_a_service(faces: Toy, identity: str, metadata: Metadata) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         _compare(faces.settings, identity, metadata=metadata)
@@ -250,28 +267,57 @@ def test_a_context_that_is_none_is_refused(faces: Toy) -> None:
 
 
 def test_a_role_that_the_methods_row_does_not_name_is_refused(faces: Toy) -> None:
+    token = token_of(faces.settings, AUDITOR)
     with pytest.raises(grpc.RpcError) as caught:
-        _compare(faces.settings, metadata=_context(Role.LIST_MANAGER, MANAGER))
+        _extract(faces.settings, _context(Role.AUDITOR, "dev", token=token))
     _refused(caught, grpc.StatusCode.PERMISSION_DENIED, "NOT_PERMITTED")
 
 
-def test_at_the_gateway_a_person_is_who_the_certificate_says_and_states_a_purpose(gateway: Toy) -> None:
-    known = _enrol(gateway.settings, MANAGER, purpose_metadata("Fall 4711"))
-    assert (known["peer"], known["actor"], known["roles"]) == (MANAGER, MANAGER, ["list-manager"])
+def test_a_service_believes_of_a_person_what_their_token_says_and_not_the_gateway(faces: Toy) -> None:
+    token = token_of(faces.settings, AUDITOR, ["crossing:south"])
+    known = _compare(faces.settings, metadata=_context(Role.KIOSK, KIOSK, "case 1", token=token))
+    assert (known["actor"], known["roles"], known["scopes"]) == ("dev", ["auditor"], ["crossing:south"])
+
+
+def test_a_service_takes_nobodys_word_for_who_a_person_is(faces: Toy) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        _compare(faces.settings, metadata=_context(Role.AUDITOR, "dev"))
+    _refused(caught, grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING")
+
+
+def test_at_the_gateway_a_person_is_who_the_token_says_and_states_a_purpose(gateway: Toy) -> None:
+    metadata = (*purpose_metadata("Fall 4711"), *_logged_in(gateway.settings, MANAGER))
+    known = _enrol(gateway.settings, CONSOLE, metadata)
+    assert (known["peer"], known["actor"], known["roles"]) == (CONSOLE, "dev", ["list-manager"])
     assert (known["purpose"], known["scopes"]) == ("Fall 4711", [])
 
 
 def test_at_the_gateway_a_context_that_a_person_sends_is_not_believed(gateway: Toy) -> None:
-    known = _enrol(gateway.settings, MANAGER, _context(Role.KIOSK, KIOSK, "told"))
+    metadata = (*_context(Role.KIOSK, KIOSK, "told"), *_logged_in(gateway.settings, MANAGER))
+    known = _enrol(gateway.settings, CONSOLE, metadata)
     assert (known["actor"], known["roles"], known["purpose"], known["request_id"]) == (
-        MANAGER,
+        "dev",
         ["list-manager"],
         "",
         "",
     )
 
 
-@pytest.mark.parametrize("identity", [KIOSK, AUDITOR, "faces", "gateway"])
+@pytest.mark.parametrize("identity", [KIOSK, "faces"])
+def test_a_token_counts_for_nothing_at_a_machine_that_nobody_sits_at(gateway: Toy, identity: str) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        _enrol(gateway.settings, identity, _logged_in(gateway.settings, MANAGER))
+    _refused(caught, grpc.StatusCode.PERMISSION_DENIED, "TOKEN_NOT_HERE")
+
+
+@pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "Bearer a.b.c", "Bearer " + "x" * 6000])
+def test_what_is_no_token_is_refused_with_a_reason(gateway: Toy, value: str) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        _enrol(gateway.settings, CONSOLE, ((AUTHORIZATION_KEY, value),))
+    _refused(caught, grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID")
+
+
+@pytest.mark.parametrize("identity", [KIOSK, CONSOLE, "faces", "gateway"])
 def test_at_the_gateway_a_context_opens_no_method_to_who_may_not_call_it(gateway: Toy, identity: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         _enrol(gateway.settings, identity, _context(Role.LIST_MANAGER, MANAGER))
@@ -339,7 +385,7 @@ def test_a_method_that_nobody_serves_is_unimplemented(faces: Toy) -> None:
 
 def test_the_log_line_of_a_call_can_be_found_by_its_ids_and_holds_nothing_personal(faces: Toy) -> None:
     trace = "00-" + "a1" * 16 + "-00f067aa0ba902b7-01"
-    metadata = (*_context(subject="operator/officer/CANARY-PERSON", purpose="CANARY-PURPOSE")[:1],)
+    metadata = (*_context(subject="CANARY-PERSON", purpose="CANARY-PURPOSE")[:1],)
     _compare(
         faces.settings,
         request=_request("CANARY-FIELD", b"CANARY-TEMPLATE"),
@@ -382,7 +428,7 @@ def test_a_call_whose_caller_went_away_is_logged_as_cancelled(faces: Toy) -> Non
 
 
 def test_reflection_streams_through_the_chain_and_names_the_services(faces: Toy) -> None:
-    with open_sync_channel(faces.settings, "faces", AUDITOR) as channel:
+    with open_sync_channel(faces.settings, "faces", CONSOLE) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         questions = [
             reflection_pb2.ServerReflectionRequest(list_services=""),
@@ -395,7 +441,7 @@ def test_reflection_streams_through_the_chain_and_names_the_services(faces: Toy)
 
 
 def test_health_can_be_watched(faces: Toy) -> None:
-    with open_sync_channel(faces.settings, "faces", AUDITOR) as channel:
+    with open_sync_channel(faces.settings, "faces", CONSOLE) as channel:
         request = health_pb2.HealthCheckRequest(service="borderpost.v1.FacesService")
         watch = health_pb2_grpc.HealthStub(channel).Watch(request, timeout=SECONDS)
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
@@ -403,7 +449,7 @@ def test_health_can_be_watched(faces: Toy) -> None:
 
 
 def test_the_health_of_an_unknown_service_is_not_found(faces: Toy) -> None:
-    with open_sync_channel(faces.settings, "faces", AUDITOR) as channel:
+    with open_sync_channel(faces.settings, "faces", CONSOLE) as channel:
         with pytest.raises(grpc.RpcError) as caught:
             health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(service="unheard"), timeout=SECONDS

@@ -29,6 +29,7 @@ from borderpost.runtime.calls import Actor, Role
 from borderpost.runtime.channels import COMMON_OPTIONS, open_channel
 from borderpost.runtime.clock import SystemClock, new_id
 from borderpost.runtime.interceptors import ChainInterceptor
+from borderpost.runtime.people import People
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.tls import load_credentials
@@ -39,6 +40,8 @@ from fakes.requests import spoken_for
 
 KIOSK = Actor("borderpost.local", "kiosk/north/1")
 SECONDS = 20
+NOBODY = People(None, None, SystemClock())
+"""No person is known here."""
 HIDDEN = "hidden by gRPC's asyncio client, where one of its writes met the closed stream"
 AHEAD = StreamLimits(open_at_once=3, ms=6_000, silence_ms=1_000, frames=400)
 
@@ -81,7 +84,7 @@ class Service:
     async def _start(self, name, at_gateway):
         own = load_credentials(self.settings, name)
         server = grpc.aio.server(
-            interceptors=[ChainInterceptor(self.settings.trust_domain, at_gateway, self.pool)],
+            interceptors=[ChainInterceptor(self.settings.trust_domain, NOBODY, at_gateway, self.pool)],
             options=COMMON_OPTIONS,
         )
         credentials = grpc.ssl_server_credentials([(own.key, own.certificate)], own.ca, True)
@@ -92,7 +95,7 @@ class Service:
     async def asked(self, way="direct", kiosk=KIOSK.subject):
         """An open call: straight to faces as the gateway would, or as a kiosk through the gateway."""
         name, identity = ("faces", "gateway") if way == "direct" else ("gateway", kiosk)
-        metadata = spoken_for(Role.KIOSK) if way == "direct" else ()
+        metadata = spoken_for(Role.KIOSK, self.settings) if way == "direct" else ()
         async with open_channel(self.settings, name, identity) as channel:
             call = faces_pb2_grpc.FacesServiceStub(channel).GuideCapture(metadata=metadata, timeout=SECONDS)
             yield call

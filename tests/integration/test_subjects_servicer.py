@@ -99,7 +99,7 @@ async def test_retention_is_shown_and_applied_in_the_name_of_who_asked(site, ser
     assert sum(each.overdue for each in after.classes) == 0
     assert after.HasField("last_applied")
     (event,) = site.events("retention_applied")
-    assert event.actor.subject == "operator/supervisor/dev"
+    assert event.actor.subject == "dev"
     assert event.purpose == "clean up"
 
 

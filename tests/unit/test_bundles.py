@@ -123,7 +123,7 @@ def test_who_proposed_and_approved_stays_in_the_house(tmp_path):
     row = a_row()
     row.entry.list_id = "l"
     row.entry.state = watchlist_pb2.ENTRY_STATE_ACTIVE
-    row.entry.approved_by.CopyFrom(types_pb2.Actor(subject="operator/approver/x"))
+    row.entry.approved_by.CopyFrom(types_pb2.Actor(subject="x"))
     row.entry.provenance.source = "another partner"
     written(tmp_path / "b", [row])
     (got,) = read_rows(tmp_path / "b", IDENTITY)

@@ -10,12 +10,15 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from borderpost.runtime import interceptors
+from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.errors import InvalidRequestError, OverloadedError
 from borderpost.runtime.interceptors import ChainInterceptor
+from borderpost.runtime.people import People
 from borderpost.runtime.pool import WorkPool
 from borderpost.v1 import faces_pb2, gateway_pb2
 
 DOMAIN = "borderpost.test"
+NOBODY = People(None, None, SystemClock())
 GARBAGE = b"\xff" * 20
 SCREEN = "/borderpost.v1.GatewayService/ScreenTraveler"
 WATCH = "/grpc.health.v1.Health/Watch"
@@ -55,7 +58,7 @@ async def wrapped(method: str, handler: grpc.RpcMethodHandler, pool: WorkPool | 
     async def found(_: object) -> grpc.RpcMethodHandler:
         return handler
 
-    chain = ChainInterceptor(DOMAIN, at_gateway=True, pool=pool or WorkPool(1, 1))
+    chain = ChainInterceptor(DOMAIN, NOBODY, at_gateway=True, pool=pool or WorkPool(1, 1))
     return await chain.intercept_service(found, SimpleNamespace(method=method))
 
 
@@ -88,7 +91,7 @@ async def test_bytes_that_are_no_message_are_a_typed_error_and_reach_no_handler(
 
 
 async def test_nothing_is_decoded_for_a_caller_that_may_not_call(unary, seen):
-    handler, rpc = await wrapped(SCREEN, unary), Rpc("operator/auditor/dev")
+    handler, rpc = await wrapped(SCREEN, unary), Rpc("console")
     with pytest.raises(AbortedError):
         await handler.unary_unary(GARBAGE, rpc)
     assert (rpc.reason, seen) == ("NOT_PERMITTED", [])

@@ -75,7 +75,7 @@ def test_an_import_tells_the_diff_and_how_the_second_person_approves_it(desk, fi
     assert f"borderpost watchlist import-approve {import_id}" in said
     (begun,) = desk.made("BeginImport")
     assert (begun.list_id, begun.source, begun.complete) == (LIST, "Ministry", False)
-    assert desk.people == [("operator/list-manager/dev", "")]
+    assert desk.people == [("list-manager/dev", "")]
 
 
 def test_nothing_but_the_answer_is_printed_where_no_progress_is_seen(desk, file):
@@ -90,7 +90,7 @@ def test_the_whole_way_of_an_import(desk, file):
     assert "proposed" in shown
     assert "0 to be removed" in shown
     assert "version 7" in run("import-approve", import_id)
-    assert desk.people[-1][0] == "operator/approver/dev-second"
+    assert desk.people[-1][0] == "approver/dev-second"
     assert json.loads(run("import-show", import_id, "--json"))["import"]["state"] == "IMPORT_STATE_APPLIED"
     again = json.loads(run(*import_words(file, "--complete", "--json")))["import"]
     assert again["import_id"] != import_id
@@ -336,7 +336,7 @@ def test_an_export_writes_what_an_import_reads(desk, tmp_path):
         assert f"Wrote 5 entries of version 5 to {out}." in said.replace("\n", "")
         assert out.stat().st_mode & 0o077 == 0
         assert "5 rows: 5 new" in run("import", out, "--list", "Wanted", "--source", name)
-    assert desk.people[0] == ("operator/list-manager/dev", "review")
+    assert desk.people[0] == ("list-manager/dev", "review")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("out")] == [
         "out.jsonl",
         "out.csv",

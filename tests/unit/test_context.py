@@ -13,7 +13,7 @@ from borderpost.runtime.calls import Actor, Call, Role, stated_purpose
 from borderpost.runtime.errors import InvalidRequestError, PurposeMissingError
 from borderpost.v1 import types_pb2
 
-ACTOR = Actor("borderpost.local", "operator/officer/lee")
+ACTOR = Actor("borderpost.local", "lee")
 CALL = Call(
     method="/borderpost.v1.GatewayService/EnrolEntry",
     peer=ACTOR,

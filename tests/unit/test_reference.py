@@ -12,7 +12,7 @@ from borderpost.cli.reference import pages
 from borderpost.documents import domain as documents
 from borderpost.faces.domain import CaptureProblem
 from borderpost.gateway import assess, combined
-from borderpost.gateway.domain import CheckKind
+from borderpost.policy.domain import CheckKind
 from borderpost.runtime import tokens
 from borderpost.runtime.reasons import REASONS
 

@@ -21,7 +21,7 @@ from fakes.services import KIOSK_CALL, NOON, FakeDecisions, FakeDocuments, FakeF
 
 AUDITOR = replace(
     KIOSK_CALL,
-    actor=Actor("borderpost.test", "operator/auditor/dev"),
+    actor=Actor("borderpost.test", "dev"),
     roles=frozenset({Role.AUDITOR}),
     purpose="complaint 12/26",
 )

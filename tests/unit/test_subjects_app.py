@@ -70,7 +70,7 @@ def test_who_looks_is_recorded_before_the_answer_and_without_the_document(site):
     assert not more
     (event,) = site.events("record_consulted")
     assert event.purpose == "request 12/26"
-    assert event.actor.subject == "operator/supervisor/dev"
+    assert event.actor.subject == "dev"
     assert event.record_consulted.method.endswith("SubjectsService/FindSubject")
     assert event.record_consulted.events_shown == 1
     assert list(event.record_consulted.filters) == ["document"]
@@ -119,7 +119,7 @@ def test_the_event_says_who_why_on_which_basis_and_which_screenings(site):
     screened = site.screen()
     erase(site, basis=UNLAWFUL)
     (event,) = site.events("data_erased")
-    assert event.actor.subject == "operator/supervisor/dev"
+    assert event.actor.subject == "dev"
     assert event.purpose == "request 12/26"
     assert event.subject == screened.event_id
     assert event.data_erased.basis == UNLAWFUL

@@ -25,7 +25,7 @@ Kiosk = Annotated[str, typer.Option(help="Kiosk, such as kiosk/north/1.")]
 Crossing = Annotated[str, typer.Option(help="Crossing.")]
 Visit = Annotated[str, typer.Option(help="Visit id.")]
 RequestId = Annotated[str, typer.Option("--request", help="Request id.")]
-Officer = Annotated[str, typer.Option(help="Who did it, such as operator/officer/dev.")]
+Officer = Annotated[str, typer.Option(help="Who did it, such as dev.")]
 ListId = Annotated[
     str, typer.Option("--list", help="List id: screenings with a candidate on it, and the list itself.")
 ]

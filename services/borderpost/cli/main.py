@@ -23,6 +23,7 @@ from borderpost.cli import (
     faces,
     keys,
     kiosk,
+    login,
     policy,
     replay,
     report,
@@ -103,6 +104,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(retention.app, name="retention")
 app.add_typer(faces.app, name="faces")
 app.command("demo")(demo.run)
+app.command("login")(login.login)
 app.command("bench")(bench.run)
 app.command("specimen")(specimen.make)
 app.command("specimen-chip")(specimen_chip.make_chip_folder)

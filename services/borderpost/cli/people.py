@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
 import grpc
 
 from borderpost.runtime.channels import open_sync_channel
+from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.context import purpose_metadata
+from borderpost.runtime.dev_login import development_token
+from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.people import token_metadata
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.status import from_rpc_error
 from borderpost.v1 import (
@@ -22,14 +26,17 @@ from borderpost.v1 import (
     watchlist_pb2_grpc,
 )
 
-LIST_MANAGER: Final = "operator/list-manager/dev"
-APPROVER: Final = "operator/approver/dev-second"
-OFFICER: Final = "operator/officer/dev"
-SECOND_OFFICER: Final = "operator/officer/dev-second"
-SUPERVISOR: Final = "operator/supervisor/dev-third"
-AUDITOR: Final = "operator/auditor/dev"
-ADMINISTRATOR: Final = "operator/administrator/dev"
-"""The people of a development installation."""
+LIST_MANAGER: Final = "list-manager/dev"
+APPROVER: Final = "approver/dev-second"
+OFFICER: Final = "officer/dev"
+SECOND_OFFICER: Final = "officer/dev-second"
+SUPERVISOR: Final = "supervisor/dev-third"
+AUDITOR: Final = "auditor/dev"
+ADMINISTRATOR: Final = "administrator/dev"
+"""People of the development login: their role and their name."""
+
+CONSOLE: Final = "console"
+"""The machine that people sit at."""
 
 SECONDS: Final = 60.0
 LONG_SECONDS: Final = 600.0
@@ -38,13 +45,41 @@ LONG_SECONDS: Final = 600.0
 Answer = TypeVar("Answer")
 
 
-class Person:
-    """A person at the gateway, by their certificate, with a stated purpose."""
+class NoTokenError(BorderpostError):
+    """Nobody is logged in."""
 
-    def __init__(self, settings: Settings, identity: str, purpose: str = "") -> None:
-        """Open a channel to the gateway. Raises CertificateError."""
-        self._channel = open_sync_channel(settings, "gateway", identity)
-        self._metadata = purpose_metadata(purpose)
+    reason = "NO_TOKEN"
+
+
+def token_of(settings: Settings, identity: str, scopes: Sequence[str] = ()) -> str:
+    """Return the token of the person who uses the command: from the file that settings name, or a development login's
+    for "ROLE/NAME". Raises NoTokenError, DevelopmentLoginError."""
+    if settings.people.token is not None:
+        try:
+            return settings.people.token.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            raise NoTokenError(
+                f"people.token: {settings.people.token} can't be read: want the file with your token"
+            ) from None
+    role, slash, name = identity.partition("/")
+    if not slash:
+        raise NoTokenError(f"got {identity!r}, want ROLE/NAME, such as {OFFICER}")
+    return development_token(settings, name, [role], SystemClock().now(), scopes)
+
+
+class Person:
+    """A person at the gateway, by their token, with a stated purpose; the machine they sit at is the console."""
+
+    def __init__(
+        self, settings: Settings, identity: str, purpose: str = "", scopes: Sequence[str] = ()
+    ) -> None:
+        """Log in, and open a channel to the gateway. `identity`: "ROLE/NAME" of the development login.
+
+        Raises CertificateError, NoTokenError, DevelopmentLoginError.
+        """
+        token = token_of(settings, identity, scopes)
+        self._channel = open_sync_channel(settings, "gateway", CONSOLE)
+        self._metadata = (*purpose_metadata(purpose), *token_metadata(token))
         self.gateway = gateway_pb2_grpc.GatewayServiceStub(self._channel)
         self.watchlist = watchlist_pb2_grpc.WatchlistServiceStub(self._channel)
         self.decisions = decisions_pb2_grpc.DecisionsServiceStub(self._channel)

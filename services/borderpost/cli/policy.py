@@ -119,7 +119,7 @@ def simulate_policy(
 ) -> None:
     """Try a policy on recorded screenings, as the auditor, and show what would have come to something else.
 
-    Example: `borderpost policy simulate new-policy.toml --purpose 'change 12' --from 2026-11-01`
+    Example: `borderpost policy simulate new-policy.toml --purpose 'change 12' --since 2026-11-01`
     """
     settings = load_settings()
     candidate, current = load_policy(file), load_policy(settings.gateway.policy)

@@ -48,6 +48,7 @@ SENTENCES: Final[Mapping[str, Callable[[Any], str]]] = {
     "service_started": lambda body: f"{body.service} was started",
     "service_stopped": lambda body: f"{body.service} was stopped",
     "checkpoint_witnessed": lambda body: f"{body.witness} cosigned the log's first {body.size:,} events",
+    "machine_changed": lambda body: f"{body.machine} was {body.action.lower() or 'changed'}",
     "log_key_changed": lambda body: "the log signs with another key, or with one more",
 }
 

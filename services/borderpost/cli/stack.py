@@ -26,7 +26,7 @@ READY_SECONDS: Final = 60.0
 ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a stack: Ctrl-C, a supervisor, a terminal that was closed."""
 
-PROBE: Final = "operator/auditor/dev"
+PROBE: Final = "console"
 """The identity that asks for health."""
 
 Progress = Callable[[ServiceName], None]

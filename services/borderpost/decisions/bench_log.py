@@ -62,9 +62,7 @@ _OUTCOMES: Final = (Outcome.OUTCOME_CLEAR,) * 8 + (Outcome.OUTCOME_REFER, Outcom
 
 def list_event() -> NewEvent:
     """Make a small event."""
-    event = event_of(
-        new_id(), _CLOCK.now(), Actor("borderpost.local", "operator/list-manager/dev"), "a bench"
-    )
+    event = event_of(new_id(), _CLOCK.now(), Actor("borderpost.local", "dev"), "a bench")
     event.watchlist_created.list_id = new_id()
     return new_event(event)
 

@@ -38,7 +38,9 @@ FIRST_GUESS_SECONDS: Final = 0.5
 """What a screening is taken to need until one was measured."""
 
 WAITING_SHARE: Final = 0.25
-"""Longest time to wait, as a share of the time that a screening takes alone."""
+LEAST_WAIT_SECONDS: Final = 0.2
+"""Longest time to wait: a share of the time that a screening takes alone, or this, if it is longer: somebody who
+looks at a kiosk hardly notices it."""
 
 LEAST_RETRY_MS: Final = 100
 MOST_RETRY_MS: Final = 10_000
@@ -71,9 +73,9 @@ class Limit:
     def note(self, seconds: float, alone: bool, full: bool) -> None:
         """Learn from a screening that was whole: how long it took, whether no other ran at any time of it, and whether
         others are kept waiting; only then is there anything to be gained by a higher limit."""
-        if self._alone is None or seconds < self._alone:
+        if self._alone is None:
             self._alone = seconds
-        elif alone:
+        elif alone or seconds < self._alone:
             self._alone += NEWEST_ALONE * (seconds - self._alone)
         if seconds > SLOW * self._alone:
             self._value = max(1.0, self._value * BACK_OFF)
@@ -131,7 +133,7 @@ class Admission:
         turn = asyncio.get_running_loop().create_future()
         self._queues.setdefault(kiosk_id, deque()).append(turn)
         try:
-            async with asyncio.timeout(WAITING_SHARE * self.limit.seconds_alone):
+            async with asyncio.timeout(max(LEAST_WAIT_SECONDS, WAITING_SHARE * self.limit.seconds_alone)):
                 await turn
             self._granted -= 1
         except TimeoutError:

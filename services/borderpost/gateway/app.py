@@ -98,7 +98,7 @@ class Gateway:
             checks, decision = self._decide(request, findings, traveler)
             # 5. Commit. No reply before it.
             screened = await self._commit(request, findings, traveler, checks, decision, call)
-            admitted.whole = all(step.status != types_pb2.STEP_STATUS_FAILED for step in findings.steps)
+            admitted.whole = all(step.status == types_pb2.STEP_STATUS_DONE for step in findings.steps)
             return screened
 
     @asynccontextmanager

@@ -18,6 +18,8 @@ class Role(StrEnum):
     FACES = "faces"
     WATCHLIST = "watchlist"
     DECISIONS = "decisions"
+    AUTHORITY = "authority"
+    CONSOLE = "console"
 
     OFFICER = "officer"
     SUPERVISOR = "supervisor"
@@ -46,7 +48,8 @@ class Call:
     """One call, after identity and access were checked.
 
     `actor` is on whose behalf it is made: the peer itself, or the one that the gateway speaks for. `scopes` are what
-    its roles are limited to, such as "list:LIST_ID"; none means not limited. Certificates have none.
+    its roles are limited to, such as "list:LIST_ID"; none means not limited. `token` is a person's original token,
+    which services verify again; empty for machines.
     """
 
     method: str
@@ -58,6 +61,7 @@ class Call:
     request_id: str
     traceparent: str
     scopes: frozenset[str] = frozenset()
+    token: str = ""
 
 
 _current: ContextVar[Call] = ContextVar("borderpost_call")

@@ -32,6 +32,7 @@ def write_context(call: Call) -> Metadata:
         scopes=sorted(call.scopes),
         purpose=call.purpose,
         request_id=call.request_id,
+        person_token=call.token,
     )
     return ((CONTEXT_KEY, context.SerializeToString()), (TRACE_KEY, call.traceparent))
 

@@ -13,6 +13,9 @@ from borderpost.runtime.errors import NotAuthenticatedError
 
 SCHEME: Final = "spiffe://"
 
+MACHINES: Final = frozenset(set(Role) - PEOPLE - {Role.KIOSK})
+"""Machines that are named by their role alone, or by it and an id of their own."""
+
 _PART: Final = re.compile(r"[A-Za-z0-9._-]{1,60}")
 """What a name may be made of: it goes into the log, and others check it there."""
 
@@ -20,7 +23,8 @@ _PART: Final = re.compile(r"[A-Za-z0-9._-]{1,60}")
 def identity_of(uris: Iterable[bytes], trust_domain: str) -> tuple[Actor, Role]:
     """Return the actor and role that the URIs of a verified certificate name. Raises NotAuthenticatedError.
 
-    `kiosk/CROSSING/ID` is a kiosk, `operator/ROLE/NAME` a person, a service's name that service.
+    `kiosk/CROSSING/ID` is a kiosk, `console` or `console/ID` a machine that people sit at, a service's name that
+    service, and `SERVICE/ID` a replica of it. People have tokens (`people`).
     """
     names = [uri.decode("utf-8", "replace") for uri in uris]
     if len(names) != 1:  # SPIFFE X.509-SVID, section 2: exactly one
@@ -59,23 +63,17 @@ def kiosk_of(actor: Actor) -> tuple[str, str]:
 
 
 def is_same_person(one: Actor, other: Actor) -> bool:
-    """Tell whether two actors are one person, whatever their roles: a person may hold several certificates."""
-    return (one.issuer, _person(one)) == (other.issuer, _person(other))
-
-
-def _person(actor: Actor) -> str:
-    return actor.subject.rpartition("/")[2] if actor.subject.startswith("operator/") else actor.subject
+    """Tell whether two actors are one person, whatever their roles."""
+    return one == other
 
 
 def _role(parts: Sequence[str]) -> Role:
     match parts:
         case ["kiosk", crossing, number] if crossing and number:
             return Role.KIOSK
-        case ["operator", role, name] if name and role in PEOPLE:
-            return Role(role)
-        case [("gateway" | "documents" | "faces" | "watchlist" | "decisions") as service]:
-            return Role(service)
+        case [name] | [name, _] if name in MACHINES:
+            return Role(name)
         case _:
             raise NotAuthenticatedError(
-                "certificate: got a name of no known kind, want kiosk/CROSSING/ID, operator/ROLE/NAME or a service"
+                "certificate: got a name of no known kind, want kiosk/CROSSING/ID, console or a service"
             )

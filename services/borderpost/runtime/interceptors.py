@@ -1,8 +1,9 @@
 """The one chain that every call goes through, in this order, and the reason for it.
 
 1. Trace and log context: whatever happens next can be found again.
-2. Identity: who is calling, from the certificate that TLS has verified.
-3. Call context: on whose behalf and why; believed from the gateway only.
+2. Identity: which machine is calling, from the certificate that TLS has verified; and which person, from the token that
+   their identity provider signed.
+3. Call context: on whose behalf and why; believed from the gateway only, and of people only what their token says.
 4. Access: may they. Nothing of the request was looked at before this.
 5. Room: the length of a request is limited by its method, and the bytes of all that are held at the same time. Streams
    limit their own messages.
@@ -18,6 +19,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -27,7 +29,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from borderpost.runtime import calls, context
 from borderpost.runtime.access import authorize, speaks_directly
-from borderpost.runtime.calls import Call, Role
+from borderpost.runtime.calls import PEOPLE, Call, Role
 from borderpost.runtime.errors import (
     BorderpostError,
     InternalError,
@@ -39,6 +41,13 @@ from borderpost.runtime.identity import identity_of
 from borderpost.runtime.limits import check_length
 from borderpost.runtime.logging import place_of
 from borderpost.runtime.metrics import Numbers
+from borderpost.runtime.people import (
+    AUTHORIZATION_KEY,
+    People,
+    TokenMissingError,
+    TokenNotHereError,
+    bearer,
+)
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.status import to_status
 from borderpost.runtime.watching import Watched
@@ -51,6 +60,8 @@ QUIET: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 WRITE_SECONDS: Final = 10.0
 """A caller of a stream that takes no answer for this long is cut off: what it holds is needed by others."""
 
+Metadata = Mapping[str, str | bytes]
+
 Handler = Any  # grpc.RpcMethodHandler; the four shapes of behaviour have no common type
 
 
@@ -58,9 +69,15 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
     """The chain. One instance per server."""
 
     def __init__(
-        self, trust_domain: str, at_gateway: bool, pool: WorkPool, numbers: Numbers | None = None
+        self,
+        trust_domain: str,
+        people: People,
+        at_gateway: bool,
+        pool: WorkPool,
+        numbers: Numbers | None = None,
     ) -> None:
         self._trust_domain = trust_domain
+        self._people = people
         self._at_gateway = at_gateway
         self._pool = pool
         self._numbers = numbers or Numbers()
@@ -83,7 +100,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         async def unary(request: bytes, rpc: grpc.aio.ServicerContext[Any, Any]) -> Any:
             watched = Watched(method, self._numbers)
             try:
-                self._enter(watched, rpc)
+                await self._enter(watched, rpc)
                 check_length(method, len(request))
                 with self._pool.holding(len(request)):
                     answer = await handler.unary_unary(_decode(handler, request), rpc)
@@ -103,7 +120,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         async def stream(request: Any, rpc: grpc.aio.ServicerContext[Any, Any]) -> Any:
             watched = Watched(method, self._numbers)
             try:
-                self._enter(watched, rpc)
+                await self._enter(watched, rpc)
                 if not handler.request_streaming:
                     check_length(method, len(request))
                 answers = behaviour(decode(handler, request), rpc)
@@ -124,7 +141,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
         return make(stream, None, handler.response_serializer)
 
-    def _enter(self, watched: Watched, rpc: grpc.aio.ServicerContext[Any, Any]) -> None:
+    async def _enter(self, watched: Watched, rpc: grpc.aio.ServicerContext[Any, Any]) -> None:
         method = watched.method
         metadata = tuple(rpc.invocation_metadata() or ())
         traceparent = context.find(metadata, context.TRACE_KEY)
@@ -136,32 +153,61 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         peer, peer_role = identity_of(rpc.auth_context().get("peer_uri", ()), self._trust_domain)
         bind_contextvars(caller=peer.subject)
 
-        call = self._call(method, peer, peer_role, trace, dict(metadata))
+        if speaks_directly(method, self._at_gateway):
+            call = await self._direct(method, peer, peer_role, trace, dict(metadata))
+        else:
+            call = await self._relayed(method, peer, peer_role, trace, dict(metadata))
         authorize(method, call.roles, self._at_gateway)
         if call.request_id:
             bind_contextvars(request_id=call.request_id)
         calls.enter(call)
 
-    def _call(
-        self, method: str, peer: calls.Actor, peer_role: Role, trace: str, metadata: Mapping[str, str | bytes]
+    async def _direct(
+        self, method: str, peer: calls.Actor, peer_role: Role, trace: str, metadata: Metadata
     ) -> Call:
-        if speaks_directly(method, self._at_gateway):
-            stated = metadata.get(context.PURPOSE_KEY, b"")
-            purpose = context.read_purpose(stated if isinstance(stated, bytes) else stated.encode())
-            return Call(method, peer, peer_role, peer, frozenset({peer_role}), purpose, "", trace)
-        value = metadata.get(context.CONTEXT_KEY)
+        """The call of a machine itself or, at the gateway, of the person who sits at it."""
+        stated = metadata.get(context.PURPOSE_KEY, b"")
+        purpose = context.read_purpose(stated if isinstance(stated, bytes) else stated.encode())
+        token = bearer(metadata.get(AUTHORIZATION_KEY))
+        call = Call(method, peer, peer_role, peer, frozenset({peer_role}), purpose, "", trace)
+        if not token:
+            return call
+        if peer_role is not Role.CONSOLE or not self._at_gateway:
+            raise TokenNotHereError(
+                "token: got one from a machine that nobody sits at, want it from a console, at the gateway",
+                method=method,
+            )
+        return await self._of_person(call, token)
+
+    async def _relayed(
+        self, method: str, peer: calls.Actor, peer_role: Role, trace: str, metadata: Metadata
+    ) -> Call:
+        """A call that the gateway makes for somebody. Of a person their token is believed, not the gateway."""
         if peer_role is not Role.GATEWAY:
             raise NotPermittedError(
                 "this service takes calls from the gateway only: kiosks and people call the gateway "
                 "(docs/access.md says which methods it has for them)",
                 method=method,
             )
+        value = metadata.get(context.CONTEXT_KEY)
         if not isinstance(value, bytes):
             raise NotPermittedError("the gateway sent no call context", method=method)
         told = context.read_context(value)
         actor, roles = context.actor_of(told)
-        scopes = frozenset(told.scopes)
-        return Call(method, peer, peer_role, actor, roles, told.purpose, told.request_id, trace, scopes)
+        call = Call(method, peer, peer_role, actor, roles, told.purpose, told.request_id, trace)
+        if told.person_token:
+            return await self._of_person(call, told.person_token)
+        if roles & PEOPLE:
+            raise TokenMissingError(
+                "token: got none, want that of the person the call is made for", method=method
+            )
+        return call
+
+    async def _of_person(self, call: Call, token: str) -> Call:
+        # Not on the event loop: the provider's keys may have to be fetched.
+        person = await asyncio.to_thread(self._people.verify, token)
+        bind_contextvars(caller=f"a person at {call.peer.subject}")
+        return replace(call, actor=person.actor, roles=person.roles, scopes=person.scopes, token=token)
 
 
 def _stream_shape(handler: Handler) -> tuple[Callable[..., Handler], Any, Callable[[Handler, Any], Any]]:

@@ -22,6 +22,7 @@ from borderpost.runtime.logging import configure_logging, place_of
 from borderpost.runtime.memory import keep_memory
 from borderpost.runtime.metrics import Numbers, Reading, show
 from borderpost.runtime.own_numbers import begin_at_zero, certificates, show_own
+from borderpost.runtime.people import open_people
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.reporting import Report, Reporter
 from borderpost.runtime.settings import ServiceName, ServiceSettings, Settings, load_settings
@@ -105,9 +106,12 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
 
     own = settings.service(name)
     pool = WorkPool(own.threads, own.queue)
+    people = await asyncio.to_thread(open_people, settings, SystemClock())
     service = await build(settings, pool)
     server = grpc.aio.server(
-        interceptors=[ChainInterceptor(settings.trust_domain, name == "gateway", pool, service.numbers)],
+        interceptors=[
+            ChainInterceptor(settings.trust_domain, people, name == "gateway", pool, service.numbers)
+        ],
         # Two servers on one port would share its calls without a word.
         options=(
             *COMMON_OPTIONS,

@@ -329,6 +329,46 @@ class TracingSettings(_Section):
     )
 
 
+DEVELOPMENT_ISSUER: Final = "https://login.borderpost.invalid"
+"""The issuer of the development login's tokens: a name that can never be anybody's (RFC 2606)."""
+
+
+class PeopleSettings(_Section):
+    """Who vouches for people."""
+
+    issuer: str | None = Field(
+        default=None,
+        pattern=r"^https://[^\s]{1,190}$",
+        description="The identity provider (OpenID Connect), as its tokens name it. Default: in development the "
+        "development login; in production nobody gets in without one.",
+    )
+    audience: str = Field(default="borderpost", min_length=1, description="Whom its tokens are made for.")
+    keys: Path | None = Field(
+        default=None,
+        description="The provider's public keys, a file (JWK Set). Default: they are fetched from the provider "
+        "(OpenID Connect Discovery).",
+    )
+    roles_claim: str = Field(
+        default="roles", min_length=1, description="The claim that lists a person's roles."
+    )
+    scopes_claim: str = Field(
+        default="borderpost_scopes",
+        min_length=1,
+        description="The claim that lists what the roles are limited to: crossing:NAME, list:ID.",
+    )
+    most_age_seconds: float = Field(
+        default=43_200.0,
+        gt=0,
+        le=604_800,
+        description="A login is good for this long, whatever its token says.",
+    )
+    token: Path | None = Field(
+        default=None,
+        description="For the command: the file with the token of the person who uses it. Default: in development a "
+        "development login for each command.",
+    )
+
+
 class Settings(BaseSettings):
     """All settings of one installation; every service reads the same file."""
 
@@ -373,6 +413,7 @@ class Settings(BaseSettings):
     )
 
     tracing: TracingSettings = TracingSettings()
+    people: PeopleSettings = PeopleSettings()
     documents: DocumentsSettings = DocumentsSettings()
     faces: FacesSettings = FacesSettings()
     watchlist: WatchlistSettings = WatchlistSettings()
@@ -383,6 +424,14 @@ class Settings(BaseSettings):
         """Return the section of one service."""
         section: ServiceSettings = getattr(self, name)
         return section
+
+    @model_validator(mode="after")
+    def _no_development_login_in_production(self) -> Settings:
+        if self.mode == "production" and self.people.issuer == DEVELOPMENT_ISSUER:
+            raise ValueError(
+                "people.issuer of an identity provider: the development login vouches for nobody"
+            )
+        return self
 
     @property
     def certificates(self) -> Path:

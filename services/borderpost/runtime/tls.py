@@ -1,7 +1,7 @@
 """Mutual TLS: everybody who speaks to a service shows a certificate, and every service shows its own.
 
 Names are SPIFFE-style URIs in the subject alternative name: `spiffe://TRUST-DOMAIN/gateway`,
-`…/kiosk/CROSSING/ID`, `…/operator/ROLE/NAME`. A service's certificate also carries the DNS name
+`…/kiosk/CROSSING/ID`, `…/console` for machines that people sit at. A service's certificate also carries the DNS name
 `SERVICE.TRUST-DOMAIN`, which clients insist on, so that no service can pass for another.
 
 In development the authority and the certificates are made here on first use. In production they come from
@@ -37,13 +37,7 @@ DEV_IDENTITIES: Final = (
     *SERVICES,
     "kiosk/north/1",
     "kiosk/south/1",
-    "operator/officer/dev",
-    "operator/officer/dev-second",
-    "operator/supervisor/dev-third",
-    "operator/list-manager/dev",
-    "operator/approver/dev-second",
-    "operator/auditor/dev",
-    "operator/administrator/dev",
+    "console",
 )
 """The identities that a development installation gets."""
 

@@ -73,8 +73,8 @@ STAGED_AT_ONCE: Final = 500
 MODEL_512: Final = "mobilefacenet-v1"
 MODELS: Final = {128: "dlib-resnet-v2", 512: MODEL_512}
 
-_CLERK: Final = Caller(Actor("borderpost.bench", "operator/list-manager/one"), "bench")
-_SECOND: Final = Caller(Actor("borderpost.bench", "operator/approver/two"), "bench")
+_CLERK: Final = Caller(Actor("borderpost.bench", "one"), "bench")
+_SECOND: Final = Caller(Actor("borderpost.bench", "two"), "bench")
 
 Row = dict[str, Any]
 
