@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from borderpost.cli.demo import make_watchlist
-from borderpost.cli.people import APPROVER, LIST_MANAGER, OFFICER, SUPERVISOR, Person
+from borderpost.cli.people import APPROVER, LIST_MANAGER, OFFICER, SUPERVISOR, Person, token_of
 from borderpost.cli.stack import Stack, private_settings
 from borderpost.kiosk.client import Kiosk, Visit
 from borderpost.runtime.channels import RECONNECT_MS, open_sync_channel
@@ -136,6 +136,8 @@ def _live_a_little(world: World, travelers: Any) -> None:
     sent.texts |= {"810804", "19810804", "1981-08-04", "04.08.1981", "4.8.1981", "08/04/1981", "04 AUG 1981"}
     sent.texts |= {LISTED, "Odaline", LISTED_NUMBER, "1957-11-23", "19571123", "571123", "23.11.1957"}
     sent.texts |= {PURPOSE, "Whisperpurpose", NOTE, "Murmurnote", METADATA, CANARY}
+    # Tokens of people begin alike, and each has its own end.
+    sent.pieces |= {token_of(settings, OFFICER)[:24].encode(), b"Bearer ", METADATA.encode().hex().encode()}
     for picture in (page, live, travelers.samples.b_portrait, small_picture()):
         sent.add_bytes(picture)
 
@@ -254,6 +256,11 @@ def _send_strange_metadata(world: World) -> None:
         client.send(Way("gateway", "kiosk/north/1", ((TRACE_KEY, traceparent),)), path, b"")
     for name in SERVICES:
         client.send(Way(name, "gateway"), f"/borderpost.v1.{METADATA}/{METADATA}", b"")
+    whole = token_of(world.stack.settings, OFFICER)
+    for token in (whole[:-9], whole.replace(".", ".."), METADATA, whole[:40] + METADATA):
+        bad = (("authorization", f"Bearer {token}"),)
+        client.send(Way("gateway", "console", bad), "/borderpost.v1.CasesService/ListCases", b"")
+        client.send(Way("gateway", "kiosk/north/1", bad), path, b"")
     client.close()
 
 
