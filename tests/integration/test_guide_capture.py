@@ -84,7 +84,7 @@ class Service:
     async def _start(self, name, at_gateway):
         own = load_credentials(self.settings, name)
         server = grpc.aio.server(
-            interceptors=[ChainInterceptor(self.settings.trust_domain, NOBODY, at_gateway, self.pool)],
+            interceptors=[ChainInterceptor(self.settings.trust_domain, NOBODY, None, at_gateway, self.pool)],
             options=COMMON_OPTIONS,
         )
         credentials = grpc.ssl_server_credentials([(own.key, own.certificate)], own.ca, True)

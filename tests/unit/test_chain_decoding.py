@@ -58,7 +58,7 @@ async def wrapped(method: str, handler: grpc.RpcMethodHandler, pool: WorkPool | 
     async def found(_: object) -> grpc.RpcMethodHandler:
         return handler
 
-    chain = ChainInterceptor(DOMAIN, NOBODY, at_gateway=True, pool=pool or WorkPool(1, 1))
+    chain = ChainInterceptor(DOMAIN, NOBODY, None, at_gateway=True, pool=pool or WorkPool(1, 1))
     return await chain.intercept_service(found, SimpleNamespace(method=method))
 
 

@@ -1,16 +1,13 @@
 """The one chain that every call goes through, in this order, and the reason for it.
 
-1. Trace and log context: whatever happens next can be found again.
-2. Identity: which machine is calling, from the certificate that TLS has verified; and which person, from the token that
-   their identity provider signed.
-3. Call context: on whose behalf and why; believed from the gateway only, and of people only what their token says.
-4. Access: may they. Nothing of the request was looked at before this.
-5. Room: the length of a request is limited by its method, and the bytes of all that are held at the same time. Streams
-   limit their own messages.
-6. Decoding: from bytes to a message. gRPC would do it before all of the above, and answer UNKNOWN.
-7. The handler.
-8. Errors: every exception becomes a `google.rpc.Status`; an unforeseen one becomes INTERNAL without its text.
-9. One log line, numbers and a span: method, caller, status, time. Never the request.
+1. Trace and log context: whatever happens next can be found again. 2. Identity: which machine is calling, from the
+certificate that TLS has verified and that still holds; and which person, from the token that their identity provider
+signed. 3. Call context: on whose behalf and why; believed from the gateway only, and of people only what their token
+says. 4. Access: may they. Nothing of the request was looked at before this. 5. Room: the length of a request is
+limited by its method, and the bytes of all that are held at the same time. Streams limit their own messages. 6.
+Decoding: from bytes to a message. gRPC would do it before all of the above, and answer UNKNOWN. 7. The handler. 8.
+Errors: every exception becomes a `google.rpc.Status`; an unforeseen one becomes INTERNAL without its text. 9. One log
+line, numbers and a span: method, caller, status, time. Never the request.
 """
 
 from __future__ import annotations
@@ -49,6 +46,7 @@ from borderpost.runtime.people import (
     bearer,
 )
 from borderpost.runtime.pool import WorkPool
+from borderpost.runtime.revocations import Revocations
 from borderpost.runtime.status import to_status
 from borderpost.runtime.watching import Watched
 
@@ -72,12 +70,14 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         self,
         trust_domain: str,
         people: People,
+        revocations: Revocations | None,
         at_gateway: bool,
         pool: WorkPool,
         numbers: Numbers | None = None,
     ) -> None:
         self._trust_domain = trust_domain
         self._people = people
+        self._revocations = revocations
         self._at_gateway = at_gateway
         self._pool = pool
         self._numbers = numbers or Numbers()
@@ -150,8 +150,11 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         clear_contextvars()
         bind_contextvars(trace_id=trace.split("-")[1])
 
-        peer, peer_role = identity_of(rpc.auth_context().get("peer_uri", ()), self._trust_domain)
+        shown = rpc.auth_context()
+        peer, peer_role = identity_of(shown.get("peer_uri", ()), self._trust_domain)
         bind_contextvars(caller=peer.subject)
+        if self._revocations is not None:
+            self._revocations.check(*shown["x509_pem_cert"])
 
         if speaks_directly(method, self._at_gateway):
             call = await self._direct(method, peer, peer_role, trace, dict(metadata))

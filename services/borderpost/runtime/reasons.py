@@ -156,6 +156,8 @@ _DOCUMENT: Final = {
     "MANY_VISITS": "The same document was shown more often lately than the policy takes for usual.",
     "CHIP_PORTRAIT_CHANGED": "The document's chip held another portrait lately.",
     "FACE_WITH_TWO_IDENTITIES": "A face like this came with another document lately.",
+    "CERTIFICATE_EXPIRED": "The certificate of a connection has run out since it was made.",
+    "CERTIFICATE_REVOKED": "The certificate is revoked.",
     "PAGE_NOT_SENT": "The kiosk sent the chip alone, and no picture of the page.",
     "NO_MRZ": "No machine readable zone was found on the page.",
     "MRZ_CUT_OFF": "Part of the machine readable zone is outside the picture.",

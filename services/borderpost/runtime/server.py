@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import grpc
@@ -25,8 +26,9 @@ from borderpost.runtime.own_numbers import begin_at_zero, certificates, show_own
 from borderpost.runtime.people import open_people
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.reporting import Report, Reporter
+from borderpost.runtime.revocations import Revocations
 from borderpost.runtime.settings import ServiceName, ServiceSettings, Settings, load_settings
-from borderpost.runtime.tls import load_credentials
+from borderpost.runtime.tls import ensure_development_certificates, server_credentials
 from borderpost.runtime.tracing import configure_tracing
 
 DRAIN_SECONDS: Final = 10.0
@@ -42,6 +44,9 @@ MESSAGE_BYTES: Final[Mapping[ServiceName, int]] = {
 """Longest message of the services that take few pictures or none; a message is in memory before anything can look at
 it. Of the watchlist: the 12 MiB of a StageImportRows (gateway.proto) with the templates made of them; of decisions: the
 24 MiB of a record's pictures (gateway/record.py) with what was found."""
+
+RENEW_SECONDS: Final = 600.0
+"""How often development certificates are looked at."""
 
 RESTART_SECONDS: Final = 1.0
 """Pause before a background task that ended is started again."""
@@ -106,11 +111,14 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
 
     own = settings.service(name)
     pool = WorkPool(own.threads, own.queue)
+    revocations = Revocations(settings.certificates)
     people = await asyncio.to_thread(open_people, settings, SystemClock())
     service = await build(settings, pool)
     server = grpc.aio.server(
         interceptors=[
-            ChainInterceptor(settings.trust_domain, people, name == "gateway", pool, service.numbers)
+            ChainInterceptor(
+                settings.trust_domain, people, revocations, name == "gateway", pool, service.numbers
+            )
         ],
         # Two servers on one port would share its calls without a word.
         options=(
@@ -138,6 +146,7 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     reporter = Reporter(name, settings.trust_domain, report, SystemClock()) if report else None
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(health.follow(service.ready))]
+        running.append(tasks.create_task(_forever(partial(_renew, settings))))
         running += [tasks.create_task(_forever(run)) for run in service.background]
         running += [tasks.create_task(service.numbers.follow(reading)) for reading in readings]
         if reporter:
@@ -166,6 +175,13 @@ async def _forever(run: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(RESTART_SECONDS)
 
 
+async def _renew(settings: Settings) -> None:
+    """Renew development certificates before they run out. In production whoever issues them renews the files."""
+    await asyncio.sleep(RENEW_SECONDS)
+    if settings.mode == "development":
+        await asyncio.to_thread(ensure_development_certificates, settings)
+
+
 async def _once(run: Callable[[], Awaitable[None]]) -> None:
     """Run to its end. A failure is logged: it must not take the service's answers down, nor keep it from ending."""
     try:
@@ -175,11 +191,8 @@ async def _once(run: Callable[[], Awaitable[None]]) -> None:
 
 
 def _listen(server: grpc.aio.Server, settings: Settings, name: ServiceName, own: ServiceSettings) -> None:
-    credentials = load_credentials(settings, name)
+    secure = server_credentials(settings, name)
     address = own.listen or own.address
-    secure = grpc.ssl_server_credentials(
-        [(credentials.key, credentials.certificate)], credentials.ca, require_client_auth=True
-    )
     try:
         server.add_secure_port(address, secure)
     except RuntimeError:

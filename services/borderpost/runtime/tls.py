@@ -11,27 +11,27 @@ the agency's own authority, in files of the same names.
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import grpc
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.issuing import Authority, issue, new_authority
 from borderpost.runtime.settings import SERVICES, Settings
 
 DEV_CA_LIFE: Final = timedelta(days=365)
-DEV_CERTIFICATE_LIFE: Final = timedelta(days=30)
-RENEW_BEFORE: Final = timedelta(days=7)
-"""A development certificate with less time left is made anew at the next start."""
+DEV_CERTIFICATE_LIFE: Final = timedelta(days=1)
+RENEW_BEFORE: Final = timedelta(hours=8)
+"""A development certificate with less time left is made anew: a third of its life."""
 
 DEV_IDENTITIES: Final = (
     *SERVICES,
@@ -76,6 +76,45 @@ def load_credentials(settings: Settings, identity: str) -> Credentials:
         raise CertificateError(f"{error.filename}: {error.strerror}: {_advice(settings, identity)}") from None
     _check(credentials, folder / f"{name}.pem")
     return credentials
+
+
+def newest_change(settings: Settings, identity: str) -> int:
+    """Return when the files of an identity, or the authorities, were changed last: nanoseconds since 1970; 0 for
+    none."""
+    folder, name = settings.certificates, file_name(identity)
+    changes = [0]
+    for file in (f"{name}.key", f"{name}.pem", "ca.pem"):
+        with suppress(OSError):
+            changes.append((folder / file).stat().st_mtime_ns)
+    return max(changes)
+
+
+def server_credentials(settings: Settings, identity: str, clients: bool = True) -> grpc.ServerCredentials:
+    """Return what a server shows and asks for; renewed certificates are taken for new connections without a restart.
+
+    `clients`: whether clients have to show a certificate of a trusted authority. Raises CertificateError.
+    """
+    first = newest_change(settings, identity)
+    seen = [first]
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        changed_at = newest_change(settings, identity)
+        if changed_at == seen[0]:
+            return None
+        try:
+            found = _configuration(settings, identity)
+        except CertificateError:  # half written: the next connection finds it whole
+            return None
+        seen[0] = changed_at
+        return found
+
+    first_shown = _configuration(settings, identity)
+    return grpc.dynamic_ssl_server_credentials(first_shown, renewed, clients)  # type: ignore[arg-type]
+
+
+def _configuration(settings: Settings, identity: str) -> grpc.ServerCertificateConfiguration:
+    own = load_credentials(settings, identity)
+    return grpc.ssl_server_certificate_configuration([(own.key, own.certificate)], own.ca)
 
 
 def load_authorities(settings: Settings) -> list[x509.Certificate]:
@@ -140,7 +179,14 @@ def _make_missing(settings: Settings, folder: Path) -> None:
         if not _valid(path, ca, _uri(settings, identity)):
             key = ec.generate_private_key(ec.SECP256R1())
             _write_key(path.with_suffix(".key"), key)
-            certificate = _issue(settings, identity, key.public_key(), ca, ca_key)
+            certificate = issue(
+                Authority(ca, ca_key),
+                _uri(settings, identity),
+                key.public_key(),
+                DEV_CERTIFICATE_LIFE,
+                datetime.now(UTC),
+                [dns_name(settings, identity)] if identity in SERVICES else (),
+            )
             _write(path, certificate.public_bytes(serialization.Encoding.PEM))
 
 
@@ -156,56 +202,10 @@ def _development_ca(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Cert
         if _time_left(ca) > RENEW_BEFORE and isinstance(key, ec.EllipticCurvePrivateKey):
             return key, ca
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Borderpost development CA")])
-    ca = (
-        _builder(name, name, key.public_key(), DEV_CA_LIFE)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+    ca = new_authority("Borderpost development CA", key, DEV_CA_LIFE, datetime.now(UTC)).certificate
     _write_key(key_path, key)
     _write(path, ca.public_bytes(serialization.Encoding.PEM))
     return key, ca
-
-
-def _issue(
-    settings: Settings,
-    identity: str,
-    public_key: ec.EllipticCurvePublicKey,
-    ca: x509.Certificate,
-    ca_key: ec.EllipticCurvePrivateKey,
-) -> x509.Certificate:
-    names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(_uri(settings, identity))]
-    if identity in SERVICES:
-        local = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        names += [x509.DNSName(dns_name(settings, identity)), *local]
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, identity)])
-    usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-    return (
-        _builder(subject, ca.subject, public_key, DEV_CERTIFICATE_LIFE)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.ExtendedKeyUsage(usages if identity in SERVICES else usages[:1]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
-        )
-        .sign(ca_key, hashes.SHA256())
-    )
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, life: timedelta
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + life)
-    )
 
 
 def _check(credentials: Credentials, path: Path) -> None:
