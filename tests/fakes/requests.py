@@ -26,11 +26,13 @@ from borderpost.runtime.access import ACCESS
 from borderpost.runtime.calls import PEOPLE, Actor, Call, Role
 from borderpost.runtime.clock import new_id, to_timestamp
 from borderpost.runtime.context import Metadata, new_traceparent, purpose_metadata, write_context
+from borderpost.runtime.following import new_request
 from borderpost.runtime.people import token_metadata
 from borderpost.runtime.settings import ServiceName, Settings
 from borderpost.runtime.spooling import seal_capture, sign
 from borderpost.runtime.tls import load_credentials
 from borderpost.v1 import (
+    authority_pb2,
     cases_pb2,
     decisions_pb2,
     documents_pb2,
@@ -45,6 +47,7 @@ from borderpost.v1 import (
 
 OWNERS: Final[Mapping[ServiceName, Sequence[Any]]] = {
     "gateway": (gateway_pb2,),
+    "authority": (authority_pb2,),
     "documents": (documents_pb2, trust_pb2),
     "faces": (faces_pb2,),
     "watchlist": (watchlist_pb2,),
@@ -123,6 +126,9 @@ FORWARDED: Final = frozenset(
         "AddCosignature",
         "GuideCapture",
         "IssueChipChallenge",
+        "InviteKiosk",
+        "ListMachines",
+        "RevokeMachine",
         "ImportTrust",
         "ListTrusted",
         "GetTrusted",
@@ -135,9 +141,10 @@ METHODS: Final[Mapping[str, tuple[ServiceName, MethodDescriptor]]] = {
     for owner, modules in OWNERS.items()
     for module in modules
     for service in module.DESCRIPTOR.services_by_name.values()
+    if service.name != "EnrolmentService"
     for method in service.methods
 }
-"""All methods by their path, as the descriptors have them."""
+"""All methods by their path, as the descriptors have them, but for the one of the port for newcomers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,6 +463,12 @@ def _kept(ask: Ask) -> Message:
     )
 
 
+def _invited(ask: Ask) -> str:
+    name = f"kiosk/north/{new_id()}"
+    ask("/borderpost.v1.AuthorityService/InviteKiosk", authority_pb2.InviteKioskRequest(kiosk=name))
+    return name
+
+
 def _looked_back(_: Ask) -> Message:
     return decisions_pb2.LookBackRequest(
         kiosk_id=IDENTITIES[Role.KIOSK],
@@ -573,6 +586,15 @@ def _in(days: int = 0) -> object:
 
 
 _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
+    "AuthorityService/InviteKiosk": lambda _: authority_pb2.InviteKioskRequest(kiosk=f"kiosk/n/{new_id()}"),
+    "AuthorityService/ListMachines": lambda _: authority_pb2.ListMachinesRequest(),
+    "AuthorityService/RevokeMachine": lambda ask: authority_pb2.RevokeMachineRequest(
+        machine=_invited(ask), reason="LOST"
+    ),
+    "AuthorityService/RenewCertificate": lambda _: authority_pb2.RenewCertificateRequest(
+        request=new_request()[1]
+    ),
+    "AuthorityService/GetRevocations": lambda _: authority_pb2.GetRevocationsRequest(),
     "GatewayService/GetSpoolKey": lambda _: gateway_pb2.GetSpoolKeyRequest(),
     "GatewayService/SubmitSpooled": _kept,
     "DecisionsService/LookBack": _looked_back,
@@ -730,6 +752,7 @@ SPOOL_FIELDS: Final = frozenset(
         ("/borderpost.v1.GatewayService/SubmitSpooled", "signature"),
         ("/borderpost.v1.GatewayService/SubmitSpooled", "certificate"),
         ("/borderpost.v1.DecisionsService/LookBack", "chip_portrait_sha256"),
+        ("/borderpost.v1.AuthorityService/RenewCertificate", "request"),
     }
 )
 """Every field of a kept capture, and the digest of a portrait; unit/test_late.py is about the former."""

@@ -21,7 +21,7 @@ from borderpost.runtime.interceptors import ChainInterceptor
 from borderpost.runtime.issuing import Authority, issue, new_authority, revocation_list
 from borderpost.runtime.people import People
 from borderpost.runtime.pool import WorkPool
-from borderpost.runtime.revocations import CRL_FILE, Revocations
+from borderpost.runtime.revocations import Revocations
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.status import from_rpc_error
 from borderpost.runtime.tls import ensure_development_certificates, server_credentials
@@ -67,7 +67,7 @@ class Site:
         found = revocation_list(
             authority or self.authority(), dict.fromkeys(serials, now), now, timedelta(days=1)
         )
-        _replace(self.folder / CRL_FILE, found.public_bytes(PEM))
+        _replace(self.settings.revocations_file, found.public_bytes(PEM))
 
     async def answer(self, request, context):
         if request == b"hold":
@@ -81,7 +81,11 @@ class Site:
         pool = WorkPool(1, 8)
         nobody = People(None, None, SystemClock())
         chain = ChainInterceptor(
-            self.settings.trust_domain, nobody, Revocations(self.folder), at_gateway=True, pool=pool
+            self.settings.trust_domain,
+            nobody,
+            Revocations(self.settings.revocations_file, self.folder / "ca.pem"),
+            at_gateway=True,
+            pool=pool,
         )
         server = grpc.aio.server(interceptors=[chain])
         handler = SimpleNamespace(service=lambda _: grpc.unary_unary_rpc_method_handler(self.answer))
@@ -195,7 +199,7 @@ async def test_a_list_that_cannot_be_read_leaves_the_one_that_was_read(site, spo
     async with site.served(), open_channel(site.settings, "gateway", KIOSK) as channel:
         site.revoke(await ask(channel))
         assert await reason(channel) == "CERTIFICATE_REVOKED"
-        _replace(site.folder / CRL_FILE, spoiled + b"-----BEGIN X509 CRL-----")
+        _replace(site.settings.revocations_file, spoiled + b"-----BEGIN X509 CRL-----")
         assert await reason(channel) == "CERTIFICATE_REVOKED"
 
 

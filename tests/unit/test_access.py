@@ -15,6 +15,7 @@ from borderpost.runtime.access import ACCESS, authorize, speaks_directly
 from borderpost.runtime.calls import PEOPLE, Role
 from borderpost.runtime.errors import NotPermittedError
 from borderpost.v1 import (
+    authority_pb2,
     cases_pb2,
     decisions_pb2,
     documents_pb2,
@@ -29,6 +30,7 @@ from borderpost.v1 import (
 
 OURS: tuple[FileDescriptor, ...] = (
     gateway_pb2.DESCRIPTOR,
+    authority_pb2.DESCRIPTOR,
     documents_pb2.DESCRIPTOR,
     faces_pb2.DESCRIPTOR,
     watchlist_pb2.DESCRIPTOR,
@@ -154,5 +156,17 @@ def test_an_actor_without_any_role_may_nothing() -> None:
 
 def test_at_a_service_only_rows_that_say_so_take_calls_without_the_gateway() -> None:
     direct = {method for method in _methods(OURS) if speaks_directly(method, at_gateway=False)}
-    assert direct == {"/borderpost.v1.DecisionsService/RecordEvents"}
+    assert direct == {
+        "/borderpost.v1.DecisionsService/RecordEvents",
+        "/borderpost.v1.AuthorityService/RenewCertificate",
+        "/borderpost.v1.AuthorityService/GetRevocations",
+        "/borderpost.v1.EnrolmentService/EnrolKiosk",
+    }
+
+
+def test_who_has_no_certificate_may_enrol_and_nothing_else() -> None:
+    assert [method for method, rule in ACCESS.items() if Role.NEWCOMER in rule.actors] == [
+        "/borderpost.v1.EnrolmentService/EnrolKiosk"
+    ]
+    assert ACCESS["/borderpost.v1.EnrolmentService/EnrolKiosk"].actors == {Role.NEWCOMER}
     assert all(speaks_directly(method, at_gateway=True) for method in _methods(OURS))

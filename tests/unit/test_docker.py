@@ -80,7 +80,7 @@ def test_each_service_of_compose_is_built_from_a_target_and_confined(service: st
     assert "cap_add" not in it
 
 
-def test_compose_has_the_five_services_and_only_the_gateway_is_reached_from_outside() -> None:
+def test_compose_has_the_six_services_and_only_the_gateway_is_reached_from_outside() -> None:
     services = COMPOSE["services"]
     assert set(services) == {*SERVICES, "certificates"}
     assert [name for name, it in services.items() if "ports" in it] == ["gateway"]
@@ -164,6 +164,7 @@ def test_each_images_libraries_are_a_part_of_the_one_lock(service: ServiceName) 
     [
         ("gateway", set()),
         ("decisions", set()),
+        ("authority", set()),
         ("watchlist", {"faiss-cpu"}),
         ("faces", {"dlib-bin", "onnx", "onnxruntime"}),
         ("documents", {"dlib-bin", "rapidocr", "onnxruntime", "opencv-python-headless"}),

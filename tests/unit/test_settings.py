@@ -30,10 +30,10 @@ def _refusal() -> str:
     return caught.value.message
 
 
-def test_without_any_setting_the_services_are_on_five_ports_of_this_machine() -> None:
+def test_without_any_setting_the_services_are_on_six_ports_of_this_machine() -> None:
     settings = load_settings()
     addresses = [settings.service(name).address for name in SERVICES]
-    assert len(set(addresses)) == len(SERVICES) == 5
+    assert len(set(addresses)) == len(SERVICES) == 6
     assert all(address.startswith("127.0.0.1:") for address in addresses)
     assert settings.mode == "development"
 

@@ -57,13 +57,9 @@ def test_a_certificate_names_its_identity_once_and_only_a_service_may_be_a_serve
         assert dns == ([f"{identity}.borderpost.local", "localhost"] if identity in SERVICES else [])
 
 
-def test_a_certificate_that_runs_out_is_renewed_by_the_same_authority(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tls, "DEV_CERTIFICATE_LIFE", tls.RENEW_BEFORE - timedelta(hours=1))
-    tls.ensure_development_certificates(settings)
+def test_a_certificate_that_runs_out_is_renewed_by_the_same_authority(settings: Settings) -> None:
+    tls.ensure_development_certificates(settings, tls.RENEW_BEFORE - timedelta(hours=1))
     before = _content(settings.certificates)
-    monkeypatch.undo()
     tls.ensure_development_certificates(settings)
     after = _content(settings.certificates)
     assert after["ca.pem"] == before["ca.pem"]
@@ -140,11 +136,8 @@ def test_production_refuses_a_key_that_is_not_the_certificates(settings: Setting
         tls.load_credentials(settings.model_copy(update={"mode": "production"}), "gateway")
 
 
-def test_production_refuses_a_certificate_that_has_run_out(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tls, "DEV_CERTIFICATE_LIFE", timedelta(minutes=-1))
-    tls.ensure_development_certificates(settings)
+def test_production_refuses_a_certificate_that_has_run_out(settings: Settings) -> None:
+    tls.ensure_development_certificates(settings, timedelta(minutes=-1))
     with pytest.raises(tls.CertificateError, match="run out"):
         tls.load_credentials(settings.model_copy(update={"mode": "production"}), "gateway")
 

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from borderpost.cli import show
+from borderpost.cli import kiosk_enrol, show
 from borderpost.cli.options import Json
 from borderpost.cli.specimen_chip import SpecimenReader
 from borderpost.kiosk import Captured, Kiosk, Next, Spool, Told, Visit, texts
@@ -24,7 +24,18 @@ from borderpost.v1 import types_pb2
 KIOSK: Final = "kiosk/north/1"
 COLORS: Final = {Next.GO: "green", Next.OFFICER: "yellow", Next.AGAIN: "cyan"}
 
-app = typer.Typer(help="Kiosks: simulate one, look at its spool.", no_args_is_help=True)
+app = typer.Typer(
+    help="Kiosks: invite, enrol, revoke; simulate one, look at its spool.", no_args_is_help=True
+)
+
+for name, command in (
+    ("invite", kiosk_enrol.invite),
+    ("enrol", kiosk_enrol.enrol),
+    ("renew", kiosk_enrol.renew),
+    ("list", kiosk_enrol.list_machines),
+    ("revoke", kiosk_enrol.revoke),
+):
+    app.command(name)(command)
 
 Identity = Annotated[str, typer.Option("--as", help="The kiosk's identity.")]
 SpoolFolder = Annotated[

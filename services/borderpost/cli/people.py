@@ -17,6 +17,7 @@ from borderpost.runtime.people import token_metadata
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.status import from_rpc_error
 from borderpost.v1 import (
+    authority_pb2_grpc,
     cases_pb2_grpc,
     decisions_pb2_grpc,
     gateway_pb2_grpc,
@@ -80,6 +81,7 @@ class Person:
         token = token_of(settings, identity, scopes)
         self._channel = open_sync_channel(settings, "gateway", CONSOLE)
         self._metadata = (*purpose_metadata(purpose), *token_metadata(token))
+        self.authority = authority_pb2_grpc.AuthorityServiceStub(self._channel)
         self.gateway = gateway_pb2_grpc.GatewayServiceStub(self._channel)
         self.watchlist = watchlist_pb2_grpc.WatchlistServiceStub(self._channel)
         self.decisions = decisions_pb2_grpc.DecisionsServiceStub(self._channel)

@@ -52,8 +52,8 @@ def _reasons() -> str:
 def _metrics() -> str:
     intro = (
         "What each service shows to Prometheus at its setting `metrics`, besides Prometheus's own `process_…`.\n"
-        "[Observability](observability.md) says what it is for. A label has a value out of a closed set, and OTHER for\n"
-        "everything else: never a name, a number, an id, or text that somebody sent."
+        "[Observability](observability.md) says what it is for. A label has a value out of a closed set, and OTHER\n"
+        "for everything else: never a name, a number, an id, or text that somebody sent."
     )
     rows = (
         (

@@ -154,6 +154,7 @@ def _ends_held_back() -> Iterator[None]:
 _SHARED: Final[Mapping[ServiceName, Sequence[str]]] = {
     "watchlist": ("database", "key_dir", "key_database", "partners", "bundle_identity", "bundle_key"),
     "decisions": ("database", "key_dir", "key_database", "log_key", "next_log_key"),
+    "authority": ("key", "enrol_listen"),
     "gateway": ("spool_keys",),
 }
 """Settings that name what belongs to another installation: a trial must never write into its database."""
@@ -161,11 +162,13 @@ _SHARED: Final[Mapping[ServiceName, Sequence[str]]] = {
 
 def private_settings(state_dir: Path, settings: Settings) -> Settings:
     """Return settings for a stack beside others: its own folder, keys and databases, and ports that are free now."""
-    ports = _free_ports(2 * len(SERVICES))
+    ports = _free_ports(2 * len(SERVICES) + 1)
     changes: dict[str, object] = {
         "state_dir": state_dir,
         "tls_dir": None,
         "key_encryption_keys": None,
+        "revocations": None,
+        "follow_authority": False,
         "mode": "development",
         "tracing": TracingSettings(),
     }
@@ -173,6 +176,8 @@ def private_settings(state_dir: Path, settings: Settings) -> Settings:
         section = settings.service(name)
         where = {"address": f"127.0.0.1:{port}", "listen": None, "metrics": f"127.0.0.1:{shown}"}
         own = {**where, **dict.fromkeys(_SHARED.get(name, ()))}
+        if name == "authority":
+            own["enrol_address"] = f"127.0.0.1:{ports[-1]}"
         changes[name] = section.model_copy(update=own)
     return settings.model_copy(update=changes)
 

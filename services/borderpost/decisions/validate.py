@@ -25,6 +25,7 @@ from borderpost.v1.decisions_pb2 import (
     GetPolicyRequest,
     GetScreeningRequest,
     LookBackRequest,
+    MachineChanged,
     PolicyChanged,
     QueryEventsRequest,
     RecordEventsRequest,
@@ -334,6 +335,15 @@ def _service(field: str, body: ServiceStarted | ServiceStopped) -> None:
     _text(f"{field}.service", body.service)
 
 
+def _machine_changed(field: str, body: MachineChanged) -> None:
+    _text(f"{field}.machine", body.machine)
+    _reason(f"{field}.action", body.action)
+    if body.reason:
+        _reason(f"{field}.reason", body.reason)
+    if body.serial:
+        _text(f"{field}.serial", body.serial)
+
+
 def _policy_changed(field: str, body: PolicyChanged) -> None:
     _text(f"{field}.policy", body.policy)
     size = len(body.toml)
@@ -353,6 +363,7 @@ _BODIES: Final[Mapping[str, Callable[[str, Any], None]]] = {
     "service_started": _service,
     "service_stopped": _service,
     "policy_changed": _policy_changed,
+    "machine_changed": _machine_changed,
     "trust_store_changed": _trust_store_changed,
     "watchlist_created": _watchlist_created,
     "watchlist_entry_proposed": _watchlist_entry,

@@ -33,7 +33,7 @@ from borderpost.runtime.tls import load_authorities
 from borderpost.v1 import gateway_pb2_grpc
 from borderpost.v1.decisions_pb2 import Versions
 
-CALLED: tuple[ServiceName, ...] = ("documents", "faces", "watchlist", "decisions")
+CALLED: tuple[ServiceName, ...] = ("documents", "faces", "watchlist", "decisions", "authority")
 
 
 async def build(settings: Settings, _pool: WorkPool) -> Service:

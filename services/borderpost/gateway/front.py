@@ -99,6 +99,7 @@ FORWARDED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
         "GetRetention",
         "ApplyRetention",
     ),
+    ("borderpost.v1.AuthorityService", "authority"): ("InviteKiosk", "ListMachines", "RevokeMachine"),
     ("borderpost.v1.TrustService", "documents"): ("ImportTrust", "ListTrusted", "GetTrusted"),
     ("borderpost.v1.DocumentsService", "documents"): ("IssueChipChallenge",),
 }

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from borderpost.runtime.calls import Role
+from borderpost.runtime.calls import PEOPLE, Role
 from borderpost.runtime.errors import NotPermittedError
 
-EVERYBODY: Final = frozenset(Role)
+EVERYBODY: Final = frozenset(Role) - {Role.NEWCOMER}
+MACHINES: Final = EVERYBODY - PEOPLE
 NOT_KIOSKS: Final = EVERYBODY - {Role.KIOSK}
 """A kiosk stands in public: it may ask once whether a service serves, not hold a stream open or read the protos."""
 
@@ -98,7 +99,7 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}DecisionsService/FindScreening": _internal(Role.KIOSK),
     f"{_PACKAGE}DecisionsService/LookBack": _internal(Role.KIOSK),
     f"{_PACKAGE}DecisionsService/RecordEvents": Rule(
-        frozenset({Role.WATCHLIST, Role.DOCUMENTS, Role.FACES, Role.GATEWAY}), direct=True
+        frozenset({Role.WATCHLIST, Role.DOCUMENTS, Role.FACES, Role.GATEWAY, Role.AUTHORITY}), direct=True
     ),
     f"{_PACKAGE}DecisionsService/GetScreening": _only(Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR),
     f"{_PACKAGE}DecisionsService/QueryEvents": _only(Role.AUDITOR),
@@ -121,6 +122,12 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}SubjectsService/EraseSubject": _only(Role.SUPERVISOR),
     f"{_PACKAGE}SubjectsService/GetRetention": _only(Role.SUPERVISOR, Role.AUDITOR, Role.ADMINISTRATOR),
     f"{_PACKAGE}SubjectsService/ApplyRetention": _only(Role.ADMINISTRATOR),
+    f"{_PACKAGE}AuthorityService/InviteKiosk": _only(Role.ADMINISTRATOR),
+    f"{_PACKAGE}AuthorityService/ListMachines": _only(Role.ADMINISTRATOR, Role.AUDITOR),
+    f"{_PACKAGE}AuthorityService/RevokeMachine": _only(Role.ADMINISTRATOR),
+    f"{_PACKAGE}AuthorityService/RenewCertificate": Rule(MACHINES, direct=True),
+    f"{_PACKAGE}AuthorityService/GetRevocations": Rule(MACHINES, direct=True),
+    f"{_PACKAGE}EnrolmentService/EnrolKiosk": Rule(frozenset({Role.NEWCOMER}), direct=True),
     "/grpc.health.v1.Health/Check": Rule(EVERYBODY, direct=True),
     "/grpc.health.v1.Health/List": Rule(EVERYBODY, direct=True),
     "/grpc.health.v1.Health/Watch": Rule(NOT_KIOSKS, direct=True),

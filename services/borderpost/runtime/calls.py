@@ -20,6 +20,7 @@ class Role(StrEnum):
     DECISIONS = "decisions"
     AUTHORITY = "authority"
     CONSOLE = "console"
+    NEWCOMER = "newcomer"
 
     OFFICER = "officer"
     SUPERVISOR = "supervisor"

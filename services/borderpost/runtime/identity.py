@@ -13,7 +13,7 @@ from borderpost.runtime.errors import NotAuthenticatedError
 
 SCHEME: Final = "spiffe://"
 
-MACHINES: Final = frozenset(set(Role) - PEOPLE - {Role.KIOSK})
+MACHINES: Final = frozenset(set(Role) - PEOPLE - {Role.KIOSK, Role.NEWCOMER})
 """Machines that are named by their role alone, or by it and an id of their own."""
 
 _PART: Final = re.compile(r"[A-Za-z0-9._-]{1,60}")

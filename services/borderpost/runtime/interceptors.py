@@ -17,6 +17,7 @@ import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -59,6 +60,9 @@ WRITE_SECONDS: Final = 10.0
 """A caller of a stream that takes no answer for this long is cut off: what it holds is needed by others."""
 
 Metadata = Mapping[str, str | bytes]
+Shown = Mapping[str, Any]
+"""What TLS knows of the peer."""
+Identify = Callable[[Shown], tuple[calls.Actor, Role]]
 
 Handler = Any  # grpc.RpcMethodHandler; the four shapes of behaviour have no common type
 
@@ -74,8 +78,10 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         at_gateway: bool,
         pool: WorkPool,
         numbers: Numbers | None = None,
+        identify: Identify | None = None,
     ) -> None:
-        self._trust_domain = trust_domain
+        """`identify`: who calls, where that isn't who their certificate names."""
+        self._identify = identify or partial(_by_certificate, trust_domain)
         self._people = people
         self._revocations = revocations
         self._at_gateway = at_gateway
@@ -151,7 +157,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         bind_contextvars(trace_id=trace.split("-")[1])
 
         shown = rpc.auth_context()
-        peer, peer_role = identity_of(shown.get("peer_uri", ()), self._trust_domain)
+        peer, peer_role = self._identify(shown)
         bind_contextvars(caller=peer.subject)
         if self._revocations is not None:
             self._revocations.check(*shown["x509_pem_cert"])
@@ -211,6 +217,10 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         person = await asyncio.to_thread(self._people.verify, token)
         bind_contextvars(caller=f"a person at {call.peer.subject}")
         return replace(call, actor=person.actor, roles=person.roles, scopes=person.scopes, token=token)
+
+
+def _by_certificate(trust_domain: str, shown: Shown) -> tuple[calls.Actor, Role]:
+    return identity_of(shown.get("peer_uri", ()), trust_domain)
 
 
 def _stream_shape(handler: Handler) -> tuple[Callable[..., Handler], Any, Callable[[Handler, Any], Any]]:

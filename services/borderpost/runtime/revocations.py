@@ -19,9 +19,6 @@ from cryptography.exceptions import InvalidSignature
 
 from borderpost.runtime.errors import BorderpostError
 
-CRL_FILE: Final = "crl.pem"
-"""The revocation list, beside the certificates: X.509 CRLs (RFC 5280), PEM, of each authority one."""
-
 LOOK_SECONDS: Final = 1.0
 """The file is looked at again after this time: a revocation takes effect within it."""
 
@@ -57,11 +54,12 @@ class _Known:
 
 
 class Revocations:
-    """What is revoked, by a file that is read again when it was changed. To be used by many threads."""
+    """What is revoked: by X.509 CRLs (RFC 5280), PEM, of each authority one. To be used by many threads."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` has crl.pem, if anything was ever revoked, and ca.pem, whose authorities have to have signed it."""
-        self._folder = folder
+    def __init__(self, file: Path, authorities: Path) -> None:
+        """`file` is there if anything was ever revoked; one of `authorities` (PEM) has to have signed it."""
+        self._file = file
+        self._authorities = authorities
         self._lock = threading.Lock()
         self._looked_at = float("-inf")
         self._state: tuple[int, int] | None = None
@@ -78,6 +76,13 @@ class Revocations:
             )
         if (known.issuer, known.serial) in self._current():
             raise CertificateRevokedError("certificate: it is revoked: ask the administrator for a new one")
+
+    def take(self, data: bytes) -> None:
+        """Take a list that came another way than by the file (PEM). One that isn't signed leaves the one before."""
+        try:
+            self._revoked = self._read(data)
+        except (OSError, ValueError, InvalidSignature) as error:
+            _log.error("revocations_unreadable", error=type(error).__name__)
 
     def _parse(self, pem: bytes) -> _Known:
         certificate = x509.load_pem_x509_certificate(pem)
@@ -99,10 +104,10 @@ class Revocations:
     def _look(self) -> None:
         """Read the list, if it was changed. One that can't be read or isn't signed leaves the one that was read."""
         try:
-            found = (self._folder / CRL_FILE).stat()
+            found = self._file.stat()
             state = (found.st_mtime_ns, found.st_ino)
             if state != self._state:
-                self._revoked = self._read((self._folder / CRL_FILE).read_bytes())
+                self._revoked = self._read(self._file.read_bytes())
                 self._state = state
         except FileNotFoundError:
             return
@@ -110,7 +115,7 @@ class Revocations:
             _log.error("revocations_unreadable", error=type(error).__name__)
 
     def _read(self, data: bytes) -> frozenset[tuple[bytes, int]]:
-        authorities = x509.load_pem_x509_certificates((self._folder / "ca.pem").read_bytes())
+        authorities = x509.load_pem_x509_certificates(self._authorities.read_bytes())
         revoked: set[tuple[bytes, int]] = set()
         for part in data.split(_BEGIN)[1:]:
             crl = x509.load_pem_x509_crl(_BEGIN + part)

@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from borderpost.runtime.channels import COMMON_OPTIONS, MAX_MESSAGE_BYTES
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.following import Following
 from borderpost.runtime.health import Health, Ready
 from borderpost.runtime.interceptors import ChainInterceptor
 from borderpost.runtime.logging import configure_logging, place_of
@@ -111,7 +112,7 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
 
     own = settings.service(name)
     pool = WorkPool(own.threads, own.queue)
-    revocations = Revocations(settings.certificates)
+    revocations = Revocations(settings.revocations_file, settings.certificates / "ca.pem")
     people = await asyncio.to_thread(open_people, settings, SystemClock())
     service = await build(settings, pool)
     server = grpc.aio.server(
@@ -147,6 +148,9 @@ async def _run(name: ServiceName, settings: Settings, build: Build) -> None:
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(health.follow(service.ready))]
         running.append(tasks.create_task(_forever(partial(_renew, settings))))
+        if settings.follow_authority and name != "authority":
+            following = Following(settings, name, revocations)
+            running.append(tasks.create_task(_forever(following.run)))
         running += [tasks.create_task(_forever(run)) for run in service.background]
         running += [tasks.create_task(service.numbers.follow(reading)) for reading in readings]
         if reporter:

@@ -35,8 +35,15 @@ CONFIG_VARIABLE: Final = "BORDERPOST_CONFIG"
 NOT_SETTINGS: Final = frozenset({CONFIG_VARIABLE, "BORDERPOST_DATA"})
 """Variables with the prefix that mean something else: the file, and the evaluation data for the tests."""
 
-ServiceName = Literal["gateway", "documents", "faces", "watchlist", "decisions"]
-SERVICES: Final[tuple[ServiceName, ...]] = ("decisions", "watchlist", "faces", "documents", "gateway")
+ServiceName = Literal["gateway", "documents", "faces", "watchlist", "decisions", "authority"]
+SERVICES: Final[tuple[ServiceName, ...]] = (
+    "decisions",
+    "authority",
+    "watchlist",
+    "faces",
+    "documents",
+    "gateway",
+)
 """Every service, in the order in which they are started: the log first, the way in last."""
 
 
@@ -260,6 +267,31 @@ class DecisionsSettings(ServiceSettings):
         return self
 
 
+class AuthoritySettings(ServiceSettings):
+    """The authority."""
+
+    address: Address = Field(default="127.0.0.1:7405", description="Where the others reach it: host:port.")
+    metrics: Address | Literal["off"] = _metrics(9405)
+    enrol_address: Address = Field(
+        default="127.0.0.1:7406",
+        description="Where kiosks without a certificate reach it, with the secret of an invitation: host:port.",
+    )
+    enrol_listen: Address | None = Field(
+        default=None, description="Where it listens for them, if that is not its address."
+    )
+    key: Path | None = Field(
+        default=None,
+        description="The key that certificates are signed with (ECDSA, PEM). Default: ca.key beside the certificates; "
+        "made on first use in development.",
+    )
+    certificate_hours: float = Field(
+        default=24.0, gt=0, le=8784, description="How long certificates hold that it issues."
+    )
+    invitation_hours: float = Field(
+        default=24.0, gt=0, le=720, description="How long an invitation holds that wasn't used."
+    )
+
+
 class GatewaySettings(ServiceSettings):
     """The gateway."""
 
@@ -397,6 +429,16 @@ class Settings(BaseSettings):
     trust_domain: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.\-]+$")] = Field(
         default="borderpost.local", description="The trust domain in the names of the certificates (SPIFFE)."
     )
+    revocations: Path | None = Field(
+        default=None,
+        description="The list of revoked certificates (X.509 CRL, PEM), read again when it was changed. Default: "
+        "crl.pem beside the certificates.",
+    )
+    follow_authority: bool = Field(
+        default=False,
+        description="Fetch the list of revoked certificates from the authority every few seconds, and renew the own "
+        "certificate there. For services on hosts of their own, where the authority comes with Borderpost.",
+    )
     key_encryption_keys: Path | None = Field(
         default=None,
         description="The key-encryption keys, a file (docs/keys.md): the keys of payloads and of watchlist entries "
@@ -418,6 +460,7 @@ class Settings(BaseSettings):
     faces: FacesSettings = FacesSettings()
     watchlist: WatchlistSettings = WatchlistSettings()
     decisions: DecisionsSettings = DecisionsSettings()
+    authority: AuthoritySettings = AuthoritySettings()
     gateway: GatewaySettings = GatewaySettings()
 
     def service(self, name: ServiceName) -> ServiceSettings:
@@ -437,6 +480,11 @@ class Settings(BaseSettings):
     def certificates(self) -> Path:
         """The folder of the certificates."""
         return self.tls_dir or self.state_dir / "tls"
+
+    @property
+    def revocations_file(self) -> Path:
+        """The file of the list of revoked certificates."""
+        return self.revocations or self.certificates / "crl.pem"
 
     @property
     def key_encryption_file(self) -> Path:

@@ -117,6 +117,22 @@ def _configuration(settings: Settings, identity: str) -> grpc.ServerCertificateC
     return grpc.ssl_server_certificate_configuration([(own.key, own.certificate)], own.ca)
 
 
+def write_identity(
+    folder: Path,
+    identity: str,
+    key: ec.EllipticCurvePrivateKey,
+    certificate: bytes,
+    authorities: bytes,
+) -> None:
+    """Write the files of an identity (PEM): the certificate last, so that who reads it finds its key. Raises
+    OSError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = folder / f"{file_name(identity)}.pem"
+    write_file(folder / "ca.pem", authorities)
+    _write_key(file.with_suffix(".key"), key)
+    write_file(file, certificate)
+
+
 def load_authorities(settings: Settings) -> list[x509.Certificate]:
     """Read the certificates of the authorities that are trusted now. Raises CertificateError."""
     path = settings.certificates / "ca.pem"
@@ -150,7 +166,7 @@ def dns_name(settings: Settings, service: str) -> str:
     return f"{service}.{settings.trust_domain}"
 
 
-def ensure_development_certificates(settings: Settings) -> None:
+def ensure_development_certificates(settings: Settings, life: timedelta = DEV_CERTIFICATE_LIFE) -> None:
     """Make the development authority and every development certificate that is missing or runs out.
 
     Raises CertificateError if the folder can't be written, or holds something else under these names.
@@ -159,7 +175,7 @@ def ensure_development_certificates(settings: Settings) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(folder / ".lock"):
-            _make_missing(settings, folder)
+            _make_missing(settings, folder, life)
     except OSError as error:
         raise CertificateError(
             f"{error.filename}: {error.strerror}: want a folder for development certificates that this user can "
@@ -172,7 +188,7 @@ def ensure_development_certificates(settings: Settings) -> None:
         ) from None
 
 
-def _make_missing(settings: Settings, folder: Path) -> None:
+def _make_missing(settings: Settings, folder: Path, life: timedelta) -> None:
     ca_key, ca = _development_ca(folder)
     for identity in DEV_IDENTITIES:
         path = folder / f"{file_name(identity)}.pem"
@@ -183,11 +199,11 @@ def _make_missing(settings: Settings, folder: Path) -> None:
                 Authority(ca, ca_key),
                 _uri(settings, identity),
                 key.public_key(),
-                DEV_CERTIFICATE_LIFE,
+                life,
                 datetime.now(UTC),
                 [dns_name(settings, identity)] if identity in SERVICES else (),
             )
-            _write(path, certificate.public_bytes(serialization.Encoding.PEM))
+            write_file(path, certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _uri(settings: Settings, identity: str) -> str:
@@ -204,7 +220,7 @@ def _development_ca(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Cert
     key = ec.generate_private_key(ec.SECP256R1())
     ca = new_authority("Borderpost development CA", key, DEV_CA_LIFE, datetime.now(UTC)).certificate
     _write_key(key_path, key)
-    _write(path, ca.public_bytes(serialization.Encoding.PEM))
+    write_file(path, ca.public_bytes(serialization.Encoding.PEM))
     return key, ca
 
 
@@ -247,10 +263,11 @@ def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write(path, pem)
+    write_file(path, pem)
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file that its owner alone can read, whole or not at all, over one that is there. Raises OSError."""
     # Written beside and renamed: a reader sees the old file or the new one, and the key is never world-readable.
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
