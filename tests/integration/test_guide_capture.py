@@ -31,7 +31,7 @@ from borderpost.runtime.clock import SystemClock, new_id
 from borderpost.runtime.interceptors import ChainInterceptor
 from borderpost.runtime.people import People
 from borderpost.runtime.pool import WorkPool
-from borderpost.runtime.settings import Settings
+from borderpost.runtime.settings import SERVICES, Settings
 from borderpost.runtime.tls import load_credentials
 from borderpost.v1 import faces_pb2 as pb
 from borderpost.v1 import faces_pb2_grpc
@@ -71,7 +71,7 @@ class Service:
         await faces.start()
         channel = open_channel(self.settings, "faces", "gateway")
         gateway = await self._start("gateway", at_gateway=True)
-        register_front(gateway, dict.fromkeys(("watchlist", "decisions", "faces", "documents"), channel))
+        register_front(gateway, dict.fromkeys(SERVICES, channel))
         await gateway.start()
         try:
             yield self
@@ -414,7 +414,7 @@ async def test_without_the_faces_service_the_gateway_says_so(settings):
     gateway = Service(settings)
     server = await gateway._start("gateway", at_gateway=True)
     async with open_channel(settings, "faces", "gateway") as channel:
-        register_front(server, dict.fromkeys(("watchlist", "decisions", "faces", "documents"), channel))
+        register_front(server, dict.fromkeys(SERVICES, channel))
         await server.start()
         async with gateway.asked("through the gateway") as call:
             with contextlib.suppress(grpc.aio.AioRpcError):

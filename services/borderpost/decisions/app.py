@@ -34,6 +34,7 @@ from borderpost.decisions.sealing import new_key, seal, unseal
 from borderpost.runtime.calls import Call, stated_purpose
 from borderpost.runtime.clock import Clock, new_id
 from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.scopes import want_crossing
 from borderpost.v1.decisions_pb2 import (
     AppendScreeningRequest,
     RecordConsulted,
@@ -110,6 +111,7 @@ class Decisions:
         """
         purpose = stated_purpose(call)
         record = self._screening(kiosk_id, request_id)
+        want_crossing(call, record.event().traveler_screened.crossing)
         event_id = record.event().event_id
         found = self.open_screening(record, with_evidence)
         what = RecordConsulted(

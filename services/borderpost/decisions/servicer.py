@@ -23,10 +23,12 @@ from borderpost.decisions.messages import (
 from borderpost.decisions.patterns.app import LookBack
 from borderpost.decisions.patterns.messages import look_back_response
 from borderpost.decisions.recording import Recording
+from borderpost.decisions.sampled import entry_for_officers
 from borderpost.decisions.verify import Verification
 from borderpost.runtime.calls import current
 from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.pool import WorkPool
+from borderpost.runtime.scopes import narrowed
 from borderpost.v1 import decisions_pb2 as pb
 from borderpost.v1.decisions_pb2_grpc import DecisionsServiceServicer
 
@@ -89,11 +91,13 @@ class DecisionsServicer(DecisionsServiceServicer):
             request.with_evidence,
             current(),
         )
-        return pb.GetScreeningResponse(entry=log_entry(record), payload=payload, evidence=evidence)
+        entry = entry_for_officers(log_entry(record), current())
+        return pb.GetScreeningResponse(entry=entry, payload=payload, evidence=evidence)
 
     async def QueryEvents(self, request: pb.QueryEventsRequest, context: Any) -> pb.QueryEventsResponse:
         """List events."""
         validate.query_events(request)
+        request.crossing = narrowed(current(), request.crossing)
         page = await self._pool.run(
             self._use.decisions.query_events,
             event_filter(request, self._lookups),
@@ -113,6 +117,7 @@ class DecisionsServicer(DecisionsServiceServicer):
     ) -> AsyncIterator[pb.ExportEventsResponse]:
         """Give out events, chunk by chunk: the next is read when the last was taken."""
         validate.export_events(request)
+        request.filter.crossing = narrowed(current(), request.filter.crossing)
         wanted = event_filter(request.filter, self._lookups)
         names = filter_names(request.filter)
         chunks = self._use.exporting.export(wanted, names, request.format, current())
@@ -126,7 +131,7 @@ class DecisionsServicer(DecisionsServiceServicer):
         """Count."""
         validate.get_figures(request)
         since, until = from_timestamp(getattr(request, "from")), from_timestamp(request.until)
-        crossing = request.crossing or None
+        crossing = narrowed(current(), request.crossing) or None
         return figures_response(
             await self._pool.run(self._use.figures.get, since, until, crossing, current())
         )

@@ -21,6 +21,7 @@ from borderpost.decisions.sealing import seal, unseal
 from borderpost.runtime.calls import Call, Role, stated_purpose
 from borderpost.runtime.clock import Clock, new_id
 from borderpost.runtime.errors import UnavailableError
+from borderpost.runtime.scopes import want_crossing
 from borderpost.v1.cases_pb2 import GiveFindingRequest
 from borderpost.v1.decisions_pb2 import (
     FindingGiven,
@@ -80,7 +81,7 @@ class Cases:
         PurposeMissingError, CaseNotFoundError, PayloadDamagedError.
         """
         purpose = stated_purpose(call)
-        case = self._case(case_id)
+        case = self._case(case_id, call)
         record, payload, evidence = self._open_screening(case_id, with_evidence)
         findings = domain.visible_findings(case, call.actor)
         shown = Shown(case, record, payload, evidence, self._opened(case_id, findings))
@@ -116,7 +117,7 @@ class Cases:
         """
         supervisor = Role.SUPERVISOR in call.roles
         # Who may not give one learns nothing about candidates from what is wrong with it.
-        case, time = self._case(request.case_id), self._clock.now()
+        case, time = self._case(request.case_id, call), self._clock.now()
         domain.give_finding(case, call.actor, supervisor, time, FindingGiven())
         payload = self._open_screening(request.case_id, False)[1]
         finding = finding_of(request, payload, case.opened.list_ids)
@@ -128,16 +129,17 @@ class Cases:
             personal,
         )
 
-    def _case(self, case_id: str) -> Case:
+    def _case(self, case_id: str, call: Call) -> Case:
         case = self._cases.get(case_id)
         if case is None:
             raise CaseNotFoundError("case_id: there is no case with it")
+        want_crossing(call, case.opened.crossing)
         return case
 
     def _step(self, case_id: str, call: Call, decide: Decide, personal: FindingPayload | None = None) -> Case:
         """Bring a case on. If somebody else was faster, decide again by what they made of it."""
         for _ in range(TRIES):
-            case, time = self._case(case_id), self._clock.now()
+            case, time = self._case(case_id, call), self._clock.now()
             events, after = self._events(case, decide(case, time), time, call, personal)
             try:
                 self._log.append(events)

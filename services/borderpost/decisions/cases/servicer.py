@@ -13,8 +13,10 @@ from borderpost.decisions.cases.messages import (
     shown_message,
     token_place,
 )
+from borderpost.decisions.sampled import entry_for_officers, for_officers
 from borderpost.runtime.calls import current
 from borderpost.runtime.pool import WorkPool
+from borderpost.runtime.scopes import narrowed
 from borderpost.v1 import cases_pb2 as pb
 from borderpost.v1.cases_pb2_grpc import CasesServiceServicer
 
@@ -29,39 +31,43 @@ class CasesServicer(CasesServiceServicer):
     async def ListCases(self, request: pb.ListCasesRequest, context: Any) -> pb.ListCasesResponse:
         """List cases."""
         validate.list_cases(request)
+        request.crossing = narrowed(current(), request.crossing)
         wanted, behind = case_filter(request, current().actor), token_place(request.page_token)
         limit = request.page_size or validate.DEFAULT_PAGE
         page = await self._pool.run(self._cases.list_cases, wanted, behind, limit)
         now = self._cases.now()
-        cases = [case_message(case, now) for case in page.cases]
+        cases = [for_officers(case_message(case, now), current()) for case in page.cases]
         return pb.ListCasesResponse(cases=cases, next_page_token=place_token(page.behind))
 
     async def GetCase(self, request: pb.GetCaseRequest, context: Any) -> pb.GetCaseResponse:
         """Get a case with everything about it."""
         validate.case_id(request.case_id)
         shown = await self._pool.run(self._cases.get_case, request.case_id, request.with_evidence, current())
-        return shown_message(shown, self._cases.now())
+        answer = shown_message(shown, self._cases.now())
+        for_officers(answer.case, current())
+        entry_for_officers(answer.screening.entry, current())
+        return answer
 
     async def ClaimCase(self, request: pb.ClaimCaseRequest, context: Any) -> pb.ClaimCaseResponse:
         """Take a case, or keep it for longer."""
         validate.case_id(request.case_id)
         case = await self._pool.run(self._cases.claim, request.case_id, current())
-        return pb.ClaimCaseResponse(case=case_message(case, self._cases.now()))
+        return pb.ClaimCaseResponse(case=for_officers(case_message(case, self._cases.now()), current()))
 
     async def ReleaseCase(self, request: pb.ReleaseCaseRequest, context: Any) -> pb.ReleaseCaseResponse:
         """Give a case back."""
         validate.case_id(request.case_id)
         case = await self._pool.run(self._cases.release, request.case_id, current())
-        return pb.ReleaseCaseResponse(case=case_message(case, self._cases.now()))
+        return pb.ReleaseCaseResponse(case=for_officers(case_message(case, self._cases.now()), current()))
 
     async def EscalateCase(self, request: pb.EscalateCaseRequest, context: Any) -> pb.EscalateCaseResponse:
         """Hand a case to the supervisors."""
         validate.escalate(request)
         case = await self._pool.run(self._cases.escalate, request.case_id, request.reason, current())
-        return pb.EscalateCaseResponse(case=case_message(case, self._cases.now()))
+        return pb.EscalateCaseResponse(case=for_officers(case_message(case, self._cases.now()), current()))
 
     async def GiveFinding(self, request: pb.GiveFindingRequest, context: Any) -> pb.GiveFindingResponse:
         """Say what was found."""
         validate.give_finding(request)
         case = await self._pool.run(self._cases.give_finding, request, current())
-        return pb.GiveFindingResponse(case=case_message(case, self._cases.now()))
+        return pb.GiveFindingResponse(case=for_officers(case_message(case, self._cases.now()), current()))
