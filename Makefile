@@ -111,6 +111,10 @@ test: $(SAMPLES) ## run all tests but the long ones
 soak: $(SAMPLES) ## run the long tests
 	@$(BIN)/python -m pytest -m slow --timeout 3600
 
+.PHONY: drill
+drill: $(SAMPLES) ## screen 1,000 travelers while services are killed, paused, slowed and cut off; then check everything; minutes
+	@$(BIN)/python -m borderpost.drill
+
 .PHONY: bench
 bench: $(SAMPLES) bench-watchlist bench-log ## measure speed, as ratios within one run
 	@BORDERPOST_STATE_DIR=$(CURDIR)/.borderpost $(BIN)/borderpost bench --samples .cache/samples

@@ -10,6 +10,7 @@ import pytest
 
 from borderpost.cli.stack import Stack, environment
 from borderpost.runtime.clock import new_id
+from borderpost.runtime.settings import SERVICES
 from fakes.command import Done, run
 
 SECOND = ("--as", "officer/dev-second")
@@ -189,7 +190,7 @@ def test_what_services_are_and_decide_by_is_in_the_log(borderpost) -> None:
         for entry in found
         if "service_started" in entry["event"]
     }
-    assert set(started) == {"gateway", "documents", "faces", "watchlist", "decisions"}
+    assert set(started) == set(SERVICES)
     assert started["faces"]["model_id"] == "mobilefacenet-v1"
     assert started["gateway"]["policy"].startswith("default-4@")
     policies = [entry["event"] for entry in found if "policy_changed" in entry["event"]]

@@ -412,10 +412,8 @@ def _events(_: Ask) -> Message:
         schema_version=1,
         event_id=new_id(),
         time=_in(),
-        actor=types_pb2.Actor(issuer="borderpost.local", subject=IDENTITIES[Role.ADMINISTRATOR]),
-        trust_store_changed=decisions_pb2.TrustStoreChanged(
-            version=1, file_sha256=bytes(32), file_kind="MASTER_LIST"
-        ),
+        actor=types_pb2.Actor(issuer="borderpost.local", subject="dev"),
+        machine_changed=decisions_pb2.MachineChanged(machine="kiosk/north/9", action="INVITED"),
     )
     return decisions_pb2.RecordEventsRequest(events=[event])
 

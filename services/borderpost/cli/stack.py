@@ -90,6 +90,10 @@ class Stack:
                     raise StackError(f"{name} isn't ready after {seconds:.0f} s:\n{self._last_lines(name)}")
                 time.sleep(0.05)
 
+    def process(self, name: ServiceName) -> int:
+        """Return the id of a service's process."""
+        return self._processes[name].pid
+
     def kill(self, name: ServiceName) -> None:
         """End a service at once, as a crash would (SIGKILL)."""
         self._processes[name].kill()
@@ -162,7 +166,7 @@ _SHARED: Final[Mapping[ServiceName, Sequence[str]]] = {
 
 def private_settings(state_dir: Path, settings: Settings) -> Settings:
     """Return settings for a stack beside others: its own folder, keys and databases, and ports that are free now."""
-    ports = _free_ports(2 * len(SERVICES) + 1)
+    ports = free_ports(2 * len(SERVICES) + 1)
     changes: dict[str, object] = {
         "state_dir": state_dir,
         "tls_dir": None,
@@ -212,7 +216,8 @@ def _want_free(name: ServiceName, settings: Settings) -> None:
         ) from None
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports of this machine that nobody listens on now."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [sock.getsockname()[1] for sock in sockets]
     for sock in sockets:

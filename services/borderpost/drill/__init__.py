@@ -1,0 +1,1 @@
+"""A fault drill: travelers are screened while services are killed, paused, slowed and cut off; then all is checked."""
