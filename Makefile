@@ -116,7 +116,7 @@ drill: $(SAMPLES) ## screen 1,000 travelers while services are killed, paused, s
 	@$(BIN)/python -m borderpost.drill
 
 .PHONY: bench
-bench: $(SAMPLES) bench-watchlist bench-log ## measure speed, as ratios within one run
+bench: $(SAMPLES) bench-watchlist bench-log bench-load ## measure speed, as ratios within one run
 	@BORDERPOST_STATE_DIR=$(CURDIR)/.borderpost $(BIN)/borderpost bench --samples .cache/samples
 
 .PHONY: bench-watchlist
@@ -124,6 +124,10 @@ bench-watchlist: $(READY) ## the same of the watchlist alone: index, callers, im
 	@$(BIN)/python -m borderpost.watchlist.bench_index --sizes 1e4,1e5,1e6 --fast-scan 1e6
 	@$(BIN)/python -m borderpost.watchlist.bench_serving
 	@$(BIN)/python -m borderpost.watchlist.bench_start
+
+.PHONY: bench-load
+bench-load: $(SAMPLES) ## the same of whole screenings under load: how many, how quickly, where time goes, overload; 4 minutes
+	@BORDERPOST_STATE_DIR=$(CURDIR)/.borderpost $(BIN)/borderpost bench-load --samples .cache/samples
 
 .PHONY: bench-log
 bench-log: $(READY) ## the same of the decision log: appends on both databases, queries and proofs at a million events; 6 minutes

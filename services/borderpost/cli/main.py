@@ -18,6 +18,7 @@ from rich.text import Text
 from borderpost.cli import (
     audit,
     bench,
+    bench_load,
     demo,
     exporting,
     faces,
@@ -106,6 +107,7 @@ app.add_typer(faces.app, name="faces")
 app.command("demo")(demo.run)
 app.command("login")(login.login)
 app.command("bench")(bench.run)
+app.command("bench-load")(bench_load.run)
 app.command("specimen")(specimen.make)
 app.command("specimen-chip")(specimen_chip.make_chip_folder)
 

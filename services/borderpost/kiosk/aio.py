@@ -130,6 +130,10 @@ class AsyncKiosk:
         """Send a request once; the same one again gets the same answer. Raises RemoteError."""
         return await self._ask(self._stub.ScreenTraveler, request, seconds)
 
+    async def connected(self) -> None:
+        """Connect, and return when there is a connection. The first call does it otherwise."""
+        await self._channel.channel_ready()
+
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
