@@ -22,7 +22,7 @@ TEXTS: Final = (
     "P",
     "UTO",
     "north",
-    "kiosk/north/1",
+    "kiosk/nowhere/1",
     "é",
     "\u202e\u0000\n",
     "𝔘" * 40,
