@@ -134,7 +134,7 @@ bench-log: $(READY) ## the same of the decision log: appends on both databases, 
 	@$(BIN)/python -m borderpost.decisions.bench_log
 
 .PHONY: lint
-lint: $(READY) proto-check ## ruff, mypy, buf, import-linter, hadolint, compose schema, generated code fresh
+lint: $(READY) proto-check audit ## ruff, mypy, buf, import-linter, hadolint, compose schema, generated code fresh, audit
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -143,6 +143,25 @@ lint: $(READY) proto-check ## ruff, mypy, buf, import-linter, hadolint, compose 
 	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
+
+# What may be shipped: licences that ask for no more than their notice, or leave a program that only uses them alone.
+LICENCES := MIT;BSD;Apache;ISC;PSF;Python Software Foundation;MPL;Mozilla;LGPL;Boost;CMU;Zlib;any-OSI
+# pyrage's wheel doesn't state its licence in a field; its project's is MIT.
+SHIPPED = $$(sed -n 's/^\([a-z0-9.-]*\)==.*/\1/p' docker/locks/*.lock | sort -u) starlette uvicorn typer rich pyarrow
+
+.PHONY: audit
+audit: $(READY) ## known vulnerabilities of everything that is pinned, and the licences of what is shipped
+	@mkdir -p .cache && $(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip --format json \
+	  --progress-spinner off > .cache/audit.json 2> .cache/audit.log \
+	  || [ -s .cache/audit.json ] || { tail -n 1 .cache/audit.log; echo '{"dependencies": []}' > .cache/audit.json; }
+	@$(BIN)/python -c 'import json, sys; found = json.load(open(".cache/audit.json"))["dependencies"]; \
+	  known = [one for one in found if "skip_reason" not in one]; bad = [one for one in known if one["vulns"]]; \
+	  [print(one["name"], one["version"], *(vuln["id"] for vuln in one["vulns"])) for one in bad]; \
+	  print(f"audit: {len(known)} of {len(found)} libraries looked up, {len(bad)} with known vulnerabilities"); \
+	  len(known) or print("audit: the index here knows none of them: nothing was found out about vulnerabilities"); \
+	  sys.exit(bool(bad))'
+	@$(BIN)/pip-licenses --partial-match --allow-only "$(LICENCES)" --ignore-packages pyrage --packages $(SHIPPED) > .cache/licences.txt \
+	  && echo "audit: the licences of what is shipped fit ($$(($$(wc -l < .cache/licences.txt) - 1)) libraries)"
 
 .PHONY: format
 format: $(READY) ## format code and protos
