@@ -196,6 +196,25 @@ def test_a_revoked_machine_loses_every_certificate_its_invitation_and_its_name(h
             refused()
 
 
+@pytest.mark.parametrize("way", ["enrol", "renew"])
+def test_a_machine_that_is_revoked_while_it_is_certified_gets_nothing(house, monkeypatch, way):
+    house.enrol()
+    secret = house.app.invite(KIOSK, CALL)[0]
+    before, issued = len(house.events()), house.registry.issued
+
+    def revoked_just_before(*arguments):
+        house.app.revoke(KIOSK, Reason.LOST, CALL)
+        return issued(*arguments)
+
+    monkeypatch.setattr(house.registry, "issued", revoked_just_before)
+    with pytest.raises(MachineRevokedError):
+        if way == "enrol":
+            house.app.enrol(KIOSK, secret, new_request()[1])
+        else:
+            house.app.renew(Actor(DOMAIN, KIOSK), new_request()[1])
+    assert [event.machine_changed.action for event in house.events()[before:]] == ["REVOKED"]
+
+
 def test_revoking_again_changes_nothing_and_is_no_second_event(house):
     house.enrol()
     first = house.app.revoke(KIOSK, Reason.LOST, CALL)

@@ -144,7 +144,9 @@ class Authorities:
         issued = Issued(machine, certificate.serial_number, certificate.not_valid_after_utc)
         event = self._event(machine, action, actor)
         event.machine_changed.serial = f"{certificate.serial_number:x}"
-        self._registry.issued(issued, now, event)
+        # Revoked since it was looked at: the list would not have this certificate, so nobody gets it.
+        if not self._registry.issued(issued, now, event):
+            raise _revoked()
         return Certified(certificate.public_bytes(PEM), self._trusted())
 
     def _event(self, machine: str, action: str, actor: Actor, purpose: str = "") -> Event:
@@ -156,7 +158,11 @@ class Authorities:
 
     def _want_not_revoked(self, machine: str) -> None:
         if self._registry.is_revoked(machine):
-            raise MachineRevokedError("machine: its name is revoked and not used again: choose another")
+            raise _revoked()
+
+
+def _revoked() -> MachineRevokedError:
+    return MachineRevokedError("machine: its name is revoked and not used again: choose another")
 
 
 def public_key_of(request: bytes) -> ec.EllipticCurvePublicKey:

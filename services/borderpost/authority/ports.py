@@ -21,8 +21,8 @@ class Registry(Protocol):
         """Use up the invitation of a kiosk; tell whether it was there, with this secret, and holds. Of several
         callers at once one is told so."""
 
-    def issued(self, issued: Issued, now: datetime, event: Event) -> None:
-        """Keep that a certificate was issued."""
+    def issued(self, issued: Issued, now: datetime, event: Event) -> bool:
+        """Keep that a certificate was issued; False, and nothing is kept, if its machine is revoked by now."""
 
     def revoke(
         self, machine: str, reason: str, extra: Mapping[int, datetime], now: datetime, event: Event

@@ -63,23 +63,25 @@ class SqlRegistry:
             ).fetchall()
         return bool(used)
 
-    def issued(self, issued: Issued, now: datetime, event: Event) -> None:
+    def issued(self, issued: Issued, now: datetime, event: Event) -> bool:
         """See `Registry`. What has run out is forgotten."""
         with self.database.transaction() as connection:
+            if _is_revoked(connection, issued.machine):
+                return False
             connection.execute("DELETE FROM issued WHERE not_after < ?", (_us(now - timedelta(days=1)),))
             connection.execute(
                 "INSERT INTO issued VALUES (?, ?, ?, ?)",
                 (f"{issued.serial:x}", issued.machine, _us(issued.not_after), _us(now)),
             )
             enqueue(connection, event)
+        return True
 
     def revoke(
         self, machine: str, reason: str, extra: Mapping[int, datetime], now: datetime, event: Event
     ) -> bool:
         """See `Registry`."""
         with self.database.transaction() as connection:
-            there = connection.execute("SELECT 1 FROM revoked WHERE machine = ?", (machine,)).fetchone()
-            if there is not None:
+            if _is_revoked(connection, machine):
                 return False
             connection.execute("INSERT INTO revoked VALUES (?, ?, ?)", (machine, reason, _us(now)))
             connection.execute("DELETE FROM invitations WHERE kiosk = ?", (machine,))
@@ -97,8 +99,7 @@ class SqlRegistry:
     def is_revoked(self, machine: str) -> bool:
         """See `Registry`."""
         with self.database.read() as connection:
-            row = connection.execute("SELECT 1 FROM revoked WHERE machine = ?", (machine,)).fetchone()
-        return row is not None
+            return _is_revoked(connection, machine)
 
     def machines(self, limit: int) -> list[Machine]:
         """See `Registry`."""
@@ -123,6 +124,11 @@ class SqlRegistry:
     def close(self) -> None:
         """Close the file."""
         self.database.close()
+
+
+def _is_revoked(connection: Any, machine: str) -> bool:
+    row = connection.execute("SELECT 1 FROM revoked WHERE machine = ?", (machine,)).fetchone()
+    return row is not None
 
 
 def _machine(row: Any) -> Machine:
