@@ -260,7 +260,7 @@ def run(
     stack = Stack(private_settings(folder, settings))
     show.console.quiet = as_json
     started = time.monotonic()
-    show.console.print("Starting five services as processes, with mutual TLS between them …")
+    show.console.print("Starting the services as processes, with mutual TLS between them …")
     stack.start(_told(started))
     demo = Demo(stack, pictures)
     try:

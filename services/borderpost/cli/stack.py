@@ -1,4 +1,4 @@
-"""All five services as processes of this machine: for `borderpost up`, the demo, the bench and the tests."""
+"""All services as processes of this machine: for `borderpost up`, the demo, the bench and the tests."""
 
 from __future__ import annotations
 
