@@ -13,8 +13,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.fakes.authority import CountingAuthority
 
-from borderpost.runtime import channels, revocations
+from borderpost.runtime import channels, following, revocations
 from borderpost.runtime.channels import open_channel, open_sync_channel
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.interceptors import ChainInterceptor
@@ -201,6 +202,53 @@ async def test_a_list_that_cannot_be_read_leaves_the_one_that_was_read(site, spo
         assert await reason(channel) == "CERTIFICATE_REVOKED"
         _replace(site.settings.revocations_file, spoiled + b"-----BEGIN X509 CRL-----")
         assert await reason(channel) == "CERTIFICATE_REVOKED"
+
+
+def _list_of(site, serial: int) -> bytes:
+    now = datetime.now(UTC)
+    return revocation_list(site.authority(), {serial: now}, now, timedelta(days=1)).public_bytes(PEM)
+
+
+def _opened(site) -> Revocations:
+    return Revocations(site.settings.revocations_file, site.folder / "ca.pem")
+
+
+def test_a_list_that_was_fetched_holds_after_a_restart_without_the_authority(site):
+    pem = (site.folder / "kiosk-north-1.pem").read_bytes()
+    _opened(site).take(_list_of(site, site.serial(KIOSK)))
+    with pytest.raises(revocations.CertificateRevokedError):
+        _opened(site).check(pem)
+
+
+def test_a_list_that_was_fetched_and_is_not_signed_is_not_kept(site):
+    pem = (site.folder / "kiosk-north-1.pem").read_bytes()
+    _opened(site).take(_list_of(site, site.serial(KIOSK)))
+    _opened(site).take(b"-----BEGIN X509 CRL-----")
+    with pytest.raises(revocations.CertificateRevokedError):
+        _opened(site).check(pem)
+
+
+def test_a_list_that_cannot_be_kept_holds_all_the_same(site, tmp_path):
+    pem = (site.folder / "kiosk-north-1.pem").read_bytes()
+    kept_nowhere = Revocations(tmp_path / "no folder" / "crl.pem", site.folder / "ca.pem")
+    kept_nowhere.take(_list_of(site, site.serial(KIOSK)))
+    with pytest.raises(revocations.CertificateRevokedError):
+        kept_nowhere.check(pem)
+
+
+async def test_a_renewal_that_cannot_be_written_is_not_asked_for_again_at_once(site, monkeypatch):
+    monkeypatch.setattr(following, "RENEW_AT", 1.0)  # due from the first second on
+    one = following.Following(site.settings, "faces", _opened(site))
+    authority = one._authority = CountingAuthority(_list_of(site, 1))
+    (site.folder / "ca.pem.part").mkdir()
+    with pytest.raises(OSError, match=r"ca\.pem\.part"):
+        await one._ask()
+    await one._ask()
+    assert authority.renewed == 1
+    monkeypatch.setattr(one, "_renew_at", 0.0)
+    with pytest.raises(OSError, match=r"ca\.pem\.part"):
+        await one._ask()
+    assert authority.renewed == 2
 
 
 async def test_a_list_of_an_authority_that_is_not_trusted_revokes_nobody(site):

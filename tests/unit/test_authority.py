@@ -207,11 +207,9 @@ def test_a_machine_that_is_revoked_while_it_is_certified_gets_nothing(house, mon
         return issued(*arguments)
 
     monkeypatch.setattr(house.registry, "issued", revoked_just_before)
+    first = (KIOSK, secret) if way == "enrol" else (Actor(DOMAIN, KIOSK),)
     with pytest.raises(MachineRevokedError):
-        if way == "enrol":
-            house.app.enrol(KIOSK, secret, new_request()[1])
-        else:
-            house.app.renew(Actor(DOMAIN, KIOSK), new_request()[1])
+        getattr(house.app, way)(*first, new_request()[1])
     assert [event.machine_changed.action for event in house.events()[before:]] == ["REVOKED"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Final
 
@@ -24,6 +25,9 @@ ASK_SECONDS: Final = 5.0
 RENEW_AT: Final = 1 / 3
 """A certificate is renewed when less than this share of its life is left."""
 
+RETRY_SECONDS: Final = 600.0
+"""A renewal is tried again after this time: each try is a certificate and an event, even if none can be written."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -34,6 +38,7 @@ class Following:
         self._settings = settings
         self._service = service
         self._revocations = revocations
+        self._renew_at = float("-inf")
         channel = open_channel(settings, "authority", service)
         self._authority = authority_pb2_grpc.AuthorityServiceStub(channel)
 
@@ -54,7 +59,8 @@ class Following:
         request = authority_pb2.GetRevocationsRequest()
         answer = await self._authority.GetRevocations(request, timeout=ASK_SECONDS)
         await asyncio.to_thread(self._revocations.take, answer.revocations)
-        if await asyncio.to_thread(self._is_due):
+        if time.monotonic() >= self._renew_at and await asyncio.to_thread(self._is_due):
+            self._renew_at = time.monotonic() + RETRY_SECONDS
             await self._renew()
 
     def _is_due(self) -> bool:

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from borderpost.runtime.errors import BorderpostError
+from borderpost.runtime.tls import write_file
 
 LOOK_SECONDS: Final = 1.0
 """The file is looked at again after this time: a revocation takes effect within it."""
@@ -64,6 +65,7 @@ class Revocations:
         self._looked_at = float("-inf")
         self._state: tuple[int, int] | None = None
         self._revoked: frozenset[tuple[bytes, int]] = frozenset()
+        self._unkept = False
         self._known: dict[bytes, _Known] = {}
 
     def check(self, pem: bytes) -> None:
@@ -78,11 +80,22 @@ class Revocations:
             raise CertificateRevokedError("certificate: it is revoked: ask the administrator for a new one")
 
     def take(self, data: bytes) -> None:
-        """Take a list that came another way than by the file (PEM). One that isn't signed leaves the one before."""
+        """Take a list that came another way than by the file (PEM), and keep it in the file for the next start. One
+        that isn't signed leaves the one before."""
         try:
             self._revoked = self._read(data)
         except (OSError, ValueError, InvalidSignature) as error:
             _log.error("revocations_unreadable", error=type(error).__name__)
+            return
+        try:
+            write_file(self._file, data)
+        except OSError as error:
+            # It holds until this process ends; after that, until the authority can be asked, the file's own does.
+            if not self._unkept:
+                _log.warning("revocations_not_kept", error=type(error).__name__)
+            self._unkept = True
+        else:
+            self._unkept = False
 
     def _parse(self, pem: bytes) -> _Known:
         certificate = x509.load_pem_x509_certificate(pem)
