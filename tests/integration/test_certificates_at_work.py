@@ -13,7 +13,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.fakes.authority import CountingAuthority
 
 from borderpost.runtime import channels, following, revocations
 from borderpost.runtime.channels import open_channel, open_sync_channel
@@ -26,6 +25,7 @@ from borderpost.runtime.revocations import Revocations
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.status import from_rpc_error
 from borderpost.runtime.tls import ensure_development_certificates, server_credentials
+from fakes.authority import CountingAuthority
 
 METHOD = "/borderpost.v1.GatewayService/GetSpoolKey"
 KIOSK = "kiosk/north/1"
