@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
-from borderpost.cli import kiosk_enrol, show
+from borderpost.cli import kiosk_enrol, kiosk_serve, show
 from borderpost.cli.options import Json
 from borderpost.cli.specimen_chip import SpecimenReader
 from borderpost.kiosk import Captured, Kiosk, Next, Spool, Told, Visit, texts
@@ -34,6 +34,7 @@ for name, command in (
     ("renew", kiosk_enrol.renew),
     ("list", kiosk_enrol.list_machines),
     ("revoke", kiosk_enrol.revoke),
+    ("serve", kiosk_serve.serve),
 ):
     app.command(name)(command)
 
