@@ -37,6 +37,7 @@ SUBMIT_SECONDS: Final = 60.0
 MAGIC: Final = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 
 FILES: Final = {
+    "mark.svg": "image/svg+xml",
     "kiosk.css": "text/css",
     "kiosk.js": "text/javascript",
     "agent.js": "text/javascript",
@@ -130,9 +131,9 @@ def _file(name: str, kind: str) -> Handler:
 async def _begin(desk: Desk, request: Request) -> Response:
     asked = await _json(request)
     language = asked.get("language")
-    if language not in CATALOGUES:
+    if not isinstance(language, str) or language not in CATALOGUES:
         raise HTTPException(400, f"language: want one of {', '.join(CATALOGUES)}")
-    desk.begin(str(language), asked.get("group") is True)
+    desk.begin(language, asked.get("group") is True)
     return JSONResponse({})
 
 

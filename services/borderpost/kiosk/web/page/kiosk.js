@@ -16,6 +16,7 @@ let declined = false;
 let otherSide = false;
 let step = "welcome";
 let visit = 0; // answers to a visit that has ended are not shown
+let shown = 0; // nor are those to a step that is left
 let timer = 0;
 
 const words = () => catalogues[language];
@@ -31,6 +32,7 @@ function speak(chosen) {
 
 function show(next) {
   step = next;
+  shown += 1;
   camera.close();
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== next;
   at("steps").hidden = at("cancel").hidden = !(next in PROGRESS);
@@ -83,9 +85,9 @@ async function toDocument(other = false) {
   otherSide = other;
   show("document");
   at("document-notice").textContent = "";
-  const now = visit;
+  const now = shown;
   const there = await camera.open(at("document-video"), "environment", DOCUMENT_WIDTH);
-  if (now !== visit || step !== "document") return;
+  if (now !== shown) return;
   at("document-view").hidden = at("document-take").hidden = !there;
   if (!there) at("document-notice").textContent = words().NO_CAMERA;
 }
@@ -113,22 +115,30 @@ async function toFace() {
   show("face");
   at("face-notice").textContent = "";
   at("face-progress").value = 0;
-  const now = visit;
+  const now = shown;
   const video = at("face-video");
   const there = await camera.open(video, "user", FACE_WIDTH);
-  if (now !== visit || step !== "face") return;
+  if (now !== shown) return;
   at("face-view").hidden = at("face-progress").hidden = !there;
   if (!there) {
     at("face-notice").textContent = `${words().NO_CAMERA} ${words().FACE_FILE}`;
     return;
   }
-  await ask("guide");
-  while (now === visit && step === "face") {
-    const guidance = await send("frame", await camera.picture(video, FACE_WIDTH));
-    if (now !== visit || step !== "face") return;
-    guide(guidance);
-    if (guidance.done) await screen();
+  let done = false;
+  try {
+    await ask("guide");
+    while (!done) {
+      const guidance = await send("frame", await camera.picture(video, FACE_WIDTH));
+      if (now !== shown) return;
+      guide(guidance);
+      done = guidance.done;
+    }
+  } catch (error) {
+    // A frame that was on its way when a file was chosen, or the step was left, is missed by nobody.
+    if (now === shown) throw error;
+    return;
   }
+  if (now === shown) await screen();
 }
 
 function guide(guidance) {
