@@ -43,6 +43,10 @@ PEERS_ASKED := passporteye==2.2.2 'scikit-image<0.25' 'imageio<2.37' 'tesserocr>
 # What the network for MRZ lines is trained with, in an environment of its own; nothing else needs it.
 TRAINING_ASKED := 'jax>=0.10,<0.11' 'optax>=0.2.8,<0.3' 'onnx>=1.23,<2'
 
+.PHONY: screenshots
+screenshots: $(READY) ## take the pictures of the kiosk's page anew, into docs/kiosk (needs chromium)
+	PYTHONPATH=tests $(BIN)/python tests/screenshots.py docs/kiosk
+
 .PHONY: lock
 lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --all-extras --group dev --override overrides.txt \

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from borderpost.kiosk import Captured, Guided, Next, Told, Visit
 from borderpost.kiosk.web.server import make_server
@@ -83,6 +83,17 @@ def small(picture: bytes, width: int) -> bytes:
     return buffer.getvalue()
 
 
+def somebody(file: Path) -> Path:
+    """What the browser takes for a camera: a drawn figure, nobody's picture."""
+    image = Image.new("RGB", (640, 480), "#8fa3a8")
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((120, 360, 520, 760), fill="#33474f")
+    draw.ellipse((235, 110, 405, 340), fill="#d9c3ae")
+    image.save(file, "JPEG")
+    file.write_bytes(file.read_bytes() * 10)
+    return file
+
+
 def main(folder: Path) -> None:
     """Write the pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +109,9 @@ def main(folder: Path) -> None:
         Image.new("RGB", (64, 64)).save(page)
         while not server.started:
             time.sleep(0.05)
-        with Browser(Path(profile) / "browser") as browser:
+        seen = somebody(Path(profile) / "seen.mjpeg")
+        flag = f"--use-file-for-fake-video-capture={seen}"
+        with Browser(Path(profile) / "browser", flag) as browser:
             for name, (width, height) in SCREENS.items():
                 for dark in (False, True):
                     browser.look(width, height, dark)
