@@ -20,6 +20,7 @@ from borderpost.v1 import faces_pb2, types_pb2
 from fakes.browser import Browser
 
 SCREENS = {"portrait": (1080, 1920), "landscape": (1280, 800)}
+SHOWN = {"portrait-light-welcome", "portrait-light-face", "landscape-dark-officer", "landscape-light-what"}
 COLORS = 64
 WIDTH = 540
 
@@ -94,8 +95,8 @@ def somebody(file: Path) -> Path:
     return file
 
 
-def main(folder: Path) -> None:
-    """Write the pictures into a folder."""
+def main(folder: Path, every: bool = False) -> None:
+    """Write the pictures into a folder: those of the docs, or every one."""
     folder.mkdir(parents=True, exist_ok=True)
     kiosk = Posing()
     with socket.socket() as probe:
@@ -116,6 +117,8 @@ def main(folder: Path) -> None:
                 for dark in (False, True):
                     browser.look(width, height, dark)
                     for step in walk(browser, f"http://127.0.0.1:{port}/", kiosk, page):
+                        if f"{name}-{'dark' if dark else 'light'}-{step}" not in SHOWN and not every:
+                            continue
                         file = folder / f"{name}-{'dark' if dark else 'light'}-{step}.png"
                         file.write_bytes(small(browser.screenshot(), WIDTH if height > width else 800))
     server.should_exit = True
@@ -123,4 +126,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), "--every" in sys.argv)
