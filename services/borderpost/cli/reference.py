@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from borderpost.runtime.access import ACCESS, Rule
-from borderpost.runtime.calls import Role
+from borderpost.runtime.access import ACCESS, Rule, scope_of
+from borderpost.runtime.calls import PEOPLE, Role
 from borderpost.runtime.metric_table import METRICS
 from borderpost.runtime.reasons import REASONS
 from borderpost.runtime.settings import SERVICES, describe_settings
@@ -70,31 +70,40 @@ def _metrics() -> str:
 
 def _access() -> str:
     intro = (
-        "Who may call what, and where. A method that is not here is closed to everybody. The role is the one on\n"
-        "whose behalf the call is made. Kiosks and people call the gateway: its own methods, and those that it\n"
-        "passes on. Internal methods are called by the gateway alone, while it screens, enrols or migrates for\n"
-        "somebody, who can't call them at the gateway. Direct ones are called at the service itself."
+        "Who may call what: a method by role. A method or role that is not here is closed to everybody. The role is\n"
+        "the one on whose behalf the call is made.\n\n"
+        "- ● at the gateway: its own methods, and those that it passes on\n"
+        "- ○ internally: called by the gateway alone, while it screens, enrols or migrates for somebody\n"
+        "- ◆ directly, at the service itself\n\n"
+        "Scopes of a person's token limit what a method shows and does: to crossings or lists\n"
+        "([identity](identity.md)). Services' own roles stand together."
     )
     rows = (
-        (
-            f"`{method.strip('/')}`",
-            "everybody with a certificate"
-            if rule.actors == frozenset(Role)
-            else ", ".join(sorted(rule.actors)),
-            _called(method, rule),
-        )
+        (f"`{method.strip('/').removeprefix('borderpost.v1.')}`", *_cells(rule), scope_of(method))
         for method, rule in ACCESS.items()
     )
-    return _page("Access", intro, ("method", "roles", "called"), rows)
+    return _page("Access", intro, ("method", *COLUMNS, "limited by"), rows)
 
 
-def _called(method: str, rule: Rule) -> str:
-    if rule.direct:
-        return "directly"
-    if not rule.at_gateway:
-        return "internally"
-    where = "at the gateway" if "GatewayService" in method else "at the gateway, which passes it on"
-    return f"{where}; internally for {', '.join(sorted(rule.internal))}" if rule.internal else where
+COLUMNS: Mapping[str, frozenset[Role]] = {
+    "kiosk": frozenset({Role.KIOSK}),
+    "newcomer": frozenset({Role.NEWCOMER}),
+    "console": frozenset({Role.CONSOLE}),
+    "services": frozenset(Role) - PEOPLE - {Role.KIOSK, Role.NEWCOMER, Role.CONSOLE},
+    **{str(role): frozenset({role}) for role in Role if role in PEOPLE},
+}
+"""The columns of the matrix, and their roles."""
+
+
+def _cells(rule: Rule) -> Iterable[str]:
+    for roles in COLUMNS.values():
+        may = roles & rule.actors
+        if not may:
+            yield ""
+        elif rule.direct:
+            yield "◆" if may == roles else f"◆ {', '.join(sorted(may))}"
+        else:
+            yield "●" if may & rule.at_gateway else "○"
 
 
 def _page(title: str, intro: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

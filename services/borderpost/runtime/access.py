@@ -136,6 +136,25 @@ ACCESS: Final[Mapping[str, Rule]] = {
 """The whole table. A test walks every method of every descriptor and wants each one here."""
 
 
+_BY_CROSSING: Final = frozenset(
+    {
+        f"{_PACKAGE}DecisionsService/GetScreening",
+        f"{_PACKAGE}DecisionsService/QueryEvents",
+        f"{_PACKAGE}DecisionsService/ExportEvents",
+        f"{_PACKAGE}DecisionsService/GetFigures",
+        f"{_PACKAGE}GatewayService/ReplayScreening",
+    }
+)
+
+
+def scope_of(method: str) -> str:
+    """Return which scopes of a person limit a method: "crossing" (`scopes`), "list" (the watchlist service), or
+    none."""
+    if method in _BY_CROSSING or method.startswith(f"{_PACKAGE}CasesService/"):
+        return "crossing"
+    return "list" if method.startswith(f"{_PACKAGE}WatchlistService/") else ""
+
+
 def authorize(method: str, roles: frozenset[Role], at_gateway: bool = False) -> None:
     """Raise NotPermittedError unless the table opens `method` to an actor of these roles.
 
