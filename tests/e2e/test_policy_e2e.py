@@ -22,7 +22,7 @@ def test_the_policy_in_force_changes_nothing_and_a_stricter_one_what_it_should(
 
     same, changed = simulated(BUILT_IN), simulated(stricter)
     assert same["screenings"] > 0
-    assert (same["changed"], same["fields_not_simulated"]) == (0, [])
+    assert (same["changed"], same["fields_not_simulated"]) == (0, {})
     assert changed["changed"] > 0
     ways = {(one["before"], one["after"]) for one in changed["outcomes"] if one["before"] != one["after"]}
     assert ("CLEAR", "REFER") in ways

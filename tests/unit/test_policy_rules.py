@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from borderpost.policy import cases as tables
 from borderpost.policy.ages import age_limits, age_of, is_adult
@@ -147,6 +148,8 @@ def _but(traveler, **changes):
         ((2030, 1, 1), Age()),
         ((1999, 13, 40), Age()),
         ((2008, 2, 29), Age(18, None)),
+        ((2007, 2, 29), Age()),
+        ((2008, 4, 31), Age()),
     ],
 )
 def test_an_age_lies_between_the_limits_that_the_known_parts_of_the_birth_date_allow(born, age):
@@ -275,6 +278,11 @@ def recorded(traveler, checks, outcome):
     )
 
 
+def by_default(version):
+    """The policy that decided a record: here always the default one."""
+    return POLICY
+
+
 def test_a_simulation_counts_what_would_change_and_names_examples():
     passed = [CheckResult(kind, Status.PASSED) for kind in CheckKind]
     no_liveness = [
@@ -284,8 +292,8 @@ def test_a_simulation_counts_what_would_change_and_names_examples():
     adult = Traveler("north", "ENTRY", "P", 1, age=Age(18))
     stricter = of(rules=[{"required": [*POLICY.rules[-1].required, "LIVENESS"]}])
     result = Simulation()
-    simulate(stricter, "one", recorded(adult, passed, "CLEAR"), result)
-    simulate(stricter, "two", recorded(adult, no_liveness, "CLEAR"), result)
+    simulate(stricter, "one", recorded(adult, passed, "CLEAR"), result, by_default)
+    simulate(stricter, "two", recorded(adult, no_liveness, "CLEAR"), result, by_default)
     assert (result.screenings, result.changed) == (2, 1)
     assert result.changes[Outcome.CLEAR, Outcome.REFER] == 1
     assert [(one.event_id, one.reasons) for one in result.examples] == [("two", ("LIVENESS_NOT_PERFORMED",))]
@@ -301,15 +309,47 @@ def test_what_cannot_be_simulated_is_counted_with_the_reason_and_never_guessed()
         ]
     )
     result = Simulation()
-    simulate(policy, "before", TravelerScreened(outcome=RecordedOutcome.OUTCOME_CLEAR), result)
-    simulate(policy, "between", recorded(between, passed, "CLEAR"), result)
-    strange = recorded(Traveler("north", "ENTRY", "P", 1, age=Age(18)), passed, "CLEAR")
-    strange.checks.add(name="OF_A_LATER_VERSION", status=1)
-    simulate(policy, "later", strange, result)
+    before = TravelerScreened(outcome=RecordedOutcome.OUTCOME_CLEAR)
+    simulate(policy, "before", before, result, by_default)
+    simulate(policy, "between", recorded(between, passed, "CLEAR"), result, by_default)
+    adult = recorded(Traveler("north", "ENTRY", "P", 1, age=Age(18)), passed, "CLEAR")
+    for number in range(3):
+        strange = TravelerScreened.FromString(adult.SerializeToString())
+        if number == 0:
+            strange.checks.add(name="OF_A_LATER_VERSION", status=1)
+        elif number == 1:
+            strange.inputs.candidates.add(category=99)
+        else:
+            strange.direction = 99
+        simulate(policy, "later", strange, result, by_default)
     assert dict(result.not_simulated) == {
         "RECORD_WITHOUT_INPUTS": 1,
         "AGE_NOT_RESOLVED": 1,
-        "UNKNOWN_CHECK": 1,
+        "OF_A_LATER_VERSION": 3,
     }
     assert result.changed == 0
+
+
+@pytest.mark.parametrize(
+    ("former", "said"), [(POLICY, "known"), (of(rules=[{"required": ["FACE_MATCH"]}]), "not"), (None, "not")]
+)
+def test_an_age_that_was_not_recorded_is_unknown_only_if_the_records_own_policy_asked_for_it(former, said):
+    passed = [CheckResult(kind, Status.PASSED) for kind in CheckKind]
+    nothing_recorded = recorded(Traveler("north", "ENTRY", "P", 1), passed, "CLEAR")
+    result = Simulation()
+    simulate(POLICY, "one", nothing_recorded, result, lambda version: former)
+    assert dict(result.not_simulated) == ({} if said == "known" else {"AGE_NOT_RESOLVED": 1})
+
+
+def test_what_a_simulation_cannot_show_is_counted_by_the_policy_that_decided():
+    passed = [CheckResult(kind, Status.PASSED) for kind in CheckKind]
+    adult = recorded(Traveler("north", "ENTRY", "P", 1, age=Age(18)), passed, "CLEAR")
     assert unsimulated_fields(POLICY, of(face_match_fmr=0.0001)) == ["face_match_fmr"]
+    result = Simulation()
+    simulate(of(face_match_fmr=0.0001), "one", adult, result, by_default)
+    assert dict(result.unsimulated) == {"face_match_fmr": 1}
+
+
+def test_a_rule_whose_ages_nobody_fits_is_refused():
+    with pytest.raises(ValidationError, match="which nobody fits"):
+        of(rules=[{"age_from": 30, "age_below": 18, "officer": True, "legal_basis": "Act 1"}])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated, Final
 
+import grpc
 import typer
 from rich.console import Group
 
@@ -12,9 +14,11 @@ from borderpost.cli import event_filter, show
 from borderpost.cli.options import Json, Purpose
 from borderpost.cli.people import AUDITOR, Person
 from borderpost.policy.cases import load_cases, wrong
-from borderpost.policy.comparing import Simulation, differences, simulate, unsimulated_fields
-from borderpost.policy.model import PolicyVersion, load_policy
+from borderpost.policy.comparing import Simulation, differences, simulate
+from borderpost.policy.model import Policy, PolicyError, PolicyVersion, load_policy, read_policy
 from borderpost.runtime.settings import load_settings
+from borderpost.runtime.status import RemoteError
+from borderpost.v1.decisions_pb2 import GetPolicyRequest
 
 PAGE: Final = 500
 SCREENED: Final = "traveler-screened"
@@ -121,22 +125,36 @@ def simulate_policy(
 
     Example: `borderpost policy simulate new-policy.toml --purpose 'change 12' --since 2026-11-01`
     """
-    settings = load_settings()
-    candidate, current = load_policy(file), load_policy(settings.gateway.policy)
-    result = Simulation()
+    settings, candidate, result = load_settings(), load_policy(file), Simulation()
     with Person(settings, AUDITOR, purpose) as auditor:
+        decided_by = functools.cache(functools.partial(_kept_policy, auditor))
         request = event_filter.event_filter(since, until, None, [SCREENED], "", crossing=crossing)
         request.page_size = min(PAGE, most)
         for page in auditor.pages(auditor.decisions.QueryEvents, request):
             for entry in page.entries[: most - result.screenings]:
-                simulate(candidate.policy, entry.event.event_id, entry.event.traveler_screened, result)
+                screening = entry.event.traveler_screened
+                simulate(candidate.policy, entry.event.event_id, screening, result, decided_by)
             if result.screenings >= most:
                 break
-    fields = unsimulated_fields(current.policy, candidate.policy)
-    show.emit(as_json, _plain(candidate, result, fields), lambda: _view(candidate, result, fields))
+    show.emit(as_json, _plain(candidate, result), lambda: _view(candidate, result))
 
 
-def _plain(candidate: PolicyVersion, result: Simulation, fields: list[str]) -> dict[str, object]:
+def _kept_policy(auditor: Person, version: str) -> Policy | None:
+    """Return a policy that was in force, as the log keeps it; None if it doesn't, or this version can't read it."""
+    if not version:
+        return None
+    try:
+        answer = auditor.ask(auditor.decisions.GetPolicy, GetPolicyRequest(policy=version))
+        return read_policy(answer.toml, version).policy
+    except RemoteError as error:
+        if error.code is not grpc.StatusCode.NOT_FOUND:
+            raise
+    except PolicyError:
+        pass
+    return None
+
+
+def _plain(candidate: PolicyVersion, result: Simulation) -> dict[str, object]:
     return {
         "policy": candidate.version,
         "screenings": result.screenings,
@@ -147,7 +165,7 @@ def _plain(candidate: PolicyVersion, result: Simulation, fields: list[str]) -> d
         ],
         "reasons": dict(result.reasons.most_common()),
         "not_simulated": dict(result.not_simulated),
-        "fields_not_simulated": fields,
+        "fields_not_simulated": dict(result.unsimulated),
         "examples": [
             {"event_id": one.event_id, "before": one.before, "after": one.after, "reasons": list(one.reasons)}
             for one in result.examples
@@ -155,7 +173,7 @@ def _plain(candidate: PolicyVersion, result: Simulation, fields: list[str]) -> d
     }
 
 
-def _view(candidate: PolicyVersion, result: Simulation, fields: list[str]) -> Group:
+def _view(candidate: PolicyVersion, result: Simulation) -> Group:
     outcomes = show.table("before", "after", "screenings")
     for (before, after), count in sorted(result.changes.items()):
         outcomes.add_row(before, after, f"{count:,}", style=None if before == after else "bold")
@@ -163,7 +181,10 @@ def _view(candidate: PolicyVersion, result: Simulation, fields: list[str]) -> Gr
     for one in result.examples:
         examples.add_row(one.event_id, one.before, one.after, ", ".join(one.reasons))
     notes = [f"{count:,} not simulated: {why}" for why, count in result.not_simulated.items()]
-    notes += [f"Differs and can't be simulated from checks: {name}" for name in fields]
+    notes += [
+        f"{count:,} were decided with another {name}: what that changes can't be told from recorded checks"
+        for name, count in result.unsimulated.items()
+    ]
     told = f"{candidate.version}: {result.changed:,} of {result.screenings:,} would have come to another outcome."
     shown = [outcomes, examples] if result.examples else [outcomes]
     return Group(told, *shown, *notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Sequence
 from datetime import date
 
@@ -39,13 +40,19 @@ def is_adult(birth_date: PartialDate, at: date, adult_age: int) -> bool:
 
 def _years(birth_date: PartialDate, at: date) -> tuple[int, int] | None:
     """Return the least and the most whole years that somebody may have lived."""
-    if not birth_date.HasField("year"):
+    if not birth_date.HasField("year") or not _exists(birth_date):
         return None
-    year = birth_date.year
     months = [birth_date.month] if birth_date.HasField("month") else [1, 12]
     days = [birth_date.day] if birth_date.HasField("day") else [1, 31]
-    born = [(year, month, day) for month in months for day in days]
-    ages = [at.year - y - ((at.month, at.day) < (month, day)) for y, month, day in born]
-    if not 1 <= months[0] <= 12 or not 1 <= days[0] <= 31 or max(ages) < 0:
-        return None
-    return max(0, min(ages)), max(ages)
+    born = [(month, day) for month in months for day in days]
+    ages = [at.year - birth_date.year - ((at.month, at.day) < month_and_day) for month_and_day in born]
+    return (max(0, min(ages)), max(ages)) if max(ages) >= 0 else None
+
+
+def _exists(birth_date: PartialDate) -> bool:
+    """Tell whether there is such a date, whatever its unknown parts may be."""
+    month = birth_date.month if birth_date.HasField("month") else 1
+    if not 1 <= month <= 12 or not 1 <= birth_date.year <= 9999:
+        return False
+    longest = calendar.monthrange(birth_date.year, month)[1]
+    return not birth_date.HasField("day") or 1 <= birth_date.day <= longest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,9 +22,12 @@ MOST_EXAMPLES: Final = 20
 
 NO_INPUTS: Final = "RECORD_WITHOUT_INPUTS"
 AGE_NOT_RESOLVED: Final = "AGE_NOT_RESOLVED"
-UNKNOWN_CHECK: Final = "UNKNOWN_CHECK"
+OF_A_LATER_VERSION: Final = "OF_A_LATER_VERSION"
 """Why a record can't be simulated: it is from before records kept what policies look at; it doesn't say on which side
-of a new age limit the traveler is; it has a check that this version doesn't know."""
+of a new age limit the traveler is; it has a check, a category or the like that this version doesn't know."""
+
+DecidedBy = Callable[[str], Policy | None]
+"""Finds the policy that decided a record, by the version that the record names; None: it isn't kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,14 @@ class Example:
 
 @dataclass(slots=True)
 class Simulation:
-    """What became of recorded screenings, and what would have. `changes`: counts by outcome before and after."""
+    """What became of recorded screenings, and what would have. `changes`: counts by outcome before and after;
+    `unsimulated`: by field, how many screenings were decided by a policy that differs in it, to no effect here."""
 
     screenings: int = 0
     changes: Counter[tuple[Outcome, Outcome]] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     not_simulated: Counter[str] = field(default_factory=Counter)
+    unsimulated: Counter[str] = field(default_factory=Counter)
     examples: list[Example] = field(default_factory=list)
 
     @property
@@ -82,14 +87,18 @@ class Simulation:
         return sum(count for (before, after), count in self.changes.items() if before is not after)
 
 
-def simulate(policy: Policy, event_id: str, screening: TravelerScreened, result: Simulation) -> None:
+def simulate(
+    policy: Policy, event_id: str, screening: TravelerScreened, result: Simulation, decided_by: DecidedBy
+) -> None:
     """Decide a recorded screening by another policy, and add what it comes to to the result."""
     result.screenings += 1
-    decided = _decided(policy, screening)
-    if isinstance(decided, str):
-        result.not_simulated[decided] += 1
+    former = decided_by(screening.versions.policy)
+    result.unsimulated.update(unsimulated_fields(former, policy) if former else ())
+    found = _decided(policy, screening, frozenset(age_limits(former)) if former else frozenset())
+    if isinstance(found, str):
+        result.not_simulated[found] += 1
         return
-    before = Outcome(RecordedOutcome.Name(screening.outcome).removeprefix("OUTCOME_"))
+    before, decided = found
     result.changes[before, decided.outcome] += 1
     if before is decided.outcome:
         return
@@ -98,26 +107,27 @@ def simulate(policy: Policy, event_id: str, screening: TravelerScreened, result:
         result.examples.append(Example(event_id, before, decided.outcome, decided.reasons))
 
 
-def _decided(policy: Policy, screening: TravelerScreened) -> Decision | str:
-    traveler = recorded_traveler(screening)
+def _decided(
+    policy: Policy, screening: TravelerScreened, recorded_limits: Set[int]
+) -> tuple[Outcome, Decision] | str:
+    try:
+        traveler = recorded_traveler(screening)
+        checks = recorded_checks(screening)
+        before = Outcome(RecordedOutcome.Name(screening.outcome).removeprefix("OUTCOME_"))
+    except ValueError:
+        return OF_A_LATER_VERSION
     if traveler is None:
         return NO_INPUTS
-    if not _is_resolved(traveler.age, age_limits(policy)):
+    new_limits = frozenset(age_limits(policy)) - recorded_limits
+    if not _is_resolved(traveler.age, new_limits):
         return AGE_NOT_RESOLVED
-    try:
-        checks = recorded_checks(screening)
-    except ValueError:
-        return UNKNOWN_CHECK
-    return decide(policy, traveler, checks)
+    return before, decide(policy, traveler, checks)
 
 
-def _is_resolved(age: Age, limits: Sequence[int]) -> bool:
-    """Tell whether an age is known to be on one side of every limit. Of one that nothing is known of the policy says
-    what is to be done."""
-    if age == Age():
-        return True
+def _is_resolved(age: Age, new_limits: Set[int]) -> bool:
+    """Tell whether an age is known to be on one side of every limit that the record's own policy didn't have."""
     low, high = age.at_least or 0, age.below or 200
-    return not any(low < limit < high for limit in limits)
+    return not any(low < limit < high for limit in new_limits)
 
 
 def unsimulated_fields(before: Policy, after: Policy) -> list[str]:

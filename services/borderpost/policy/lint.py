@@ -28,12 +28,14 @@ REFUSED: Final = {
     "name": "a name",
     "names": "a name",
 }
-"""Conditions that would tell people apart by what the Charter of Fundamental Rights of the EU, article 21, forbids,
-or that stand for it."""
+"""Conditions that would tell people apart by grounds of the EU's Charter of Fundamental Rights, article 21(1), and of
+Regulation (EU) 2016/399, article 7(2); by nationality, which Borderpost leaves to officers, who know who may move
+freely; or by what stands for one of these."""
 
 WHY: Final = (
-    "no rule tells people apart by these (EU Charter of Fundamental Rights, article 21; Regulation (EU) 2016/399, "
-    "article 7(2)); by age only with age_from and age_below, and the legal_basis that names the law"
+    "no rule tells people apart by nationality, nor by grounds of discrimination (EU Charter of Fundamental Rights, "
+    "article 21(1); Regulation (EU) 2016/399, article 7(2)); by age only with age_from and age_below, and the "
+    "legal_basis that names the law"
 )
 
 

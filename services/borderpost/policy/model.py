@@ -85,6 +85,11 @@ class Rule(_Part):
             raise ValueError("required: want at least one check, or officer = true")
         if (self.age_from is not None or self.age_below is not None) and self.legal_basis is None:
             raise ValueError("legal_basis: want the law and article that let a rule look at the age")
+        if self.age_from is not None and self.age_below is not None and self.age_from >= self.age_below:
+            raise ValueError(
+                f"age_from, age_below: got {self.age_from} and {self.age_below}, which nobody fits; "
+                "want age_from below age_below"
+            )
         return self
 
     def fit(self, traveler: Traveler) -> Fit:
