@@ -13,7 +13,7 @@ import resource
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
@@ -121,7 +121,8 @@ def main() -> None:
     """Do a job."""
     load = _Load(Job(**json.load(sys.stdin)))
     asyncio.run(load.run())
-    print(json.dumps(asdict(load.done)))  # noqa: T201
+    # Not `asdict`, which doesn't know how to copy a Counter.
+    print(json.dumps({part.name: getattr(load.done, part.name) for part in fields(load.done)}))  # noqa: T201
 
 
 if __name__ == "__main__":
