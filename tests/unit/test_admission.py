@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from borderpost.gateway.admission import GOOD, SLOW, Admission, Limit
+from borderpost.gateway.admission import GOOD, LEAST_WAIT_SECONDS, SLOW, WAIT_SECONDS, Admission, Limit
 from borderpost.runtime.errors import OverloadedError
 
 SECONDS = 10.0
@@ -112,13 +112,36 @@ async def test_who_has_no_time_left_for_a_screening_is_refused_rather_than_made_
 
 async def test_who_waits_too_long_is_refused_and_leaves_its_place() -> None:
     house = _House(most=1)
-    house.admission.limit.note(0.05, alone=True, full=False)
     first = house.send("a")
     await _settle()
     assert await house.send("b") == "refused"
     assert house.admission.waiting == 0
     await house.end_one()
     assert await first == "screened"
+
+
+async def test_while_many_are_refused_nobody_waits_for_long_and_afterwards_a_burst_may_again() -> None:
+    house = _House(most=1, waiting=1)
+    house.admission.limit.note(0.1, alone=True, full=False)
+    assert house.admission._longest_wait() == WAIT_SECONDS
+    house.send("a")
+    waits = house.send("b")
+    await _settle()
+    for _ in range(12):
+        assert await house.send("b") == "refused"
+    assert house.admission._longest_wait() == LEAST_WAIT_SECONDS
+    for _ in range(40):  # late captures are refused whenever all places are taken: that says nothing
+        assert await house.send("c", patient=True) == "refused"
+    assert house.admission._longest_wait() == LEAST_WAIT_SECONDS
+    await house.end_one()
+    await house.end_one()
+    assert await waits == "screened"
+    for _ in range(12):
+        quick = house.send("a")
+        await _settle()
+        await house.end_one()
+        assert await quick == "screened"
+    assert house.admission._longest_wait() == WAIT_SECONDS
 
 
 async def test_a_caller_that_goes_away_while_it_waits_leaves_no_place_taken() -> None:

@@ -77,7 +77,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What was measured."""
+    """What was measured. `capacity`: the highest offered rate that was good, of those tried; 0: none was."""
 
     cores: int
     closed: Sequence[Run]
@@ -129,8 +129,9 @@ def measure_load(stack: Stack, page: bytes, live: bytes) -> Load:
         for share in SHARES
     ]
     good = [run.rate for run in offered if run.p95 <= MOST_P95 and run.shed <= MOST_SHED]
-    capacity = max(good, default=offered[0].rate)
-    overload = _run(stack, Job(kiosks, *_pictures(folder), seconds=OPEN_SECONDS, rate=OVERLOAD * capacity))
+    capacity = max(good, default=0.0)
+    too_many = OVERLOAD * (capacity or offered[0].rate)
+    overload = _run(stack, Job(kiosks, *_pictures(folder), seconds=OPEN_SECONDS, rate=too_many))
     return Load(os.cpu_count() or 1, closed, offered, capacity, overload)
 
 
@@ -194,7 +195,7 @@ def _kiosks(settings: Settings, count: int) -> list[str]:
 
 def load_tables(load: Load) -> list[Table]:
     """Show it."""
-    return [_closed_table(load), _cpu_table(load), _offered_table(load)]
+    return [_closed_table(load), _steps_table(load), _cpu_table(load), _offered_table(load)]
 
 
 def _closed_table(load: Load) -> Table:
@@ -204,6 +205,15 @@ def _closed_table(load: Load) -> Table:
         rows.add_row(
             str(run.kiosks), f"{run.per_second:.2f}", f"{run.per_second / load.cores:.2f}", *_times(run)
         )
+    return rows
+
+
+def _steps_table(load: Load) -> Table:
+    alone = load.closed[0]
+    rows = show.table("step", "median", "share of the answer's time")
+    rows.title = "Where an answer's time goes, one kiosk (steps that don't wait for each other overlap)"
+    for name, seconds in sorted(alone.steps.items(), key=lambda step: -step[1]):
+        rows.add_row(name, f"{1000 * seconds:.0f} ms", f"{seconds / alone.p50:.0%}")
     return rows
 
 
@@ -220,11 +230,14 @@ def _cpu_table(load: Load) -> Table:
 
 def _offered_table(load: Load) -> Table:
     rows = show.table("offered/s", "answered/s", "", "p50", "p95", "p99", "asked to come back")
-    rows.title = f"Travelers who come at random moments: capacity {load.capacity:.2f}/s"
+    per_core = load.capacity / load.cores
+    rows.title = (
+        f"Travelers who come at random moments: capacity {load.capacity:.2f}/s, {per_core:.2f}/s a core"
+    )
     for run in load.offered:
         rows.add_row(f"{run.rate:.2f}", f"{run.per_second:.2f}", "", *_times(run))
     run, alone = load.overload, load.closed[0]
-    rows.add_row(f"{run.rate:.2f}", f"{run.per_second:.2f}", f"{OVERLOAD:.0f} × capacity", *_times(run))
+    rows.add_row(f"{run.rate:.2f}", f"{run.per_second:.2f}", f"{OVERLOAD:.0f} ×", *_times(run))
     ratio = run.p95 / alone.p95
     rows.caption = (
         f"p95 of whom was let in at {OVERLOAD:.0f} × capacity: {ratio:.2f} × that of one kiosk alone"

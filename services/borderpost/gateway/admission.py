@@ -4,7 +4,9 @@ A screening that is let in gets its answer about as fast as without load; what i
 time after which to try again, and costs nothing. Three rules:
 
 1. As many screenings run at once as still end in good time (`Limit`). How many these are is measured, not configured.
-2. Few more wait, each kiosk's in a queue of its own; the queues take turns, so that no kiosk can keep others out.
+2. Few more wait, each kiosk's in a queue of its own; the queues take turns, so that no kiosk can keep others out. Some
+   come at the same moment by chance, and a second later all are screened: so long they may wait. While many have to be
+   refused it isn't chance: then nobody waits for long, because it would help none of them.
 3. Where there is no room left to wait, the kiosk that has the most waiting gives way.
 
 To be used from one event loop.
@@ -37,10 +39,19 @@ NEWEST_ALONE: Final = 0.25
 FIRST_GUESS_SECONDS: Final = 0.5
 """What a screening is taken to need until one was measured."""
 
+WAIT_SECONDS: Final = 1.0
+"""Longest time to wait for a place when several come at once."""
+
 WAITING_SHARE: Final = 0.25
 LEAST_WAIT_SECONDS: Final = 0.2
-"""Longest time to wait: a share of the time that a screening takes alone, or this, if it is longer: somebody who
-looks at a kiosk hardly notices it."""
+"""The same while more come than can be screened: a share of the time that a screening takes alone, or this, if it is
+longer: somebody who looks at a kiosk hardly notices it."""
+
+TOO_MANY: Final = 0.25
+"""More come than can be screened while this share of them has to be refused …"""
+
+NEWEST_REFUSED: Final = 1 / 32
+"""… counted over the last few dozen: the weight of the newest."""
 
 LEAST_RETRY_MS: Final = 100
 MOST_RETRY_MS: Final = 10_000
@@ -92,6 +103,7 @@ class Admission:
         self._now = now
         self._inside: set[Admitted] = set()
         self._granted = 0
+        self._refused_share = 0.0
         self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @property
@@ -111,7 +123,12 @@ class Admission:
         `seconds`: the caller's time that is left. `patient`: it may as well come later (a late capture), and gives
         way to everybody.
         """
-        await self._enter(kiosk_id, seconds, patient)
+        try:
+            await self._enter(kiosk_id, seconds, patient)
+        except OverloadedError:
+            self._came(patient, refused=True)
+            raise
+        self._came(patient, refused=False)
         admitted = Admitted(alone=not self._inside)
         for other in self._inside:
             other.alone = False
@@ -133,7 +150,7 @@ class Admission:
         turn = asyncio.get_running_loop().create_future()
         self._queues.setdefault(kiosk_id, deque()).append(turn)
         try:
-            async with asyncio.timeout(max(LEAST_WAIT_SECONDS, WAITING_SHARE * self.limit.seconds_alone)):
+            async with asyncio.timeout(self._longest_wait()):
                 await turn
             self._granted -= 1
         except TimeoutError:
@@ -142,6 +159,17 @@ class Admission:
         except BaseException:
             self._forget(kiosk_id, turn)
             raise
+
+    def _came(self, patient: bool, refused: bool) -> None:
+        """Learn from somebody who came, but not from late captures: these are refused whenever all places are taken."""
+        if patient:
+            return
+        self._refused_share += NEWEST_REFUSED * (refused - self._refused_share)
+
+    def _longest_wait(self) -> float:
+        if self._refused_share < TOO_MANY:
+            return WAIT_SECONDS
+        return max(LEAST_WAIT_SECONDS, WAITING_SHARE * self.limit.seconds_alone)
 
     def _next(self) -> None:
         while self.running < self.limit.now and self._queues:
