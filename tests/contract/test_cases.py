@@ -165,7 +165,7 @@ def test_after_any_history_the_view_made_anew_is_the_same_and_no_person_found_tw
 
 def test_pages_follow_on_each_other(desk):
     ids = {desk.open(priority=1 + n % 3) for n in range(7)}
-    first = desk.cases.list_cases(CaseFilter(reason="FACE_NOT_MATCHED"), None, 4)
+    first = desk.cases.list_cases(CaseFilter(reasons={"FACE_NOT_MATCHED"}), None, 4)
     second = desk.cases.list_cases(CaseFilter(), first.behind, 4)
     found = [*first.cases, *second.cases]
     assert {case.case_id for case in found} == ids

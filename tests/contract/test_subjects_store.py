@@ -10,7 +10,8 @@ import pytest
 
 from borderpost.decisions.domain import LookupKind, Part, new_event
 from borderpost.decisions.events import event_of
-from borderpost.decisions.subjects.rules import load_rules
+from borderpost.decisions.subjects.ports import Group
+from borderpost.decisions.subjects.rules import SAMPLED, load_rules
 from borderpost.runtime.clock import new_id
 from borderpost.v1.types_pb2 import Outcome
 from fakes.decisions import MemoryKeys
@@ -151,6 +152,19 @@ def test_the_payload_of_a_referral_is_kept_for_a_year_after_its_case_was_closed(
     assert overdue(site) == set()
     site.clock.advance(MICROSECOND)
     assert overdue(site) == {(screened.event_id, Part.PAYLOAD)}
+
+
+def test_a_random_sample_is_a_group_of_its_own_its_payload_is_kept_for_a_year_after_the_screening(site):
+    screened = site.screen(evidence=False, sampled=True)
+    site.open_case(screened)
+    site.after(days=100)
+    site.close_case(screened)
+    site.clock.advance(timedelta(days=265) - MICROSECOND)
+    assert overdue(site) == set()
+    site.clock.advance(MICROSECOND)
+    assert overdue(site) == {(screened.event_id, Part.PAYLOAD)}
+    [piece] = site.store.overdue(RULES.limits(site.clock.now()), None, 10)
+    assert piece.group == SAMPLED
 
 
 def test_a_referral_without_a_case_counts_from_its_screening(site):
@@ -297,17 +311,20 @@ def test_counts_say_what_is_held_and_overdue_of_each_class_and_outcome(site):
     before = site.clock.now()
     site.screen(CLEAR)
     site.screen(REFER)
+    site.screen(sampled=True)
     now = site.after(days=30)
     site.screen(CLEAR, evidence=False)
     counts = site.store.counts(RULES.limits(now), now - timedelta(days=1))
-    seen = {(c.part, c.outcome): (c.held, c.oldest, c.overdue) for c in counts.counts}
+    seen = {(c.part, c.group): (c.held, c.oldest, c.overdue) for c in counts.counts}
     assert seen == {
-        (Part.EVIDENCE, CLEAR): (1, before, 1),
-        (Part.EVIDENCE, REFER): (1, before, 1),
-        (Part.PAYLOAD, CLEAR): (2, before, 1),
-        (Part.PAYLOAD, REFER): (1, before, 0),
-        (None, CLEAR): (2, before, 1),
-        (None, REFER): (1, before, 1),
+        (Part.EVIDENCE, Group(CLEAR)): (1, before, 1),
+        (Part.EVIDENCE, Group(REFER)): (1, before, 1),
+        (Part.EVIDENCE, SAMPLED): (1, before, 1),
+        (Part.PAYLOAD, Group(CLEAR)): (2, before, 1),
+        (Part.PAYLOAD, Group(REFER)): (1, before, 0),
+        (Part.PAYLOAD, SAMPLED): (1, before, 0),
+        (None, Group(CLEAR)): (2, before, 1),
+        (None, Group(REFER)): (2, before, 2),
     }
     assert counts.pruned_until == 0
     assert counts.last_applied is None

@@ -14,6 +14,7 @@ from borderpost.decisions.adapters.sql_subjects import SqlSubjects
 from borderpost.decisions.domain import Appended, NewEvent, Part, Record, index_row, key_id, new_event
 from borderpost.decisions.events import event_of
 from borderpost.decisions.lookups import Lookups
+from borderpost.decisions.sampled import RANDOM_SAMPLE
 from borderpost.decisions.sealing import new_key, seal
 from borderpost.decisions.subjects.ports import Covered
 from borderpost.proofs.receipts import ProvenEvent
@@ -133,9 +134,14 @@ class SubjectSite:
         self.store = SqlSubjects(database, lambda: None)
 
     def screen(
-        self, outcome: int = Outcome.OUTCOME_REFER, number: str = NUMBER, *, evidence: bool = True
+        self,
+        outcome: int = Outcome.OUTCOME_REFER,
+        number: str = NUMBER,
+        *,
+        evidence: bool = True,
+        sampled: bool = False,
     ) -> Screened:
-        """Screen a traveler now; a case is a thing of its own (`open_case`)."""
+        """Screen a traveler now, who may have been drawn at random; a case is a thing of its own (`open_case`)."""
         event_id = new_id()
         payload = ScreeningPayload(schema_version=1)
         payload.mrz.lines.append(f"P<UTO{NAME}<<<<<{number}")
@@ -152,6 +158,9 @@ class SubjectSite:
         )
         event.actor.subject = "kiosk/north/7"
         event.traveler_screened.CopyFrom(a_screening(outcome))
+        if sampled:
+            event.traveler_screened.sampled = True
+            event.traveler_screened.reasons[:] = [RANDOM_SAMPLE]
         event.payload_sha256 = sha256(sealed[Part.PAYLOAD]).digest()
         self.keys.put_many({key_id(event_id, part): key for part, key in keys.items()})
         once = f"screening/{event.traveler_screened.request_id}"

@@ -27,6 +27,7 @@ from borderpost.policy.inputs import check_of, inputs_of, pattern_terms, recorde
 from borderpost.policy.lint import REFUSED
 from borderpost.policy.model import BUILT_IN, Category, Policy, PolicyError, load_policy, read_policy
 from borderpost.policy.referring import referral_terms
+from borderpost.policy.remarks import NO_COVER, remarks
 from borderpost.v1 import watchlist_pb2
 from borderpost.v1.decisions_pb2 import TravelerScreened
 from borderpost.v1.types_pb2 import DIRECTION_ENTRY, PartialDate
@@ -348,6 +349,18 @@ def test_what_a_simulation_cannot_show_is_counted_by_the_policy_that_decided():
     result = Simulation()
     simulate(of(face_match_fmr=0.0001), "one", adult, result, by_default)
     assert dict(result.unsimulated) == {"face_match_fmr": 1}
+
+
+def test_whoever_draws_samples_without_giving_them_cover_is_told():
+    assert remarks(POLICY) == []
+    assert remarks(of(sample={"share": 0.01})) == [NO_COVER]
+    unnamed = [{"officer": True, "crossings": ["north"]}, POLICY.rules[-1].model_dump()]
+    assert remarks(of(sample={"share": 0.01}, rules=unnamed)) == []
+
+
+def test_a_rule_cannot_pass_its_travelers_off_as_a_random_sample():
+    with pytest.raises(ValidationError, match="the draw's own"):
+        of(rules=[{"officer": True, "reason": "RANDOM_SAMPLE"}])
 
 
 def test_a_rule_whose_ages_nobody_fits_is_refused():

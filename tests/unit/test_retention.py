@@ -20,6 +20,7 @@ from borderpost.decisions.subjects.retention import Applied, Retention
 from borderpost.decisions.subjects.rules import BUILT_IN, duration, load_rules
 from borderpost.proofs.pruned import Pruned, leaves_digest, parse_pruned
 from borderpost.runtime.errors import UnavailableError
+from borderpost.v1.decisions_pb2 import TravelerScreened
 from borderpost.v1.types_pb2 import Outcome
 from fakes.decisions import MemoryKeys
 from fakes.subject_site import DOCUMENT, ITSELF, Interrupted, Steps, SubjectSite, sqlite_database, stepped
@@ -86,7 +87,11 @@ def test_any_text_is_a_duration_or_a_value_error(text):
 
 def test_the_built_in_rules_keep_no_pictures_but_those_of_referrals(site):
     retention = retention_of(site)
-    assert [retention.keeps_evidence(outcome) for outcome in (CLEAR, REFER, RETAKE)] == [False, True, False]
+    kept = [
+        retention.keeps_evidence(TravelerScreened(outcome=outcome, sampled=sampled))
+        for outcome, sampled in ((CLEAR, False), (REFER, False), (REFER, True), (RETAKE, False))
+    ]
+    assert kept == [False, True, True, False]
 
 
 def test_rules_are_named_by_their_name_and_the_hash_of_their_file(tmp_path):
@@ -109,7 +114,7 @@ def test_rules_are_named_by_their_name_and_the_hash_of_their_file(tmp_path):
         (
             '[payload.CLEAR]\nkeep = "30d"',
             '[payload.CLEAR]\nkeep = "1d"\ncounted_from = "CASE_CLOSED"\nat_most = "30d"',
-            "for REFER alone",
+            "for REFER and SAMPLED alone",
         ),
         ("[payload.RETAKE]", "[payload.OTHER]", "payload.RETAKE"),
         ('keep = "24h"', "keep = 24", "want"),
@@ -318,15 +323,23 @@ def test_the_status_says_of_every_class_what_is_held_how_long_it_is_kept_and_wha
     assert answer.rules == load_rules(None).version
     assert not answer.HasField("last_applied")
     rows = {
-        (c.data_class, c.outcome): (c.held, c.keep_seconds, c.counted_from, c.overdue) for c in answer.classes
+        (c.data_class, "SAMPLED" if c.sampled else c.outcome): (
+            c.held,
+            c.keep_seconds,
+            c.counted_from,
+            c.overdue,
+        )
+        for c in answer.classes
     }
     day = 86_400
     assert rows == {
         ("EVIDENCE", CLEAR): (1, 0, "SCREENED", 1),
         ("EVIDENCE", REFER): (1, day, "CASE_CLOSED", 0),
+        ("EVIDENCE", "SAMPLED"): (0, day, "CASE_CLOSED", 0),
         ("EVIDENCE", RETAKE): (0, 0, "SCREENED", 0),
         ("PAYLOAD", CLEAR): (1, 30 * day, "SCREENED", 0),
         ("PAYLOAD", REFER): (1, 365 * day, "CASE_CLOSED", 0),
+        ("PAYLOAD", "SAMPLED"): (0, 365 * day, "SCREENED", 0),
         ("PAYLOAD", RETAKE): (0, 30 * day, "SCREENED", 0),
         ("EVENT", CLEAR): (1, 3 * 365 * day, "LOGGED", 0),
         ("EVENT", REFER): (1, 3 * 365 * day, "LOGGED", 0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from borderpost.decisions.sampled import entry_for_officers, for_officers
+from borderpost.decisions.sampled import entry_for_officers, for_officers, reasons_meant
 from borderpost.runtime.calls import Actor, Call, Role
 from borderpost.runtime.scopes import OutOfScopeError, crossings_of, narrowed, want_crossing
 from borderpost.v1.cases_pb2 import Case
@@ -71,3 +71,12 @@ def test_other_reasons_and_records_from_before_stay_as_they_are():
     entry = LogEntry()
     entry.event.traveler_screened.reasons.append("X")
     assert not entry_for_officers(entry, call()).event.traveler_screened.HasField("inputs")
+
+
+def test_an_officer_can_neither_see_nor_ask_for_what_tells_a_random_sample_from_a_rules_traveler():
+    by_rule = for_officers(Case(reasons=["RULE_OFFICER"]), call())
+    assert list(by_rule.reasons) == ["OFFICER_CHECK"]
+    assert reasons_meant("RANDOM_SAMPLE", call()) == reasons_meant("RULE_OFFICER", call()) == frozenset()
+    assert {"RANDOM_SAMPLE", "RULE_OFFICER"} <= reasons_meant("OFFICER_CHECK", call())
+    assert reasons_meant("MINOR_ALONE", call()) == {"MINOR_ALONE"}
+    assert reasons_meant("RANDOM_SAMPLE", call(roles=(Role.SUPERVISOR,))) == {"RANDOM_SAMPLE"}

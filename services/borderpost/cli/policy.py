@@ -16,6 +16,7 @@ from borderpost.cli.people import AUDITOR, Person
 from borderpost.policy.cases import load_cases, wrong
 from borderpost.policy.comparing import Simulation, differences, simulate
 from borderpost.policy.model import Policy, PolicyError, PolicyVersion, load_policy, read_policy
+from borderpost.policy.remarks import remarks
 from borderpost.runtime.settings import load_settings
 from borderpost.runtime.status import RemoteError
 from borderpost.v1.decisions_pb2 import GetPolicyRequest
@@ -52,13 +53,10 @@ def check(file: PolicyFile, as_json: Json = False) -> None:
     Example: `borderpost policy check new-policy.toml`
     """
     policy = load_policy(file)
-    show.emit(
-        as_json,
-        {"version": policy.version, "rules": len(policy.policy.rules)},
-        lambda: (
-            f"It can be used. Records will name it {policy.version}; it has {len(policy.policy.rules)} rules."
-        ),
-    )
+    rules, told = len(policy.policy.rules), remarks(policy.policy)
+    usable = f"It can be used. Records will name it {policy.version}; it has {rules} rules."
+    plain = {"version": policy.version, "rules": rules, "remarks": told}
+    show.emit(as_json, plain, lambda: "\n".join((usable, *told)))
 
 
 @app.command()

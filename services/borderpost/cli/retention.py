@@ -82,6 +82,8 @@ def _classes(answer: subjects_pb2.GetRetentionResponse) -> Table:
         rows.columns[column].justify = "right"
     for each in answer.classes:
         outcome = Text("other events", style="dim") if not each.outcome else show.outcome(each.outcome)
+        if each.sampled:
+            outcome = Text("random sample")
         rows.add_row(
             _CLASS_WORDS.get(each.data_class, each.data_class),
             outcome,

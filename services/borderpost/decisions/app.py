@@ -47,8 +47,8 @@ from borderpost.v1.types_pb2 import Outcome
 Found = tuple[Record, ScreeningPayload | None, ScreeningEvidence | None]
 """A screening with what is still held of it."""
 
-KeepsEvidence = Callable[[Outcome.ValueType], bool]
-"""Whether pictures of a screening that ended so are kept at all: the retention rules say it."""
+KeepsEvidence = Callable[[TravelerScreened], bool]
+"""Whether pictures of a screening are kept at all: the retention rules say it."""
 
 
 class Decisions:
@@ -154,7 +154,7 @@ class Decisions:
         """Encrypt what is personal, each part under a new key: the keys by their ids, the ciphertexts by their
         parts."""
         parts = {Part.PAYLOAD: request.payload.SerializeToString(deterministic=True)}
-        if request.HasField("evidence") and self._keeps_evidence(request.screening.outcome):
+        if request.HasField("evidence") and self._keeps_evidence(request.screening):
             parts[Part.EVIDENCE] = request.evidence.SerializeToString()
         keys = {part: new_key() for part in parts}
         sealed = {part: seal(keys[part], plain, key_id(event_id, part)) for part, plain in parts.items()}

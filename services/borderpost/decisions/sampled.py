@@ -1,7 +1,8 @@
-"""Random samples as officers see them: like anybody whom an officer is to look at.
+"""Random samples as officers see them: like anybody whom a rule of the policy sends to an officer.
 
 An officer who knew that nothing speaks against a traveler would look otherwise, and what is missed couldn't be counted.
-Supervisors and auditors see what it is.
+Supervisors and auditors see what it is. How well it is hidden depends on how many others have the shown reason: see
+docs/policy.md.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from borderpost.v1.cases_pb2 import Case
 from borderpost.v1.decisions_pb2 import LogEntry
 
 RANDOM_SAMPLE: Final = "RANDOM_SAMPLE"
+RULE_OFFICER: Final = "RULE_OFFICER"
+"""Reasons that the policy gives by the draw alone, and by a rule that names none of its own."""
+
 SHOWN_AS: Final = "OFFICER_CHECK"
+
+_ALIKE: Final = frozenset({RANDOM_SAMPLE, RULE_OFFICER})
+"""Reasons that officers don't see apart."""
 
 _SEE_IT: Final = frozenset({Role.SUPERVISOR, Role.AUDITOR})
 
@@ -37,5 +44,14 @@ def entry_for_officers(entry: LogEntry, call: Call) -> LogEntry:
     return entry
 
 
+def reasons_meant(reason: str, call: Call) -> frozenset[str]:
+    """Return which recorded reasons the caller means by one: an officer can't ask for what they can't see."""
+    if call.roles & _SEE_IT:
+        return frozenset({reason})
+    if reason == SHOWN_AS:
+        return _ALIKE | {SHOWN_AS}
+    return frozenset({reason}) - _ALIKE
+
+
 def _shown(reasons: Iterable[str]) -> list[str]:
-    return [SHOWN_AS if reason == RANDOM_SAMPLE else reason for reason in reasons]
+    return [SHOWN_AS if reason in _ALIKE else reason for reason in reasons]

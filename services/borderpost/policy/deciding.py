@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from borderpost.policy.domain import Advice, CheckKind, CheckResult, Decision, Outcome, Status, Traveler
+from borderpost.policy.domain import (
+    RANDOM_SAMPLE,
+    RULE_OFFICER,
+    Advice,
+    CheckKind,
+    CheckResult,
+    Decision,
+    Outcome,
+    Status,
+    Traveler,
+)
 from borderpost.policy.model import DRAWS, Policy, Rule, Sample
 
 ATTEMPTS_EXHAUSTED: Final = "ATTEMPTS_EXHAUSTED"
@@ -22,12 +32,6 @@ NOT_A_TRAVEL_DOCUMENT: Final = "NOT_A_TRAVEL_DOCUMENT"
 
 DECLINED: Final = "FACE_MATCHING_DECLINED"
 """Reason of a REFER: the traveler declined to have their face matched."""
-
-RULE_OFFICER: Final = "RULE_OFFICER"
-"""Reason of a REFER by a rule that names none of its own."""
-
-RANDOM_SAMPLE: Final = "RANDOM_SAMPLE"
-"""Reason of a REFER by the draw alone."""
 
 # Weightiest first: what an officer must know before anything else.
 _WEIGHT: Final = (

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+RULE_OFFICER: Final = "RULE_OFFICER"
+"""Reason of a REFER by a rule that names none of its own."""
+
+RANDOM_SAMPLE: Final = "RANDOM_SAMPLE"
+"""Reason of a REFER by the draw alone."""
 
 
 class Outcome(StrEnum):

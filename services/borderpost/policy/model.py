@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from borderpost.policy.domain import CheckKind, Traveler
+from borderpost.policy.domain import RANDOM_SAMPLE, CheckKind, Traveler
 from borderpost.policy.lint import WHY, refused_keys
 from borderpost.runtime.errors import BorderpostError
 
@@ -81,6 +81,8 @@ class Rule(_Part):
 
     @model_validator(mode="after")
     def _does_something(self) -> Rule:
+        if self.reason == RANDOM_SAMPLE:
+            raise ValueError(f"reason: got {RANDOM_SAMPLE}, which is the draw's own; want another")
         if not self.required and not self.officer:
             raise ValueError("required: want at least one check, or officer = true")
         if (self.age_from is not None or self.age_below is not None) and self.legal_basis is None:

@@ -1870,22 +1870,26 @@ class RetentionCount(_message.Message):
     DATA_CLASS_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    SAMPLED_FIELD_NUMBER: _builtins.int
     data_class: _builtins.str
     """The class: "EVIDENCE", "PAYLOAD"."""
     outcome: _types_pb2.Outcome.ValueType
     """The outcome of the screenings; unspecified for all."""
     count: _builtins.int
     """How many."""
+    sampled: _builtins.bool
+    """Whether they are travelers who were drawn at random: a group of their own."""
     def __init__(
         self,
         *,
         data_class: _builtins.str = ...,
         outcome: _types_pb2.Outcome.ValueType = ...,
         count: _builtins.int = ...,
+        sampled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "data_class", b"data_class", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "data_class", b"data_class", "outcome", b"outcome", "sampled", b"sampled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -250,6 +250,7 @@ class HeldClass(_message.Message):
     COUNTED_FROM_FIELD_NUMBER: _builtins.int
     OLDEST_FIELD_NUMBER: _builtins.int
     OVERDUE_FIELD_NUMBER: _builtins.int
+    SAMPLED_FIELD_NUMBER: _builtins.int
     data_class: _builtins.str
     """"EVIDENCE", "PAYLOAD", "EVENT"."""
     outcome: _types_pb2.Outcome.ValueType
@@ -262,6 +263,8 @@ class HeldClass(_message.Message):
     """From when it counts: "SCREENED", "CASE_CLOSED"."""
     overdue: _builtins.int
     """How many pieces' time is over."""
+    sampled: _builtins.bool
+    """Whether they are travelers who were drawn at random: a group of their own. Of events they are not told apart."""
     @_builtins.property
     def oldest(self) -> _timestamp_pb2.Timestamp:
         """The oldest piece's time. Not set if none is held."""
@@ -276,10 +279,11 @@ class HeldClass(_message.Message):
         counted_from: _builtins.str = ...,
         oldest: _timestamp_pb2.Timestamp | None = ...,
         overdue: _builtins.int = ...,
+        sampled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest", b"oldest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counted_from", b"counted_from", "data_class", b"data_class", "held", b"held", "keep_seconds", b"keep_seconds", "oldest", b"oldest", "outcome", b"outcome", "overdue", b"overdue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counted_from", b"counted_from", "data_class", b"data_class", "held", b"held", "keep_seconds", b"keep_seconds", "oldest", b"oldest", "outcome", b"outcome", "overdue", b"overdue", "sampled", b"sampled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

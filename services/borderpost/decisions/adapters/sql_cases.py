@@ -77,16 +77,20 @@ class SqlCases:
         """Return the first `limit` cases behind a place that are wanted, as they stand at `time`."""
         self._catch_up()
         found: list[Case] = []
-        at_once = limit + 1 if wanted.reason is None else max(limit + 1, _SCANNED_AT_ONCE)
+        at_once = limit + 1 if wanted.reasons is None else max(limit + 1, _SCANNED_AT_ONCE)
         with log_explained(), self._database.read() as connection:
             while len(found) <= limit:
                 cases = _some(connection, wanted, to_microseconds(time), behind, at_once)
-                found += [case for case in cases if wanted.reason in (None, *case.opened.reasons)]
+                found += [case for case in cases if _has_reason(wanted, case)]
                 if len(cases) < at_once:
                     break
                 behind = _place(cases[-1])
         page = tuple(found[:limit])
         return CasePage(page, _place(page[-1]) if len(found) > limit else None)
+
+
+def _has_reason(wanted: CaseFilter, case: Case) -> bool:
+    return wanted.reasons is None or not wanted.reasons.isdisjoint(case.opened.reasons)
 
 
 def to_bytes(case: Case) -> bytes:

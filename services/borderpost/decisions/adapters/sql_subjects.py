@@ -8,8 +8,11 @@ from typing import Any, Final
 
 from borderpost.decisions.adapters.sql_errors import log_explained
 from borderpost.decisions.adapters.sql_rows import from_microseconds, to_microseconds
+from borderpost.decisions.adapters.sql_snapshot import REASON
 from borderpost.decisions.domain import Lookup, Part
+from borderpost.decisions.sampled import RANDOM_SAMPLE
 from borderpost.decisions.subjects.ports import (
+    Group,
     HeldCount,
     HeldCounts,
     HeldScreening,
@@ -21,6 +24,7 @@ from borderpost.decisions.subjects.ports import (
 from borderpost.runtime.sql import Connection, SqlDatabase, chunks, placeholders
 from borderpost.v1.cases_pb2 import CaseState
 from borderpost.v1.decisions_pb2 import Event, EventKind
+from borderpost.v1.types_pb2 import Outcome
 
 ERASURES: Final = "erasures"
 """The view whose `upto` is the index before which every DATA_ERASED event is finished."""
@@ -57,6 +61,14 @@ FROM sealed s CROSS JOIN log l CROSS JOIN event_index i LEFT JOIN cases c ON c.c
 WHERE l.event_id = s.event_id AND i.idx = l.idx AND i.kind = {_SCREENED}
 """
 """CROSS JOIN: SQLite keeps to that order. What is held is less than what is in the log, and comes sorted."""
+
+
+_DRAWN: Final = (
+    "EXISTS (SELECT 1 FROM event_terms t"  # noqa: S608
+    f" WHERE t.idx = i.idx AND t.kind = {REASON} AND t.term = '{RANDOM_SAMPLE}')"
+)
+_SAMPLED: Final = f"CASE WHEN i.outcome = {int(Outcome.OUTCOME_REFER)} AND {_DRAWN} THEN 1 ELSE 0 END"
+"""1 for a random sample: by the outcome first, so that most screenings need no look at their reasons."""
 
 
 class SqlSubjects:
@@ -121,11 +133,11 @@ class SqlSubjects:
         last = (after.event_id, int(after.part)) if after else ("", 0)
         with log_explained(), self._database.read() as connection:
             rows = connection.execute(
-                f"SELECT s.event_id, s.part, i.outcome {_PIECES}"
+                f"SELECT s.event_id, s.part, i.outcome, {_SAMPLED} AS sampled {_PIECES}"
                 f" AND (s.event_id, s.part) > (?, ?) AND ({condition}) ORDER BY s.event_id, s.part LIMIT ?",
                 (*last, *values, count),
             ).fetchall()
-        return [Piece(row["event_id"], Part(row["part"]), row["outcome"]) for row in rows]
+        return [Piece(row["event_id"], Part(row["part"]), _group(row)) for row in rows]
 
     def delete_pieces(self, pieces: Sequence[Piece]) -> None:
         """Delete these ciphertexts; with a payload what is sealed beside events about it, and what it is found by."""
@@ -294,22 +306,22 @@ def _overdue(limits: Sequence[Limit]) -> tuple[str, list[Any]]:
                 to_microseconds(limit.since),
                 to_microseconds(limit.at_latest),
             ]
-        conditions.append(f"(s.part = ? AND i.outcome = ? AND ({over}))")
-        values += [int(limit.part), limit.outcome, *times]
+        conditions.append(f"(s.part = ? AND i.outcome = ? AND {_SAMPLED} = ? AND ({over}))")
+        values += [int(limit.part), limit.group.outcome, int(limit.group.sampled), *times]
     return " OR ".join(conditions), values
 
 
 def _count_pieces(connection: Connection, limits: Sequence[Limit]) -> Iterable[HeldCount]:
     condition, values = _overdue(limits)
     rows = connection.execute(
-        f"SELECT s.part, i.outcome, count(*) AS held, min(i.time) AS oldest,"
-        f" sum(CASE WHEN {condition} THEN 1 ELSE 0 END) AS overdue {_PIECES} GROUP BY s.part, i.outcome",
+        f"SELECT s.part, i.outcome, {_SAMPLED} AS sampled, count(*) AS held, min(i.time) AS oldest,"
+        f" sum(CASE WHEN {condition} THEN 1 ELSE 0 END) AS overdue {_PIECES} GROUP BY 1, 2, 3",
         values,
     ).fetchall()
     for row in rows:
         yield HeldCount(
             Part(row["part"]),
-            row["outcome"],
+            _group(row),
             row["held"],
             from_microseconds(row["oldest"]),
             int(row["overdue"]),
@@ -330,8 +342,12 @@ def _count_events(connection: Connection, pruned_until: int, before: datetime) -
     ).fetchall()
     for row in rows:
         yield HeldCount(
-            None, row["outcome"], row["held"], from_microseconds(row["oldest"]), int(row["overdue"])
+            None, Group(row["outcome"]), row["held"], from_microseconds(row["oldest"]), int(row["overdue"])
         )
+
+
+def _group(row: Any) -> Group:
+    return Group(row["outcome"], bool(row["sampled"]))
 
 
 def _held(row: Any) -> HeldScreening:

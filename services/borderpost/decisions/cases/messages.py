@@ -10,7 +10,8 @@ from borderpost.decisions.cases.app import Shown
 from borderpost.decisions.cases.domain import Case
 from borderpost.decisions.cases.ports import CaseFilter, Place
 from borderpost.decisions.messages import log_entry
-from borderpost.runtime.calls import Actor
+from borderpost.decisions.sampled import reasons_meant
+from borderpost.runtime.calls import Call
 from borderpost.runtime.clock import is_id, to_timestamp
 from borderpost.runtime.paging import make_token, no_token, read_token
 from borderpost.v1 import cases_pb2 as pb
@@ -62,13 +63,13 @@ def shown_message(shown: Shown, time: datetime) -> pb.GetCaseResponse:
     return answer
 
 
-def case_filter(request: pb.ListCasesRequest, actor: Actor) -> CaseFilter:
+def case_filter(request: pb.ListCasesRequest, call: Call) -> CaseFilter:
     """Read which cases are wanted."""
     return CaseFilter(
         frozenset(request.states),
         request.crossing or None,
-        request.reason or None,
-        actor.subject if request.mine else None,
+        reasons_meant(request.reason, call) if request.reason else None,
+        call.actor.subject if request.mine else None,
     )
 
 

@@ -18,11 +18,12 @@ OpensScreening = Callable[[str, bool], tuple[Record, ScreeningPayload | None, Sc
 
 @dataclass(frozen=True, slots=True)
 class CaseFilter:
-    """Which cases; all that is set must hold. `states`: empty for all but CLOSED. `holder`: an actor's subject."""
+    """Which cases; all that is set must hold. `states`: empty for all but CLOSED. `reasons`: one of these. `holder`: an
+    actor's subject."""
 
     states: AbstractSet[int] = frozenset()
     crossing: str | None = None
-    reason: str | None = None
+    reasons: AbstractSet[str] | None = None
     holder: str | None = None
 
 

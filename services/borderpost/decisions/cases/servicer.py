@@ -32,7 +32,7 @@ class CasesServicer(CasesServiceServicer):
         """List cases."""
         validate.list_cases(request)
         request.crossing = narrowed(current(), request.crossing)
-        wanted, behind = case_filter(request, current().actor), token_place(request.page_token)
+        wanted, behind = case_filter(request, current()), token_place(request.page_token)
         limit = request.page_size or validate.DEFAULT_PAGE
         page = await self._pool.run(self._cases.list_cases, wanted, behind, limit)
         now = self._cases.now()

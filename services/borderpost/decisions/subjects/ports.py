@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from borderpost.decisions.domain import Lookup, Part
 from borderpost.proofs.receipts import ProvenEvent
@@ -34,16 +34,23 @@ class RecordedErasure:
     event_ids: tuple[str, ...]
 
 
+class Group(NamedTuple):
+    """Screenings of which everything is kept equally long: by outcome; random samples are a group of their own."""
+
+    outcome: int
+    sampled: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Until when a part of screenings with an outcome is kept: what is at or before these times is overdue.
+    """Until when a part of a group's screenings is kept: what is at or before these times is overdue.
 
     `since`: the time of the screening or, with `from_case`, of the closing of its case; of a screening that has no case
     it is the screening's all the same. `at_latest`: the time of the screening, whatever became of its case.
     """
 
     part: Part
-    outcome: int
+    group: Group
     since: datetime
     from_case: bool
     at_latest: datetime
@@ -55,15 +62,16 @@ class Piece:
 
     event_id: str
     part: Part
-    outcome: int
+    group: Group
 
 
 @dataclass(frozen=True, slots=True)
 class HeldCount:
-    """How much is held of a class (None: of events) and outcome (0: other events), and how much of it is overdue."""
+    """How much is held of a class (None: of events) and group (outcome 0: other events; of events samples are no group
+    of their own), and how much of it is overdue."""
 
     part: Part | None
-    outcome: int
+    group: Group
     held: int
     oldest: datetime
     overdue: int

@@ -12,11 +12,11 @@ from typing import Final
 from borderpost.decisions.domain import Part, key_id, new_event
 from borderpost.decisions.events import event_of
 from borderpost.decisions.ports import EventLog, KeyStore
-from borderpost.decisions.subjects.ports import HeldCounts, Limit, Piece, SignRange, SubjectStore
+from borderpost.decisions.subjects.ports import Group, HeldCounts, Limit, Piece, SignRange, SubjectStore
 from borderpost.decisions.subjects.rules import RulesVersion
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import Clock, new_id
-from borderpost.v1.decisions_pb2 import RetentionApplied, RetentionCount
+from borderpost.v1.decisions_pb2 import RetentionApplied, RetentionCount, TravelerScreened
 
 PIECES_AT_ONCE: Final = 1000
 """Pieces that one event tells of, and that are destroyed together."""
@@ -70,9 +70,10 @@ class Retention:
         self._to_scrub = True
         self._last_applied: datetime | None = None
 
-    def keeps_evidence(self, outcome: int) -> bool:
-        """Tell whether pictures and templates of screenings with this outcome are kept at all."""
-        return bool(self._rules.rules.keep(Part.EVIDENCE, outcome).longest)
+    def keeps_evidence(self, screening: TravelerScreened) -> bool:
+        """Tell whether pictures and templates of a screening like this are kept at all."""
+        group = Group(screening.outcome, screening.sampled)
+        return bool(self._rules.rules.keep(Part.EVIDENCE, group).longest)
 
     def apply(self, actor: Actor, purpose: str = "") -> Applied:
         """Erase what is overdue and prune events that are; return how much. UnavailableError: call again."""
@@ -126,8 +127,8 @@ class Retention:
 
 
 def _counted(pieces: Sequence[Piece]) -> list[RetentionCount]:
-    counted = Counter((piece.part, piece.outcome) for piece in pieces)
+    counted = Counter((piece.part, piece.group) for piece in pieces)
     return [
-        RetentionCount(data_class=part.name, outcome=outcome, count=count)  # type: ignore[arg-type]
-        for (part, outcome), count in sorted(counted.items())
+        RetentionCount(data_class=part.name, outcome=group.outcome, sampled=group.sampled, count=count)  # type: ignore[arg-type]
+        for (part, group), count in sorted(counted.items())
     ]

@@ -1,4 +1,4 @@
-"""Retention rules: how long each class of data is kept, by outcome. Data from a TOML file."""
+"""Retention rules: how long each class of data is kept, by group of screenings. Data from a TOML file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pydantic import (
 
 from borderpost.decisions.domain import Part
 from borderpost.decisions.subjects.errors import RetentionRulesError
-from borderpost.decisions.subjects.ports import Limit
+from borderpost.decisions.subjects.ports import Group, Limit
 from borderpost.v1.types_pb2 import Outcome
 
 BUILT_IN: Final = Path(__file__).parent.with_name("retention.toml")
@@ -85,34 +85,36 @@ class KeepEvents(BaseModel):
     keep: Duration
 
 
-class KeepByOutcome(BaseModel):
-    """How long a part of screenings is kept, by outcome."""
+class KeepByGroup(BaseModel):
+    """How long a part of screenings is kept, by outcome; SAMPLED are travelers who would be CLEAR, and whom an officer
+    sees because they were drawn at random."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     CLEAR: Keep
     REFER: Keep
     RETAKE: Keep
+    SAMPLED: Keep
 
     @model_validator(mode="after")
-    def _only_refer_has_cases(self) -> KeepByOutcome:
+    def _only_refer_has_cases(self) -> KeepByGroup:
         if CASE_CLOSED in (self.CLEAR.counted_from, self.RETAKE.counted_from):
             raise ValueError(
-                "got CASE_CLOSED for CLEAR or RETAKE, want it for REFER alone: the others have no case"
+                "got CASE_CLOSED for CLEAR or RETAKE, want it for REFER and SAMPLED alone: the others have no case"
             )
         return self
 
-    def of(self, outcome: int) -> Keep:
-        """How long it is kept of this outcome."""
-        by_outcome: dict[int, Keep] = {
-            Outcome.OUTCOME_CLEAR: self.CLEAR,
-            Outcome.OUTCOME_REFER: self.REFER,
-            Outcome.OUTCOME_RETAKE: self.RETAKE,
-        }
-        return by_outcome[outcome]
+    def of(self, group: Group) -> Keep:
+        """How long it is kept of this group."""
+        by_group = {CLEAR: self.CLEAR, REFER: self.REFER, RETAKE: self.RETAKE, SAMPLED: self.SAMPLED}
+        return by_group[group]
 
 
-OUTCOMES: Final = (Outcome.OUTCOME_CLEAR, Outcome.OUTCOME_REFER, Outcome.OUTCOME_RETAKE)
+CLEAR: Final = Group(Outcome.OUTCOME_CLEAR)
+REFER: Final = Group(Outcome.OUTCOME_REFER)
+RETAKE: Final = Group(Outcome.OUTCOME_RETAKE)
+SAMPLED: Final = Group(Outcome.OUTCOME_REFER, sampled=True)
+GROUPS: Final = (CLEAR, REFER, SAMPLED, RETAKE)
 
 
 class Rules(BaseModel):
@@ -122,31 +124,31 @@ class Rules(BaseModel):
 
     name: Name
     events: KeepEvents
-    evidence: KeepByOutcome
-    payload: KeepByOutcome
+    evidence: KeepByGroup
+    payload: KeepByGroup
 
     @model_validator(mode="after")
     def _parts_go_before_what_they_belong_to(self) -> Rules:
-        for outcome in OUTCOMES:
-            evidence, payload = self.evidence.of(outcome), self.payload.of(outcome)
+        for group in GROUPS:
+            evidence, payload = self.evidence.of(group), self.payload.of(group)
             if evidence.keep > payload.keep or evidence.longest > payload.longest:
                 raise ValueError("got evidence that is kept for longer than its payload, want it no longer")
             if max(payload.keep, payload.longest) > self.events.keep:
                 raise ValueError("got a payload that is kept for longer than its event, want it no longer")
         return self
 
-    def keep(self, part: Part, outcome: int) -> Keep:
-        """How long a part of screenings with this outcome is kept."""
-        return (self.payload if part is Part.PAYLOAD else self.evidence).of(outcome)
+    def keep(self, part: Part, group: Group) -> Keep:
+        """How long a part of this group's screenings is kept."""
+        return (self.payload if part is Part.PAYLOAD else self.evidence).of(group)
 
     def limits(self, now: datetime) -> list[Limit]:
-        """Until when what is overdue now was kept, of every part and outcome."""
+        """Until when what is overdue now was kept, of every part and group."""
         made = []
         for part in (Part.EVIDENCE, Part.PAYLOAD):
-            for outcome in OUTCOMES:
-                keep = self.keep(part, outcome)
+            for group in GROUPS:
+                keep = self.keep(part, group)
                 from_case = keep.counted_from == CASE_CLOSED
-                made.append(Limit(part, outcome, now - keep.keep, from_case, now - keep.longest))
+                made.append(Limit(part, group, now - keep.keep, from_case, now - keep.longest))
         return made
 
 
