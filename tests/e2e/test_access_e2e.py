@@ -16,17 +16,18 @@ from joserfc.jwk import ECKey
 from borderpost.cli.people import token_of
 from borderpost.cli.stack import environment
 from borderpost.runtime.access import ACCESS
-from borderpost.runtime.calls import PEOPLE, Role
+from borderpost.runtime.calls import PEOPLE, Actor, Call, Role
 from borderpost.runtime.channels import open_sync_channel
+from borderpost.runtime.context import new_traceparent, write_context
 from borderpost.runtime.dev_login import KEY_FILE
-from borderpost.runtime.issuing import Authority, issue
+from borderpost.runtime.issuing import Authority, issue, new_authority
 from borderpost.runtime.people import token_metadata
 from borderpost.runtime.revocations import LOOK_SECONDS
 from borderpost.runtime.settings import DEVELOPMENT_ISSUER, SERVICES
 from borderpost.runtime.status import from_rpc_error
 from borderpost.runtime.tls import dns_name
 from fakes.command import run
-from fakes.requests import METHODS
+from fakes.requests import IDENTITIES, METHODS, spoken_for
 
 KIOSK = "kiosk/north/shut-out"
 PEM = serialization.Encoding.PEM
@@ -127,11 +128,22 @@ def _channel(stack, service, pair):
     return grpc.secure_channel(stack.settings.service(service).address, credentials, options)
 
 
-def test_a_certificate_that_has_run_out_gets_through_tls_nowhere(stack):
-    pair = _certified(stack, "gateway", timedelta(minutes=-1))
+def _foreign():
+    """An authority that calls itself what ours does."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return new_authority("borderpost", key, timedelta(days=1), datetime.now(UTC))
+
+
+@pytest.mark.parametrize("kind", ["run out", "of another authority", "none"])
+def test_without_a_certificate_of_ours_that_holds_nobody_gets_through_tls(stack, kind):
+    pair = {
+        "run out": lambda: _certified(stack, "gateway", timedelta(minutes=-1)),
+        "of another authority": lambda: _certified(stack, "gateway", timedelta(hours=1), _foreign()),
+        "none": lambda: (None, None),
+    }[kind]()
     for service in SERVICES:
         with _channel(stack, service, pair) as channel:
-            for path in [path for path, (owner, _) in METHODS.items() if owner == service]:
+            for path in methods_of(service):
                 assert reason(channel, path) == "UNAVAILABLE", path
 
 
@@ -147,7 +159,7 @@ def test_a_certificate_of_ours_with_another_name_is_nobodys(stack, name, wanted)
     pair = _certified(stack, name, timedelta(hours=1))
     for service in SERVICES:
         with _channel(stack, service, pair) as channel:
-            for path in [path for path, (owner, _) in METHODS.items() if owner == service]:
+            for path in methods_of(service):
                 assert reason(channel, path) == wanted, path
 
 
@@ -163,7 +175,7 @@ def test_a_revoked_kiosk_gets_nowhere_with_any_method_on_a_connection_that_is_op
     of_kiosks = "/borderpost.v1.GatewayService/GetSpoolKey"
     assert reason(channels["gateway"], of_kiosks) == "ANSWERED"
     for service, channel in channels.items():  # every connection is open before
-        path = next(path for path, (owner, _) in METHODS.items() if owner == service)
+        path = methods_of(service)[0]
         assert reason(channel, path) not in {"UNAVAILABLE", "CERTIFICATE_REVOKED"}
     assert borderpost("kiosk", "revoke", KIOSK, "--reason", "lost", "--purpose", "test").status == 0
     time.sleep(2 * LOOK_SECONDS)
@@ -173,10 +185,56 @@ def test_a_revoked_kiosk_gets_nowhere_with_any_method_on_a_connection_that_is_op
         channel.close()
 
 
-def test_each_method_at_the_gateway_is_open_to_the_roles_of_the_table_and_to_no_other(stack):
-    with open_sync_channel(stack.settings, "gateway", "console") as channel:
-        for role in sorted(PEOPLE):
-            metadata = token_metadata(token(stack, roles=[str(Role(role))]))
+ROLES = [role for role in Role if role is not Role.NEWCOMER]
+"""Everybody but machines that only enrol: they have no certificate, and a port of their own."""
+
+
+def test_at_the_gateway_each_method_is_open_to_the_roles_of_the_table_and_to_no_other(stack):
+    for role in ROLES:
+        who = "console" if role in PEOPLE else IDENTITIES[role]
+        metadata = token_metadata(token(stack, roles=[str(role)])) if role in PEOPLE else ()
+        with open_sync_channel(stack.settings, "gateway", who) as channel:
             for path in AT_GATEWAY:
                 refused = reason(channel, path, metadata) == "NOT_PERMITTED"
                 assert refused == (role not in ACCESS[path].at_gateway), (path, role)
+
+
+def methods_of(service):
+    return [path for path, (owner, _) in METHODS.items() if owner == service]
+
+
+BEHIND = [service for service in SERVICES if service != "gateway"]
+
+
+@pytest.mark.parametrize("service", BEHIND)
+def test_a_service_opens_to_whom_the_gateway_speaks_for_what_the_table_says_and_no_more(stack, service):
+    with open_sync_channel(stack.settings, service, "gateway") as channel:
+        for role in ROLES:
+            metadata = spoken_for(role, stack.settings)
+            for path in methods_of(service):
+                if not ACCESS[path].direct:
+                    refused = reason(channel, path, metadata) == "NOT_PERMITTED"
+                    assert refused == (role not in ACCESS[path].actors), (path, role)
+
+
+@pytest.mark.parametrize("service", BEHIND)
+def test_a_machine_that_asks_a_service_itself_gets_what_the_table_says_and_no_more(stack, service):
+    for role in ROLES:
+        if role in PEOPLE:
+            continue
+        with open_sync_channel(stack.settings, service, IDENTITIES[role]) as channel:
+            for path in methods_of(service):
+                rule = ACCESS[path]
+                refused = reason(channel, path) == "NOT_PERMITTED"
+                assert refused == (not rule.direct or role not in rule.actors), (path, role)
+
+
+@pytest.mark.parametrize(("shown", "wanted"), [("", "TOKEN_MISSING"), ("rubbish", "TOKEN_INVALID")])
+def test_no_service_takes_the_gateways_word_for_a_person(stack, shown, wanted):
+    person = Actor(DEVELOPMENT_ISSUER, "dev")
+    call = Call("", person, Role.AUDITOR, person, PEOPLE, "test", "", new_traceparent(), token=shown)
+    for service in BEHIND:
+        with open_sync_channel(stack.settings, service, "gateway") as channel:
+            for path in methods_of(service):
+                if not ACCESS[path].direct:
+                    assert reason(channel, path, write_context(call)) == wanted, path

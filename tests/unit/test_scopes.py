@@ -33,6 +33,12 @@ def test_a_question_is_narrowed_to_the_only_crossing_and_of_several_one_must_be_
             narrowed(caller, asked)
 
 
+def test_a_scope_of_no_crossing_opens_none():
+    for caller in (call("crossing:"), call("crossing:", "crossing:north")):
+        with pytest.raises(OutOfScopeError):
+            narrowed(caller, "")
+
+
 def test_what_is_at_another_crossing_is_out_of_scope():
     want_crossing(call("crossing:north"), "north")
     for other in ("south", "", "nort", "north "):

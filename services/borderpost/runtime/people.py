@@ -7,7 +7,7 @@ who asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -141,20 +141,25 @@ class People:
         try:
             registry.validate(dict(claims))
             since = datetime.fromtimestamp(float(claims.get("auth_time", claims["iat"])), UTC)
+            if since > now + LEEWAY:
+                raise ValueError("a login of the future")
+            roles, scopes = _texts(claims.get(terms.roles_claim)), _texts(claims.get(terms.scopes_claim))
+            if any(scope.endswith(":") for scope in scopes):
+                raise ValueError("a scope of nothing")
         except ExpiredTokenError:
             raise TokenExpiredError("token: it has run out: log in again") from None
         except (InvalidTokenError, JoseError, ValueError, TypeError, OverflowError, OSError):
             raise TokenInvalidError(
-                "token: it is of another provider, for another application, or lacks a claim (iss, aud, sub, exp, iat)"
+                "token: it is of another provider, for another application, lacks a claim (iss, aud, sub, exp, iat), "
+                "or has one of the wrong kind (auth_time, roles, scopes)"
             ) from None
         if now - since > terms.most_age + LEEWAY:
             raise TokenExpiredError("token: the login was too long ago for this installation: log in again")
         subject = claims["sub"]
         if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_NAME or not subject.isprintable():
             raise TokenInvalidError(f"token: want a subject of 1 to {MAX_NAME} printable characters")
-        roles = frozenset(Role(role) for role in _texts(claims.get(terms.roles_claim)) if role in PEOPLE)
-        scopes = frozenset(_texts(claims.get(terms.scopes_claim)))
-        return Person(Actor(terms.issuer, subject), roles, scopes, since)
+        known = frozenset(Role(role) for role in roles if role in PEOPLE)
+        return Person(Actor(terms.issuer, subject), known, frozenset(scopes), since)
 
 
 def bearer(value: str | bytes | None) -> str:
@@ -182,12 +187,15 @@ def _key_id(token: str) -> str:
 
 
 def _texts(claim: object) -> Sequence[str]:
-    """Read a claim that lists texts: an array, or one text with spaces between (RFC 8693, 4.2)."""
+    """Read a claim that lists texts: an array, or one text with spaces between (RFC 8693, 4.2); nothing if it is not
+    there. Raises ValueError for anything else: scopes that can't be read must not count as none, which limit nobody."""
+    if claim is None:
+        return ()
     if isinstance(claim, str):
         return claim.split()
-    if isinstance(claim, Iterable):
-        return [text for text in claim if isinstance(text, str)]
-    return ()
+    if isinstance(claim, list) and all(isinstance(text, str) for text in claim):
+        return claim
+    raise ValueError("no list of texts")
 
 
 def open_people(settings: Settings, clock: Clock) -> People:

@@ -8,12 +8,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key, KeySet, import_key
 
 from borderpost.runtime.errors import BorderpostError
 
@@ -73,16 +74,27 @@ class FileKeys:
 Fetch = Callable[[str], bytes]
 
 
+class _OnlyTls(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but not to where nobody proves who they are."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if not newurl.startswith("https://"):
+            raise OSError("redirected to an address without TLS")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def fetch(url: str) -> bytes:
-    """Fetch a document over TLS, which checks who answers. Raises OSError."""
-    with urllib.request.urlopen(url, timeout=FETCH_SECONDS) as answer:  # noqa: S310  https, as settings want it
+    """Fetch a document over TLS, which checks who answers. Raises OSError, HTTPException."""
+    with urllib.request.build_opener(_OnlyTls).open(url, timeout=FETCH_SECONDS) as answer:
         content: bytes = answer.read(MAX_BYTES)
     return content
 
 
 class DiscoveredKeys:
-    """Keys that the provider publishes. They are fetched when they are first needed, and anew now and then; while the
-    provider can't be reached those that are there serve."""
+    """Keys that the provider publishes. They are fetched when they are first needed, and anew now and then in the
+    background; while the provider can't be reached those that are there serve. Whose key is known never waits."""
 
     def __init__(self, issuer: str, fetch: Fetch = fetch, now: Callable[[], float] = time.monotonic) -> None:
         self._issuer = issuer.rstrip("/")
@@ -93,14 +105,24 @@ class DiscoveredKeys:
         self._tried_at: float | None = None
 
     def current(self, key_id: str) -> KeySet:
-        """Return the keys; fetch them first if they are old, or if this one isn't among them."""
+        """Return the keys; fetch them first if this one isn't among them."""
         known = any(key.kid == key_id for key in self._keys.keys)
+        oldest = REFRESH_SECONDS if known else AGAIN_SECONDS
+        if self._is_due(oldest):
+            if known:
+                threading.Thread(target=self._fetch_once, args=(oldest,), daemon=True).start()
+            else:
+                self._fetch_once(oldest)
+        return self._keys
+
+    def _is_due(self, oldest: float) -> bool:
+        return self._tried_at is None or self._now() - self._tried_at > oldest
+
+    def _fetch_once(self, oldest: float) -> None:
         with self._lock:
-            since = None if self._tried_at is None else self._now() - self._tried_at
-            if since is None or since > (REFRESH_SECONDS if known else AGAIN_SECONDS):
+            if self._is_due(oldest):  # else somebody else fetched them while this one waited
                 self._tried_at = self._now()
                 self._refresh()
-        return self._keys
 
     def _refresh(self) -> None:
         try:
@@ -108,12 +130,22 @@ class DiscoveredKeys:
             if about["issuer"].rstrip("/") != self._issuer or not about["jwks_uri"].startswith("https://"):
                 raise ValueError("another provider")
             self._keys = _read(self._fetch(about["jwks_uri"]))
-        except (OSError, JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, HTTPException, JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
             _log.warning("provider_keys_unreachable", error=type(error).__name__)
 
 
 def _read(data: bytes) -> KeySet:
-    keys = KeySet.import_key_set(json.loads(data))
-    if any(key.is_private for key in keys.keys):
+    """Read a JWK Set, without keys of a kind that isn't known here (RFC 7517, 5). Raises ValueError, KeyError …"""
+    keys = [key for raw in json.loads(data)["keys"] if (key := _key(raw)) is not None]
+    if any(key.is_private for key in keys):
         raise ValueError("private keys")
-    return keys
+    if not keys:
+        raise ValueError("no key that is known here")
+    return KeySet(keys)
+
+
+def _key(raw: dict[str, Any]) -> Key | None:
+    try:
+        return import_key(raw)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None

@@ -45,6 +45,6 @@ def narrowed(call: Call, crossing: str) -> str:
     if not own or crossing:
         want_crossing(call, crossing)
         return crossing
-    if len(own) > 1:
+    if len(own) > 1 or "" in own:
         raise OutOfScopeError("crossing: got none, want one of those that your scopes name", field="crossing")
     return next(iter(own))
