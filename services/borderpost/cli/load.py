@@ -30,7 +30,8 @@ DEADLINE_SECONDS: Final = 20.0
 @dataclass(frozen=True, slots=True)
 class Job:
     """What to do: as which kiosks, with which pictures, for how long. `rate`: arrivals a second, at random moments (a
-    Poisson process), whoever is still waiting; 0: each kiosk sends the next when it has its answer."""
+    Poisson process), whoever is still waiting; 0: each kiosk sends the next when it has its answer. `unsettled`: what
+    is sent in the first so many seconds isn't counted."""
 
     kiosks: list[str]
     page: str
@@ -38,6 +39,7 @@ class Job:
     seconds: float
     rate: float = 0.0
     seed: int = 1
+    unsettled: float = 0.0
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class _Load:
         self._job = job
         self._captured = Captured(Path(job.page).read_bytes(), (Path(job.live).read_bytes(),))
         self._clock = SystemClock()
+        self._settled_at = 0.0
         self.done = Done()
 
     async def run(self) -> None:
@@ -66,12 +69,13 @@ class _Load:
         for client in clients:  # connections are made before anything is measured
             await client.connected()
         cpu, started = _cpu(), time.monotonic()
+        self._settled_at = started + self._job.unsettled
         until = started + self._job.seconds
         if self._job.rate:
             await self._arrive(clients, until)
         else:
             await asyncio.gather(*(self._one_after_another(client, until) for client in clients))
-        self.done.wall, self.done.own_cpu = time.monotonic() - started, _cpu() - cpu
+        self.done.wall, self.done.own_cpu = time.monotonic() - self._settled_at, _cpu() - cpu
         for client in clients:
             await client.close()
 
@@ -97,11 +101,14 @@ class _Load:
         try:
             answer = await client.send(self._request(), DEADLINE_SECONDS)
         except RemoteError as error:
+            counts = started >= self._settled_at
             if RETRY_AFTER in error.details:
-                self.done.shed += 1
+                self.done.shed += counts
                 return int(error.details[RETRY_AFTER]) / 1000
-            self.done.errors[error.reason] += 1
+            self.done.errors[error.reason] += counts
             return 0.2
+        if started < self._settled_at:
+            return 0.0
         self.done.seconds.append(time.monotonic() - started)
         self.done.outcomes[str(answer.outcome)] += 1
         for step in answer.steps:

@@ -24,10 +24,10 @@ from typing import Final
 
 from borderpost.runtime.errors import OverloadedError
 
-GOOD: Final = 1.5
+GOOD: Final = 1.2
 """A screening that takes no longer than this many times what it takes alone leaves room for one more at once."""
 
-SLOW: Final = 1.8
+SLOW: Final = 1.5
 """One that takes longer than this many times shows that too many run at once. The aim is 2, waiting included."""
 
 BACK_OFF: Final = 0.9
@@ -42,16 +42,19 @@ FIRST_GUESS_SECONDS: Final = 0.5
 WAIT_SECONDS: Final = 1.0
 """Longest time to wait for a place when several come at once."""
 
-WAITING_SHARE: Final = 0.25
-LEAST_WAIT_SECONDS: Final = 0.2
+WAITING_SHARE: Final = 0.2
+LEAST_WAIT_SECONDS: Final = 0.05
 """The same while more come than can be screened: a share of the time that a screening takes alone, or this, if it is
 longer: somebody who looks at a kiosk hardly notices it."""
 
 TOO_MANY: Final = 0.25
 """More come than can be screened while this share of them has to be refused …"""
 
-NEWEST_REFUSED: Final = 1 / 32
-"""… counted over the last few dozen: the weight of the newest."""
+LATELY_SECONDS: Final = 2.0
+"""… of those who came lately: what was so long ago counts 1/e."""
+
+FEW: Final = 4.0
+"""Less than about so many who came lately don't tell that it is too many."""
 
 LEAST_RETRY_MS: Final = 100
 MOST_RETRY_MS: Final = 10_000
@@ -94,6 +97,31 @@ class Limit:
             self._value = min(self._most, self._value + 1 / self._value)
 
 
+class _Lately:
+    """Who came lately, and who of them was refused: counts that fade."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._at = now()
+        self._came = 0.0
+        self._refused = 0.0
+
+    def note(self, refused: bool) -> None:
+        self._fade()
+        self._came += 1
+        self._refused += refused
+
+    @property
+    def refused_share(self) -> float:
+        self._fade()
+        return self._refused / (self._came + FEW)
+
+    def _fade(self) -> None:
+        now = self._now()
+        left = math.exp((self._at - now) / LATELY_SECONDS)
+        self._at, self._came, self._refused = now, self._came * left, self._refused * left
+
+
 class Admission:
     """Lets screenings in. `most`: never more than this many at once; `waiting`: nor more than this many that wait."""
 
@@ -103,7 +131,7 @@ class Admission:
         self._now = now
         self._inside: set[Admitted] = set()
         self._granted = 0
-        self._refused_share = 0.0
+        self._lately = _Lately(now)
         self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @property
@@ -150,7 +178,8 @@ class Admission:
         turn = asyncio.get_running_loop().create_future()
         self._queues.setdefault(kiosk_id, deque()).append(turn)
         try:
-            async with asyncio.timeout(self._longest_wait()):
+            # Whoever waits must have the time for a screening left.
+            async with asyncio.timeout(min(self._longest_wait(), seconds - self.limit.seconds_alone)):
                 await turn
             self._granted -= 1
         except TimeoutError:
@@ -162,12 +191,11 @@ class Admission:
 
     def _came(self, patient: bool, refused: bool) -> None:
         """Learn from somebody who came, but not from late captures: these are refused whenever all places are taken."""
-        if patient:
-            return
-        self._refused_share += NEWEST_REFUSED * (refused - self._refused_share)
+        if not patient:
+            self._lately.note(refused)
 
     def _longest_wait(self) -> float:
-        if self._refused_share < TOO_MANY:
+        if self._lately.refused_share < TOO_MANY:
             return WAIT_SECONDS
         return max(LEAST_WAIT_SECONDS, WAITING_SHARE * self.limit.seconds_alone)
 
