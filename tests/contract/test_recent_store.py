@@ -7,13 +7,15 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from borderpost.decisions.__main__ import House
+from borderpost.decisions.patterns import app as patterns_app
 from borderpost.runtime.calls import Role
 from borderpost.runtime.clock import SystemClock, new_id, to_timestamp
 from borderpost.v1 import decisions_pb2 as pb
-from borderpost.v1.types_pb2 import Outcome
+from borderpost.v1.types_pb2 import ELEMENT_TYPE_FLOAT32, NORMALISATION_L2, Outcome, Template
 from fakes.decisions import a_call, a_document, a_payload, a_screening
 from fakes.decisions_house import house_settings
 from fakes.postgres import shared_postgres
@@ -106,6 +108,75 @@ def test_many_visits_with_one_document(border: Border) -> None:
         border.screened()
     [pattern] = border.look_back().patterns
     assert (pattern.code, pattern.screenings) == ("MANY_VISITS", 4)
+
+
+def test_however_often_one_visit_tries_what_others_showed_before_it_is_found(
+    border: Border, monkeypatch
+) -> None:
+    monkeypatch.setattr(patterns_app, "MOST_SCREENINGS", 3)
+    border.screened(crossing="south")
+    visit = new_id()
+    for attempt in range(1, 6):
+        border.screened(visit_id=visit, attempt=attempt)
+    found = border.look_back(visit_id=visit)
+    assert [pattern.code for pattern in found.patterns] == ["DOCUMENT_IN_TWO_PLACES"]
+    assert found.attempts == 3
+
+
+def a_face(**values: float) -> Template:
+    vector = np.zeros(128, "<f4")
+    for place, value in values.items():
+        vector[int(place.removeprefix("at"))] = value
+    return Template(
+        model_id="mobilefacenet-v1",
+        dimension=128,
+        element_type=ELEMENT_TYPE_FLOAT32,
+        normalisation=NORMALISATION_L2,
+        values=vector.tobytes(),
+    )
+
+
+WITH_GALLERY = pb.PatternTerms(window_seconds=3600, gallery_seconds=3600, gallery_fmr=1e-5)
+
+
+def test_a_face_with_two_identities_is_found_until_its_time_or_its_holders_erasure(border: Border) -> None:
+    look_back = border.house.look_back
+
+    def screened(number: str, holder: bytes, until: timedelta) -> str:
+        screening = a_screening(Outcome.OUTCOME_CLEAR, ())
+        recent = pb.RecentMarks(live_template=a_face(at0=1.0), holder_sha256=holder)
+        recent.gallery_until.FromDatetime(SystemClock().now() + until)
+        request = pb.AppendScreeningRequest(
+            screening=screening, payload=a_payload(number=number), recent=recent
+        )
+        look_back.remember(request, border.house.decisions.append_screening(request, a_call()).record)
+        return screening.visit_id
+
+    def found(holder: bytes = b"2" * 32, terms: pb.PatternTerms = WITH_GALLERY) -> list[str]:
+        request = pb.LookBackRequest(
+            kiosk_id="kiosk/north/7",
+            crossing="north",
+            visit_id=new_id(),
+            request_id=new_id(),
+            at=to_timestamp(SystemClock().now()),
+            terms=terms,
+            live_template=a_face(at0=0.8, at1=0.6),
+            holder_sha256=holder,
+        )
+        return [pattern.code for pattern in look_back.look_back(request).patterns]
+
+    screened(NUMBER, b"1" * 32, timedelta(hours=1))
+    assert found() == ["FACE_WITH_TWO_IDENTITIES"]
+    assert found(holder=b"1" * 32) == []
+    assert found(terms=TERMS) == []  # the switch is off
+    border.house.subjects.erase(
+        a_document(NUMBER), (), "SUBJECT_REQUEST", a_call("request 7", Role.SUPERVISOR)
+    )
+    assert found() == []
+    screened(NUMBER, b"1" * 32, timedelta(days=3))
+    assert max(face.until for face in border.house.gallery._held.values()) < SystemClock().now() + timedelta(
+        hours=12
+    )
 
 
 def test_without_terms_or_a_document_nothing_is_looked_for(border: Border) -> None:

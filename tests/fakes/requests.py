@@ -476,6 +476,7 @@ def _looked_back(_: Ask) -> Message:
         request_id=new_id(),
         document=types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="NOSUCH2"),
         chip_portrait_sha256=bytes(32),
+        holder_sha256=bytes(32),
         at=_in(),
         terms=decisions_pb2.PatternTerms(window_seconds=3600, most_visits=3, portrait_changed=True),
     )
@@ -750,6 +751,7 @@ SPOOL_FIELDS: Final = frozenset(
         ("/borderpost.v1.GatewayService/SubmitSpooled", "signature"),
         ("/borderpost.v1.GatewayService/SubmitSpooled", "certificate"),
         ("/borderpost.v1.DecisionsService/LookBack", "chip_portrait_sha256"),
+        ("/borderpost.v1.DecisionsService/LookBack", "holder_sha256"),
         ("/borderpost.v1.AuthorityService/RenewCertificate", "request"),
     }
 )

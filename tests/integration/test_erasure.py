@@ -61,7 +61,9 @@ def traces(folder: Path, screened: Screened) -> set[str]:
 def subjects_of(site: SubjectSite, steps: Steps | None = None) -> Subjects:
     log, keys, store = stepped(steps or Steps(), site)
     prover = LeafProver(site)
-    return Subjects(log, keys, store, site.lookups, prover, signed, "borderpost.local/decisions", site.clock)
+    return Subjects(
+        log, keys, store, site.lookups, prover, signed, "borderpost.local/decisions", site.clock, list
+    )
 
 
 def erase(site: SubjectSite, steps: Steps | None = None) -> str:

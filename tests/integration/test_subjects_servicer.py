@@ -42,7 +42,7 @@ def site(tmp_path: Path) -> Iterator[SubjectSite]:
 def subjects(site: SubjectSite) -> Subjects:
     origin = "borderpost.local/decisions"
     return Subjects(
-        site.log, site.keys, site.store, site.lookups, LeafProver(site), signed, origin, site.clock
+        site.log, site.keys, site.store, site.lookups, LeafProver(site), signed, origin, site.clock, list
     )
 
 

@@ -28,6 +28,7 @@ from borderpost.policy.lint import REFUSED
 from borderpost.policy.model import BUILT_IN, Category, Policy, PolicyError, load_policy, read_policy
 from borderpost.policy.referring import referral_terms
 from borderpost.policy.remarks import NO_COVER, remarks
+from borderpost.runtime.calibration import load_calibrations
 from borderpost.v1 import watchlist_pb2
 from borderpost.v1.decisions_pb2 import TravelerScreened
 from borderpost.v1.types_pb2 import DIRECTION_ENTRY, PartialDate
@@ -352,10 +353,18 @@ def test_what_a_simulation_cannot_show_is_counted_by_the_policy_that_decided():
 
 
 def test_whoever_draws_samples_without_giving_them_cover_is_told():
-    assert remarks(POLICY) == []
-    assert remarks(of(sample={"share": 0.01})) == [NO_COVER]
+    assert remarks(POLICY, ()) == []
+    assert remarks(of(sample={"share": 0.01}), ()) == [NO_COVER]
     unnamed = [{"officer": True, "crossings": ["north"]}, POLICY.rules[-1].model_dump()]
-    assert remarks(of(sample={"share": 0.01}, rules=unnamed)) == []
+    assert remarks(of(sample={"share": 0.01}, rules=unnamed), ()) == []
+
+
+@pytest.mark.parametrize(("fmr", "told"), [(1e-5, 0), (1e-7, 1)])
+def test_whoever_asks_the_gallery_for_a_rate_that_nobody_can_show_is_told(fmr, told):
+    gallery = {"seconds": 3600, "fmr": fmr, "legal_basis": "Act 1"}
+    found = remarks(of(patterns={"gallery": gallery}), load_calibrations().values())
+    assert len(found) == told
+    assert all("5e-06" in text for text in found)
 
 
 def test_a_rule_cannot_pass_its_travelers_off_as_a_random_sample():

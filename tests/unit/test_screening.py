@@ -14,9 +14,9 @@ from structlog.testing import capture_logs
 from borderpost.decisions import validate as log_limits
 from borderpost.gateway.admission import Admission
 from borderpost.gateway.app import Gateway, draw
-from borderpost.gateway.domain import CHIP_FILES, ScreenRequest
+from borderpost.gateway.domain import CHIP_FILES, Findings, ScreenRequest
 from borderpost.gateway.errors import DecisionLogUnavailableError, RequestIdReusedError
-from borderpost.gateway.looking import Services
+from borderpost.gateway.looking import Services, holder_sha256
 from borderpost.gateway.record import MAX_CANDIDATE_BYTES, MAX_PAIR_BYTES
 from borderpost.gateway.replay import decided_again
 from borderpost.gateway.servicer import GatewayServicer
@@ -24,6 +24,7 @@ from borderpost.policy.model import Gallery, Patterns, Sample, load_policy
 from borderpost.runtime import calls
 from borderpost.runtime.clock import SystemClock, new_id, to_timestamp
 from borderpost.runtime.errors import OverloadedError, PictureDamagedError
+from borderpost.runtime.templates import MAX_MODEL_ID
 from borderpost.v1 import documents_pb2, gateway_pb2, types_pb2, watchlist_pb2
 from borderpost.watchlist import validate as limits
 from borderpost.watchlist.app import MOST_LISTS
@@ -249,7 +250,7 @@ def a_long_list(number, candidates):
     )
     limits.check_create_watchlist(watchlist_pb2.CreateWatchlistRequest(watchlist=watchlist))
     result = watchlist_pb2.ListResult(watchlist=watchlist, version=number, entries_searched=7)
-    result.threshold.model_id = LONGEST * limits.MAX_MODEL_ID
+    result.threshold.model_id = LONGEST * MAX_MODEL_ID
     result.threshold.calibration_id = result.name_threshold.calibration_id = "c" * 64
     for kind in (
         watchlist_pb2.MATCH_KIND_FACE,
@@ -929,7 +930,22 @@ async def test_a_face_is_kept_for_a_gallery_only_where_the_policy_has_one(border
     [record] = with_gallery.decisions.records
     assert record.recent.live_template.values
     assert record.recent.gallery_until.ToDatetime() == NOON.replace(tzinfo=None) + timedelta(hours=1)
-    assert with_gallery.decisions.asked[0].HasField("live_template")
+    [asked] = with_gallery.decisions.asked
+    assert asked.HasField("live_template")
+    assert asked.holder_sha256 == record.recent.holder_sha256 != b""
+
+
+def holder(name="ERIKSSON", born=(1974, 8, 12)):
+    year, month, day = born
+    mrz = documents_pb2.Mrz(primary_identifier=name)
+    mrz.birth_date.CopyFrom(types_pb2.PartialDate(year=year, month=month, day=day))
+    return holder_sha256(Findings(document=documents_pb2.ReadDocumentResponse(mrz=mrz)))
+
+
+def test_a_holder_is_whom_all_their_documents_name():
+    assert holder("WOLFESCHLEGELSTEIN") == holder("WOLFESCHLEGELSTEINHAUSEN")
+    assert len({holder(), holder("ERIKSEN"), holder(born=(1974, 8, 13)), holder(born=(1975, 8, 12))}) == 4
+    assert holder(name="") == holder_sha256(Findings()) == b""
 
 
 def born(border, year):

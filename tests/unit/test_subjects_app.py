@@ -46,7 +46,7 @@ def site(tmp_path: Path) -> Iterator[SubjectSite]:
 def subjects_of(site: SubjectSite, steps: Steps | None = None, prover: LeafProver | None = None) -> Subjects:
     log, keys, store = stepped(steps or Steps(), site)
     prover = prover or LeafProver(site)
-    return Subjects(log, keys, store, site.lookups, prover, signed, ORIGIN, site.clock)
+    return Subjects(log, keys, store, site.lookups, prover, signed, ORIGIN, site.clock, list)
 
 
 def receipt_of(text: str):

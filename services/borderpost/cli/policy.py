@@ -17,6 +17,7 @@ from borderpost.policy.cases import load_cases, wrong
 from borderpost.policy.comparing import Simulation, differences, simulate
 from borderpost.policy.model import Policy, PolicyError, PolicyVersion, load_policy, read_policy
 from borderpost.policy.remarks import remarks
+from borderpost.runtime.calibration import load_calibrations
 from borderpost.runtime.settings import load_settings
 from borderpost.runtime.status import RemoteError
 from borderpost.v1.decisions_pb2 import GetPolicyRequest
@@ -53,7 +54,10 @@ def check(file: PolicyFile, as_json: Json = False) -> None:
     Example: `borderpost policy check new-policy.toml`
     """
     policy = load_policy(file)
-    rules, told = len(policy.policy.rules), remarks(policy.policy)
+    rules, told = (
+        len(policy.policy.rules),
+        remarks(policy.policy, load_calibrations(load_settings().calibrations).values()),
+    )
     usable = f"It can be used. Records will name it {policy.version}; it has {rules} rules."
     plain = {"version": policy.version, "rules": rules, "remarks": told}
     show.emit(as_json, plain, lambda: "\n".join((usable, *told)))

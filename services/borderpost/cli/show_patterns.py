@@ -14,8 +14,8 @@ _WORDS: Final = {
     "MANY_VISITS": "the document was shown {screenings} times lately, last at {crossing} at {at} UTC: ask why",
     "CHIP_PORTRAIT_CHANGED": "the document's chip held another portrait at {crossing} at {at} UTC: one of the two is "
     "not as the state made it",
-    "FACE_WITH_TWO_IDENTITIES": "a face like this came with another document at {crossing} at {at} UTC: compare both; "
-    "people look alike",
+    "FACE_WITH_TWO_IDENTITIES": "a face like this came with a document of another name at {crossing} at {at} UTC: "
+    "compare both; people look alike, and some have changed their name",
 }
 
 

@@ -30,6 +30,7 @@ from borderpost.decisions.exporting import Exporting
 from borderpost.decisions.figures import Figures
 from borderpost.decisions.lookups import Lookups, open_lookups
 from borderpost.decisions.patterns.app import LookBack
+from borderpost.decisions.patterns.gallery import Gallery
 from borderpost.decisions.recording import Recording
 from borderpost.decisions.servicer import DecisionsServicer, UseCases
 from borderpost.decisions.subjects.app import Subjects
@@ -42,6 +43,7 @@ from borderpost.decisions.transparency.app import Transparency
 from borderpost.decisions.transparency.servicer import TransparencyServicer
 from borderpost.decisions.verify import Trust, Verification, verify
 from borderpost.proofs.notes import Signer
+from borderpost.runtime.calibration import load_calibrations
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.key_encryption import load_wrapper
@@ -87,13 +89,15 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     async def deliver(events: Sequence[Event]) -> None:
         await asyncio.to_thread(house.recording.record_events, events)
 
-    background = Background(house.views.catch_up, house.transparency, settings.decisions.checkpoint_seconds)
+    background = Background(
+        house.views.catch_up, house.transparency, house.forget_old, settings.decisions.checkpoint_seconds
+    )
     upkeep = Upkeep(house.subjects, house.retention, house.itself)
     names = tuple(
         f"borderpost.v1.{service}"
         for service in ("DecisionsService", "CasesService", "SubjectsService", "TransparencyService")
     )
-    tasks = (background.catch_up, background.checkpoints, upkeep.run)
+    tasks = (background.catch_up, background.checkpoints, background.forget, upkeep.run)
     readings = (log_reading(house.database), overdue_reading(house.retention.status))
     report, pools = Report(deliver), {"writers": writers}
     return Service(names, register, ready, tasks, opened.close, report, readings=readings, pools=pools)
@@ -128,6 +132,7 @@ class House:
             range_signer(settings.log_name, self.transparency.sign),
             clock,
         )
+        self.gallery = Gallery(load_calibrations(settings.calibrations))
         self.subjects = Subjects(
             self.log,
             self.keys,
@@ -137,6 +142,7 @@ class House:
             self.transparency.sign,
             settings.log_name,
             clock,
+            self.gallery.forget,
         )
         self.decisions = Decisions(
             self.log, self.index, self.keys, self.lookups, clock, self.retention.keeps_evidence
@@ -145,7 +151,7 @@ class House:
         self.exporting = Exporting(
             self.log, self.index, tree, self.transparency.made, self.transparency.verifier_keys, clock
         )
-        self.look_back = LookBack(SqlRecent(database), self.lookups)
+        self.look_back = LookBack(SqlRecent(database), self.lookups, self.gallery, clock)
         self.figures = Figures(self.log, SqlFigures(database, self.views), clock)
         lease = timedelta(seconds=settings.decisions.lease_seconds)
         self.cases = Cases(
@@ -163,6 +169,10 @@ class House:
         trust = Trust(transparency.origin, transparency.verifiers, self.keys.destroyed)
         with self.log.snapshot() as snapshot:
             return verify(snapshot, trust)
+
+    def forget_old(self) -> None:
+        """Forget the faces whose time in the gallery is over, though nobody comes."""
+        self.gallery.forget_old(SystemClock().now())
 
     def _open_screening(self, event_id: str, with_evidence: bool) -> Found:
         record = self.log.find(event_id)

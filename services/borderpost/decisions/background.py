@@ -14,6 +14,8 @@ from borderpost.runtime.errors import BorderpostError
 VIEWS_SECONDS: Final = 0.2
 """Pause between two looks for events that the views lack. Whoever reads them catches up first."""
 
+FORGET_SECONDS: Final = 10.0
+
 _log = structlog.get_logger(__name__)
 
 
@@ -21,8 +23,13 @@ class Background:
     """Tasks beside the server. Each runs for ever, off the event loop; what can't be done now is done the next time."""
 
     def __init__(
-        self, catch_up: Callable[[], None], transparency: Transparency, checkpoint_seconds: float
+        self,
+        catch_up: Callable[[], None],
+        transparency: Transparency,
+        forget: Callable[[], None],
+        checkpoint_seconds: float,
     ) -> None:
+        self._forget = forget
         self._catch_up = catch_up
         self._transparency = transparency
         self._checkpoint_seconds = checkpoint_seconds
@@ -31,6 +38,10 @@ class Background:
     async def catch_up(self) -> None:
         """Bring the views to what is in the log."""
         await _again("views_wait", self._catch_up, VIEWS_SECONDS)
+
+    async def forget(self) -> None:
+        """Forget what is held in memory and whose time is over."""
+        await _again("forgetting_waits", self._forget, FORGET_SECONDS)
 
     async def checkpoints(self) -> None:
         """Sign what the log has come to, if it has grown; first record the keys, if they are others than before."""

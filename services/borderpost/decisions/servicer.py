@@ -61,6 +61,7 @@ class DecisionsServicer(DecisionsServiceServicer):
         """Append a screening."""
         validate.append_screening(request)
         appended = await self._writers.run(self._use.decisions.append_screening, request, current())
+        self._use.look_back.remember(request, appended.record)
         return pb.AppendScreeningResponse(entry=log_entry(appended.record), duplicate=appended.duplicate)
 
     async def FindScreening(self, request: pb.FindScreeningRequest, context: Any) -> pb.FindScreeningResponse:

@@ -11,9 +11,11 @@ from typing import Any, Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from borderpost.decisions.domain import EVENT_SCHEMA, KINDS_BY_OUTBOX, PAYLOAD_SCHEMA, kind_of
+from borderpost.runtime.calibration import MAX_FMR_TARGET
 from borderpost.runtime.calls import Role
 from borderpost.runtime.clock import is_id
 from borderpost.runtime.errors import InvalidRequestError
+from borderpost.runtime.templates import check_template
 from borderpost.v1.decisions_pb2 import (
     AppendScreeningRequest,
     Event,
@@ -110,6 +112,10 @@ def append_screening(request: AppendScreeningRequest) -> None:
         priority = request.referral.priority
         _want(1 <= priority <= 9, "referral.priority", str(priority), "1 to 9")
     _hash("recent.chip_portrait_sha256", request.recent.chip_portrait_sha256)
+    _hash("recent.holder_sha256", request.recent.holder_sha256)
+    if request.recent.HasField("live_template"):
+        check_template("recent.live_template", request.recent.live_template)
+        _time("recent.gallery_until", request.recent.gallery_until)
     if request.screening.group_id:
         _id("screening.group_id", request.screening.group_id)
 
@@ -131,6 +137,17 @@ def look_back(request: LookBackRequest) -> None:
     if request.HasField("document"):
         document_key("document", request.document)
     _hash("chip_portrait_sha256", request.chip_portrait_sha256)
+    _hash("holder_sha256", request.holder_sha256)
+    if request.HasField("live_template"):
+        check_template("live_template", request.live_template)
+    if request.terms.gallery_seconds:
+        fmr = request.terms.gallery_fmr
+        _want(
+            0.0 < fmr <= MAX_FMR_TARGET,
+            "terms.gallery_fmr",
+            f"{fmr:g}",
+            f"above 0, at most {MAX_FMR_TARGET:g}",
+        )
     _want(request.HasField("at"), "at", "none", "when the traveler stood there")
     _time("at", request.at)
     seconds = request.terms.window_seconds

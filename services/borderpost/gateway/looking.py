@@ -39,6 +39,9 @@ FACE_STEPS: Final = frozenset(
 )
 """Steps that look at a face: not made, and not skipped either, where the traveler declined."""
 
+NAME_COMPARED: Final = 12
+"""Letters of a family name by which two documents are held to name one person: a TD1's MRZ cuts longer ones off."""
+
 FIRST_SHARE: Final = 0.7
 """Of the time to look: what reading the document and making templates may take together. Of a service that hangs the
 rest is left, so that what the others found is still compared and searched for."""
@@ -189,6 +192,7 @@ class _Looking:
         live = template_of(self.findings.live)
         if live is not None and terms is not None and terms.gallery_seconds:
             request.live_template.CopyFrom(live)
+            request.holder_sha256 = holder_sha256(self.findings)
         self.findings.looked_back = await self._step(
             "look_back", self._services.decisions.look_back(request, self._call, self._left())
         )
@@ -238,6 +242,17 @@ def chip_portrait_sha256(findings: Findings) -> bytes:
     """Return the SHA-256 of the portrait on the chip; empty if there is none."""
     portrait = findings.document.chip_portrait if findings.document else b""
     return hashlib.sha256(portrait).digest() if portrait else b""
+
+
+def holder_sha256(findings: Findings) -> bytes:
+    """Return the SHA-256 of whom the document names, by what two documents of one person have in common: date of birth
+    and the beginning of the family name, as far as the shortest MRZ has it. Empty if either is unknown."""
+    identity = findings.identity
+    if identity is None or not identity.primary_identifier or not identity.birth_date.HasField("year"):
+        return b""
+    born = identity.birth_date
+    holder = f"{identity.primary_identifier[:NAME_COMPARED]}/{born.year}-{born.month}-{born.day}"
+    return hashlib.sha256(holder.encode()).digest()
 
 
 def _search(findings: Findings) -> watchlist_pb2.SearchRequest | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from borderpost.gateway import combined
 from borderpost.gateway.domain import Findings, ScreenRequest
-from borderpost.gateway.looking import chip_portrait_sha256, template_of
+from borderpost.gateway.looking import chip_portrait_sha256, holder_sha256, template_of
 from borderpost.policy.ages import is_adult
 from borderpost.policy.domain import Advice, CheckResult, Decision, Outcome, Traveler
 from borderpost.policy.inputs import check_of, inputs_of
@@ -89,7 +89,9 @@ def _recent(request: ScreenRequest, findings: Findings, policy: Policy) -> decis
         adult=identity is not None and is_adult(identity.birth_date, request.at.date(), policy.adult_age),
     )
     live = template_of(findings.live)
-    if gallery is not None and live is not None:
+    holder = holder_sha256(findings) if gallery else b""
+    if gallery is not None and live is not None and holder:
+        recent.holder_sha256 = holder
         recent.live_template.CopyFrom(live)
         recent.gallery_until.FromDatetime(request.at + timedelta(seconds=gallery.seconds))
     return recent

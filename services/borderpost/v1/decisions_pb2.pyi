@@ -752,7 +752,7 @@ class PatternTerms(_message.Message):
     most_visits: _builtins.int
     """Many attempts: more visits than this with one document within `window_seconds`; 0: not looked for."""
     window_seconds: _builtins.int
-    """How far back is looked, in seconds; at most the time for which recent screenings are kept (docs/retention.md)."""
+    """How far back is looked, in seconds. What retention has erased by then isn't found any more (docs/retention.md)."""
     portrait_changed: _builtins.bool
     """Whether a document whose chip holds another portrait than before is looked for."""
     gallery_seconds: _builtins.int
@@ -760,7 +760,9 @@ class PatternTerms(_message.Message):
     default: gallery_seconds is how long they are kept in it; 0: there is none, and nothing is kept.
     """
     gallery_fmr: _builtins.float
-    """The false-match rate at which two faces of the gallery are taken for one."""
+    """The mean false-match rate of a comparison at which two faces of the gallery are taken for one. Nothing is found at one
+    that the model's calibration can't show.
+    """
     def __init__(
         self,
         *,
@@ -795,6 +797,7 @@ class LookBackRequest(_message.Message):
     LIVE_TEMPLATE_FIELD_NUMBER: _builtins.int
     AT_FIELD_NUMBER: _builtins.int
     TERMS_FIELD_NUMBER: _builtins.int
+    HOLDER_SHA256_FIELD_NUMBER: _builtins.int
     kiosk_id: _builtins.str
     """The kiosk."""
     crossing: _builtins.str
@@ -807,6 +810,10 @@ class LookBackRequest(_message.Message):
     """The request; never looked at as an earlier one."""
     chip_portrait_sha256: _builtins.bytes
     """SHA-256 of the portrait on the chip. Empty if there is none."""
+    holder_sha256: _builtins.bytes
+    """SHA-256 of whom the document names: family name and date of birth. Empty if they are unknown, and where there is no
+    gallery.
+    """
     @_builtins.property
     def document(self) -> _types_pb2.DocumentKey:
         """The document. Not set if its number is unknown."""
@@ -836,10 +843,11 @@ class LookBackRequest(_message.Message):
         live_template: _types_pb2.Template | None = ...,
         at: _timestamp_pb2.Timestamp | None = ...,
         terms: Global___PatternTerms | None = ...,
+        holder_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "document", b"document", "live_template", b"live_template", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "chip_portrait_sha256", b"chip_portrait_sha256", "crossing", b"crossing", "document", b"document", "group_id", b"group_id", "kiosk_id", b"kiosk_id", "live_template", b"live_template", "request_id", b"request_id", "terms", b"terms", "visit_id", b"visit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "chip_portrait_sha256", b"chip_portrait_sha256", "crossing", b"crossing", "document", b"document", "group_id", b"group_id", "holder_sha256", b"holder_sha256", "kiosk_id", b"kiosk_id", "live_template", b"live_template", "request_id", b"request_id", "terms", b"terms", "visit_id", b"visit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -855,7 +863,7 @@ class LookBackResponse(_message.Message):
     ADULT_IN_GROUP_FIELD_NUMBER: _builtins.int
     PATTERNS_FIELD_NUMBER: _builtins.int
     attempts: _builtins.int
-    """Attempts of this visit in the log."""
+    """Attempts of this visit in the log, within the last day; at most 200."""
     adult_in_group: _builtins.bool
     """Whether an adult of the group was screened."""
     @_builtins.property
@@ -919,8 +927,8 @@ Global___PatternFinding: _TypeAlias = PatternFinding  # noqa: Y015
 
 @_typing.final
 class RecentMarks(_message.Message):
-    """What is kept of a screening for a while, so that later ones can be looked at together with it. Keyed hashes; erased
-    with the rest of the person's data.
+    """What is kept of a screening for a while, so that later ones can be looked at together with it. Keyed hashes, erased
+    with the rest of the person's data; and, in memory alone, the gallery's face.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -929,17 +937,20 @@ class RecentMarks(_message.Message):
     ADULT_FIELD_NUMBER: _builtins.int
     LIVE_TEMPLATE_FIELD_NUMBER: _builtins.int
     GALLERY_UNTIL_FIELD_NUMBER: _builtins.int
+    HOLDER_SHA256_FIELD_NUMBER: _builtins.int
     chip_portrait_sha256: _builtins.bytes
     """SHA-256 of the portrait on the chip. Empty if there is none."""
     adult: _builtins.bool
     """Whether the traveler is an adult by the policy's age."""
+    holder_sha256: _builtins.bytes
+    """SHA-256 of whom the document names: family name and date of birth; only where the policy has a gallery."""
     @_builtins.property
     def live_template(self) -> _types_pb2.Template:
         """The live face, for the gallery; only where the policy has one."""
 
     @_builtins.property
     def gallery_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when it is in the gallery."""
+        """Until when it is in the gallery; never longer than 12 hours."""
 
     def __init__(
         self,
@@ -948,10 +959,11 @@ class RecentMarks(_message.Message):
         adult: _builtins.bool = ...,
         live_template: _types_pb2.Template | None = ...,
         gallery_until: _timestamp_pb2.Timestamp | None = ...,
+        holder_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["gallery_until", b"gallery_until", "live_template", b"live_template"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult", b"adult", "chip_portrait_sha256", b"chip_portrait_sha256", "gallery_until", b"gallery_until", "live_template", b"live_template"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult", b"adult", "chip_portrait_sha256", b"chip_portrait_sha256", "gallery_until", b"gallery_until", "holder_sha256", b"holder_sha256", "live_template", b"live_template"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

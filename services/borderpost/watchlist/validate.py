@@ -5,19 +5,18 @@ Errors say the field, what was got and what is wanted, and never repeat a name, 
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
-import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from borderpost.runtime.clock import from_timestamp, is_id
-from borderpost.runtime.errors import BorderpostError, InvalidRequestError, TemplateInvalidError
+from borderpost.runtime.errors import BorderpostError, InvalidRequestError
 from borderpost.runtime.identity import is_name_part
 from borderpost.runtime.names import to_mrz_letters
+from borderpost.runtime.templates import MAX_MODEL_ID, bad_template, check_template
 from borderpost.v1 import types_pb2, watchlist_pb2
 from borderpost.watchlist.domain import RowError
 from borderpost.watchlist.persons import fold_code
@@ -69,10 +68,6 @@ MIGRATED_AT_ONCE: Final = 20
 SEXES: Final = frozenset({"", "F", "M", "X"})
 """As in the MRZ (ICAO Doc 9303-4, 4.2.2); empty: not known."""
 
-MAX_DIMENSION: Final = 4096
-MAX_MODEL_ID: Final = 100
-FLOAT32_BYTES: Final = 4
-NORM_TOLERANCE: Final = 1e-3
 """How far a template's length may be from 1: far above rounding, far below what moves a score."""
 
 LOWEST_PRIORITY: Final = 9
@@ -372,35 +367,11 @@ def _plain(text: str, longest: int) -> str:
 def _check_templates(field: str, templates: Sequence[types_pb2.Template]) -> None:
     dimensions: dict[str, int] = {}
     for place, template in enumerate(templates):
-        _check_template(f"{field}[{place}]", template)
+        check_template(f"{field}[{place}]", template)
         dimension = dimensions.setdefault(template.model_id, template.dimension)
         if dimension != template.dimension:
             got, want = str(template.dimension), f"{dimension} as the model's others"
-            raise _bad_template(f"{field}[{place}].dimension", got, want)
-
-
-def _check_template(field: str, template: types_pb2.Template) -> None:
-    if not 1 <= len(template.model_id) <= MAX_MODEL_ID:
-        raise _bad_template(
-            f"{field}.model_id", f"{len(template.model_id)} characters", f"1 to {MAX_MODEL_ID}"
-        )
-    if not 1 <= template.dimension <= MAX_DIMENSION:
-        raise _bad_template(f"{field}.dimension", str(template.dimension), f"1 to {MAX_DIMENSION}")
-    if template.element_type != types_pb2.ELEMENT_TYPE_FLOAT32:
-        raise _bad_template(f"{field}.element_type", str(template.element_type), "ELEMENT_TYPE_FLOAT32")
-    if template.normalisation != types_pb2.NORMALISATION_L2:
-        raise _bad_template(f"{field}.normalisation", str(template.normalisation), "NORMALISATION_L2")
-    size = template.dimension * FLOAT32_BYTES
-    if len(template.values) != size:
-        raise _bad_template(
-            f"{field}.values", f"{len(template.values)} bytes", f"{size}, 4 for each dimension"
-        )
-    values = np.frombuffer(template.values, dtype="<f4").astype(np.float64)
-    if not np.isfinite(values).all():
-        raise _bad_template(f"{field}.values", "a value that is no finite number", "finite numbers")
-    length = math.sqrt(float(values @ values))
-    if abs(length - 1.0) > NORM_TOLERANCE:
-        raise _bad_template(f"{field}.values", f"the length {length:.4g}", f"1 within {NORM_TOLERANCE:g}")
+            raise bad_template(f"{field}[{place}].dimension", got, want)
 
 
 def _check_name(field: str, name: watchlist_pb2.PersonName) -> None:
@@ -492,7 +463,3 @@ def _check_count(field: str, count: int, most: int) -> None:
 
 def _wrong(field: str, got: str, want: str) -> InvalidRequestError:
     return InvalidRequestError(f"{field}: got {got}, want {want}", field=field)
-
-
-def _bad_template(field: str, got: str, want: str) -> TemplateInvalidError:
-    return TemplateInvalidError(f"{field}: got {got}, want {want}", field=field)

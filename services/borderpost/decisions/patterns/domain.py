@@ -9,6 +9,7 @@ from typing import Final
 
 IN_TWO_PLACES: Final = "DOCUMENT_IN_TWO_PLACES"
 MANY_VISITS: Final = "MANY_VISITS"
+TWO_IDENTITIES: Final = "FACE_WITH_TWO_IDENTITIES"
 PORTRAIT_CHANGED: Final = "CHIP_PORTRAIT_CHANGED"
 
 
@@ -70,6 +71,12 @@ def _are_many(others: Sequence[Seen], terms: Terms) -> bool:
 def _has_changed(now: Seen, seen: Seen, terms: Terms) -> bool:
     both = now.portrait is not None and seen.portrait is not None
     return terms.portrait_changed and both and now.portrait != seen.portrait
+
+
+def two_identities(earlier: Sequence[Seen]) -> list[Pattern]:
+    """Return what screenings in which the same face came with another holder's document say together."""
+    found = _pattern(TWO_IDENTITIES, earlier)
+    return [] if found is None else [found]
 
 
 def _pattern(code: str, rests_on: Sequence[Seen]) -> Pattern | None:

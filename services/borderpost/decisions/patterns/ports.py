@@ -24,9 +24,11 @@ class RecentStore(Protocol):
     are found by is written together with them. Raises UnavailableError.
     """
 
-    def screenings(self, lookup: Lookup, since: datetime, limit: int) -> list[Earlier]:
-        """Return the newest `limit` screenings that are found by this and that the log took since then, newest
-        first."""
+    def screenings(
+        self, lookup: Lookup, since: datetime, limit: int, without: Lookup | None = None
+    ) -> list[Earlier]:
+        """Return the newest `limit` screenings that are found by this, not by `without`, and that the log took since
+        then, newest first."""
         ...
 
     def portraits(self, indexes: Sequence[int]) -> Mapping[int, bytes]:

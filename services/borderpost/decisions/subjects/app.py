@@ -65,8 +65,9 @@ class Subjects:
         sign: Sign,
         origin: str,
         clock: Clock,
+        forget: Callable[[Sequence[str]], None],
     ) -> None:
-        """`origin`: the log's name in checkpoints."""
+        """`origin`: the log's name in checkpoints. `forget`: what is held of these screenings in memory."""
         self._log = log
         self._keys = keys
         self._store = store
@@ -75,6 +76,7 @@ class Subjects:
         self._sign = sign
         self._origin = origin
         self._clock = clock
+        self._forget = forget
         self._one_at_a_time = threading.Lock()
 
     def find(self, document: DocumentKey, call: Call) -> tuple[list[HeldScreening], bool]:
@@ -138,6 +140,7 @@ class Subjects:
             for some in chunks(ids, KEYS_AT_ONCE):
                 self._keys.destroy_many([key_id(event_id, part) for event_id in some for part in Part])
                 self._store.delete_screenings(some)
+                self._forget(some)
             if not self._store.scrub():
                 raise UnavailableError(
                     "erasure: the data is gone, and readers keep the write-ahead log from being emptied: try again"
