@@ -89,12 +89,16 @@ def test_compose_has_the_six_services_and_only_the_gateway_is_reached_from_outsi
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_each_service_sees_its_own_certificate_only_and_cant_change_it(
+def test_each_service_sees_its_own_certificate_only_and_can_renew_it_but_for_the_authority(
     service: ServiceName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     volumes = COMPOSE["services"][service]["volumes"]
     folder = _settings(service, monkeypatch).certificates
-    assert [volume for volume in volumes if volume.startswith("tls-")] == [f"tls-{service}:{folder}:ro"]
+    settings = _settings(service, monkeypatch)
+    mode = ":ro" if service == "authority" else ""
+    assert [volume for volume in volumes if volume.startswith("tls-")] == [f"tls-{service}:{folder}{mode}"]
+    kept_in = str(settings.revocations.parent)
+    assert [volume for volume in volumes if volume.split(":")[1:] == [kept_in]]
 
 
 def test_every_volume_and_network_that_is_used_is_declared_and_the_other_way_round() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -61,7 +62,10 @@ class Following:
         await asyncio.to_thread(self._revocations.take, answer.revocations)
         if time.monotonic() >= self._renew_at and await asyncio.to_thread(self._is_due):
             self._renew_at = time.monotonic() + RETRY_SECONDS
-            await self._renew()
+            if os.access(self._settings.certificates, os.W_OK):
+                await self._renew()
+            else:  # a certificate that can't be written down is none that should be made
+                _log.warning("certificate_cannot_be_written")
 
     def _is_due(self) -> bool:
         file = self._settings.certificates / f"{file_name(self._service)}.pem"
