@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from borderpost.decisions.subjects.errors import CaseOpenError, ErasureUnfinishe
 from borderpost.proofs.receipts import check_receipt, parse_receipt
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import InvalidRequestError, PurposeMissingError, UnavailableError
+from borderpost.runtime.scopes import OutOfScopeError
 from borderpost.v1.subjects_pb2 import EraseSubjectRequest, FindSubjectRequest
 from borderpost.v1.types_pb2 import DocumentKey, Outcome
 from fakes.decisions import MemoryKeys
@@ -92,6 +94,36 @@ def test_only_so_many_are_shown_and_it_is_said_that_there_are_more(site, monkeyp
     found, more = subjects_of(site).find(DOCUMENT, a_supervisor_call())
     assert len(found) == 2
     assert more
+
+
+def test_a_supervisor_of_another_crossing_finds_nothing_and_erases_nothing_and_it_is_recorded(site):
+    screened = site.screen(CLEAR)
+    elsewhere = replace(a_supervisor_call(), scopes=frozenset({"crossing:elsewhere"}))
+    here = replace(a_supervisor_call(), scopes=frozenset({"crossing:north"}))
+    subjects = subjects_of(site)
+    assert subjects.find(DOCUMENT, elsewhere) == ([], False)
+    with pytest.raises(OutOfScopeError):
+        subjects.erase(DOCUMENT, [], SUBJECT_REQUEST, elsewhere)
+    assert site.kinds() == ["traveler_screened", "record_consulted", "record_consulted"]
+    assert [each.event_id for each in subjects.find(DOCUMENT, here)[0]] == [screened.event_id]
+    assert subjects.erase(DOCUMENT, [], SUBJECT_REQUEST, here).screenings == 1
+
+
+def test_what_is_held_of_the_erased_in_memory_is_forgotten_too(site):
+    screened, forgotten = site.screen(CLEAR), []
+    subjects = Subjects(
+        site.log,
+        site.keys,
+        site.store,
+        site.lookups,
+        LeafProver(site),
+        signed,
+        ORIGIN,
+        site.clock,
+        forgotten.extend,
+    )
+    subjects.erase(DOCUMENT, [], SUBJECT_REQUEST, a_supervisor_call())
+    assert forgotten == [screened.event_id]
 
 
 @pytest.mark.parametrize("purpose", ["", "  "])

@@ -48,7 +48,7 @@ MOST_SHED: Final = 0.01
 
 OVERLOAD: Final = 4.0
 UNSETTLED_SECONDS: Final = 5.0
-"""What is sent in the first seconds of an overload isn't counted: it could still be a burst, in which more may wait."""
+"""What is sent in the first seconds at a rate isn't counted: the gateway still goes by the load before."""
 
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -126,17 +126,17 @@ def measure_load(stack: Stack, page: bytes, live: bytes) -> Load:
         _run(stack, Job(kiosks[:count], *_pictures(folder), seconds=CLOSED_SECONDS)) for count in CALLERS
     ]
     best = max(run.per_second for run in closed)
-    offered = [
-        _run(stack, Job(kiosks, *_pictures(folder), seconds=OPEN_SECONDS, rate=share * best))
-        for share in SHARES
-    ]
+    offered = [_run(stack, _offer(kiosks, folder, share * best)) for share in SHARES]
     good = [run.rate for run in offered if run.p95 <= MOST_P95 and run.shed <= MOST_SHED]
     capacity = max(good, default=0.0)
     too_many = OVERLOAD * (capacity or offered[0].rate)
-    seconds = UNSETTLED_SECONDS + OPEN_SECONDS
-    job = Job(kiosks, *_pictures(folder), seconds=seconds, rate=too_many, unsettled=UNSETTLED_SECONDS)
-    overload = _run(stack, job)
+    overload = _run(stack, _offer(kiosks, folder, too_many))
     return Load(os.cpu_count() or 1, closed, offered, capacity, overload)
+
+
+def _offer(kiosks: list[str], folder: Path, rate: float) -> Job:
+    seconds = UNSETTLED_SECONDS + OPEN_SECONDS
+    return Job(kiosks, *_pictures(folder), seconds=seconds, rate=rate, unsettled=UNSETTLED_SECONDS)
 
 
 def _pictures(folder: Path) -> tuple[str, str]:
@@ -244,8 +244,8 @@ def _offered_table(load: Load) -> Table:
     rows.add_row(f"{run.rate:.2f}", f"{run.per_second:.2f}", f"{OVERLOAD:.0f} ×", *_times(run))
     ratio = run.p95 / alone.p95
     rows.caption = (
-        f"p95 of whom was let in at {OVERLOAD:.0f} × capacity: {ratio:.2f} × that of one kiosk alone "
-        f"(from {UNSETTLED_SECONDS:.0f} s after its beginning on)"
+        f"p95 of whom was let in at {OVERLOAD:.0f} × capacity: {ratio:.2f} × that of one kiosk alone. "
+        f"Counted from {UNSETTLED_SECONDS:.0f} s after the beginning of each rate on"
     )
     return rows
 

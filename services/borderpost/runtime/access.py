@@ -143,6 +143,8 @@ _BY_CROSSING: Final = frozenset(
         f"{_PACKAGE}DecisionsService/ExportEvents",
         f"{_PACKAGE}DecisionsService/GetFigures",
         f"{_PACKAGE}GatewayService/ReplayScreening",
+        f"{_PACKAGE}SubjectsService/FindSubject",
+        f"{_PACKAGE}SubjectsService/EraseSubject",
     }
 )
 

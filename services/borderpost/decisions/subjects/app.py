@@ -18,6 +18,7 @@ from borderpost.proofs.receipts import Receipt, receipt_text
 from borderpost.runtime.calls import Call, stated_purpose
 from borderpost.runtime.clock import Clock, from_timestamp, new_id
 from borderpost.runtime.errors import UnavailableError
+from borderpost.runtime.scopes import OutOfScopeError, crossings_of, want_crossing
 from borderpost.runtime.sql import chunks
 from borderpost.v1.decisions_pb2 import RecordConsulted
 from borderpost.v1.types_pb2 import DocumentKey
@@ -80,13 +81,15 @@ class Subjects:
         self._one_at_a_time = threading.Lock()
 
     def find(self, document: DocumentKey, call: Call) -> tuple[list[HeldScreening], bool]:
-        """Return the newest screenings of a document whose data is held, and whether there are more.
+        """Return the newest screenings of a document whose data is held, and whether there are more; at the caller's
+        crossings, if they are limited to some.
 
         First record who looks, and why. PurposeMissingError.
         """
         purpose = stated_purpose(call)
         found = self._store.find(self._lookups.document(document), MAX_SHOWN + 1)
-        shown = found[:MAX_SHOWN]
+        own = crossings_of(call)
+        shown = [each for each in found[:MAX_SHOWN] if not own or each.crossing in own]
         self._consulted(purpose, call, len(shown))
         return shown, len(found) > MAX_SHOWN
 
@@ -100,14 +103,17 @@ class Subjects:
         5. A checkpoint is made that covers the event, and the receipt names both.
 
         Screenings whose data is gone already are accepted. PurposeMissingError; ScreeningNotFoundError: nothing is held
-        of the document, or an id is no screening's; CaseOpenError; ErasureUnfinishedError: recorded, not finished yet.
+        of the document, or an id is no screening's; OutOfScopeError: one is at a crossing that isn't the caller's;
+        CaseOpenError; ErasureUnfinishedError: recorded, not finished yet.
         """
         purpose = stated_purpose(call)
         found = self._wanted(document, event_ids)
         try:
             _check_found(found, document, event_ids)
+            for screening in found:
+                want_crossing(call, screening.crossing)
             _check_cases(found, basis)
-        except (ScreeningNotFoundError, CaseOpenError):
+        except (ScreeningNotFoundError, OutOfScopeError, CaseOpenError):
             self._consulted(purpose, call, len(found))  # a refusal tells something, too
             raise
         ids = [screening.event_id for screening in found]
