@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,6 +24,12 @@ from borderpost.runtime.tls import ensure_development_certificates
 
 READY_SECONDS: Final = 60.0
 """A service that isn't ready by then is broken; loading its models takes a few seconds."""
+
+PORTS: Final = range(20_000, 32_000)
+"""Where free ports are looked for: below those that Linux and IANA give to outgoing connections."""
+
+_given: set[int] = set()
+"""Ports that were given out, and may not be listened on yet."""
 
 ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end a stack: Ctrl-C, a supervisor, a terminal that was closed."""
@@ -217,9 +225,17 @@ def _want_free(name: ServiceName, settings: Settings) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of this machine that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
+    """Return ports of this machine that nobody listens on now, and that no outgoing connection will be given."""
+    drawn = random.sample(PORTS, len(PORTS))
+    free = (port for port in drawn if port not in _given and _is_free(port))
+    ports = list(itertools.islice(free, count))
+    _given.update(ports)
     return ports
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

@@ -17,6 +17,9 @@ from borderpost.v1 import decisions_pb2, gateway_pb2, types_pb2
 GRACE_SECONDS: Final = 1.5
 """By how much gRPC may be late with its own DEADLINE_EXCEEDED on a machine that is killing and starting processes."""
 
+BLANK_BYTES: Final = 10_000
+"""No blank page is larger."""
+
 OUTAGES: Final = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED}
 )
@@ -29,6 +32,8 @@ class Books:
 
     deadline: float
     answers: dict[str, gateway_pb2.ScreenTravelerResponse] = field(default_factory=dict)
+    whole: int = 0
+    """Answers to travelers with a page to read and a face to match."""
     open: dict[str, gateway_pb2.ScreenTravelerRequest] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -44,6 +49,8 @@ class Books:
         """Keep an answer. A request has one answer, however often it is sent."""
         with self._lock:
             self._in_time(request, seconds)
+            if request.request_id not in self.answers and len(request.document_page) > BLANK_BYTES:
+                self.whole += 1
             before = self.answers.setdefault(request.request_id, answer)
             if (before.outcome, before.event_id) != (answer.outcome, answer.event_id):
                 self.faults.append(f"{request.request_id}: two answers")
