@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
+import grpc
 import pytest
 
 from borderpost.kiosk import AsyncKiosk, Captured, Kiosk, Next, Spool, Visit
+from borderpost.kiosk.answers import OWN_FAULTS
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import (
+    BorderpostError,
     InternalError,
     NotPermittedError,
     OverloadedError,
@@ -38,6 +42,28 @@ class Site:
 
     def submit_kept(self):
         return self._do("submit_kept")
+
+    def in_background(self, then, until) -> None:
+        """Submit in the background every 50 ms; then do something, and wait for something."""
+
+        async def do():
+            async with AsyncKiosk(self.settings, KIOSK, spool=self.spool) as kiosk:
+                kiosk.submit_in_background(0.05)
+                await asyncio.sleep(0.3)
+                then()
+                while not until():  # noqa: ASYNC110  what it waits for happens elsewhere
+                    await asyncio.sleep(0.05)
+
+        if self.kind == "event loop":
+            asyncio.run(asyncio.wait_for(do(), 10))
+            return
+        with Kiosk(self.settings, KIOSK, spool=self.spool) as kiosk:
+            kiosk.submit_in_background(0.05)
+            time.sleep(0.3)
+            then()
+            ends = time.monotonic() + 10
+            while not until() and time.monotonic() < ends:
+                time.sleep(0.05)
 
     def _do(self, method, *arguments, spool=True):
         kept = self.spool if spool else None
@@ -134,6 +160,77 @@ def test_what_the_gateway_refuses_for_good_is_set_aside_and_does_not_hold_up_the
     assert site.spool.waiting() == []
     [refused] = site.spool.refused()
     assert ".PICTURE_DAMAGED." in refused.name
+
+
+class RefusalError(BorderpostError):
+    """What a gateway may answer; the code is the test's."""
+
+    reason = "OF_THE_TEST"
+
+    def __init__(self, code: grpc.StatusCode) -> None:
+        super().__init__("of the test")
+        self.code = code
+
+
+ALL_CODES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
+
+
+@pytest.mark.parametrize("code", ALL_CODES, ids=str)
+def test_whatever_the_gateway_answers_the_traveler_is_told_something_but_for_the_callers_own_faults(
+    site, code
+):
+    site.gateway.script.extend([RefusalError(code)] * 20)
+    if code in OWN_FAULTS:
+        with pytest.raises(RemoteError):
+            site.screen(seconds=1.0, spool=False)
+    else:
+        assert site.screen(seconds=1.0, spool=False).next is Next.OFFICER
+
+
+def kept_two(site) -> None:
+    site.submit_kept()
+    site.gateway.away = True
+    for _ in range(2):
+        assert site.screen(seconds=1.0).kept
+    site.gateway.away = False
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS], ids=str)
+def test_a_capture_that_the_gateway_fails_over_does_not_hold_up_those_behind_it(site, code):
+    kept_two(site)
+    for tries in (1, 2, 3):
+        site.gateway.refusals.append(RefusalError(code))
+        assert site.submit_kept() == (1 if tries == 1 else 0)
+    assert (len(site.gateway.submitted), site.spool.waiting()) == (1, [])
+    [aside] = site.spool.refused()
+    assert ".OF_THE_TEST." in aside.name
+
+
+@pytest.mark.parametrize(
+    "code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED], ids=str
+)
+def test_a_kiosk_that_is_shut_out_meanwhile_keeps_all_that_waits(site, code):
+    kept_two(site)
+    site.gateway.refuses_kept = RefusalError(code)
+    with pytest.raises(RemoteError):
+        site.submit_kept()
+    assert (len(site.spool.waiting()), site.spool.refused()) == (2, [])
+
+
+def test_a_capture_that_the_gateway_has_no_key_for_waits_and_others_are_taken(site):
+    kept_two(site)
+    for _ in range(5):
+        site.gateway.refusals.append(RefusalError(grpc.StatusCode.FAILED_PRECONDITION))
+        site.submit_kept()
+    assert (len(site.spool.waiting()), len(site.gateway.submitted)) == (1, 1)
+    assert site.submit_kept() == 1
+
+
+def test_what_waits_is_submitted_in_the_background_when_the_gateway_is_back(site):
+    kept_two(site)
+    site.gateway.away = True
+    site.in_background(lambda: setattr(site.gateway, "away", False), lambda: len(site.gateway.submitted) == 2)
+    assert site.spool.waiting() == []
 
 
 def test_a_fault_of_the_gateway_is_an_officers_and_of_the_capture_an_error(site):

@@ -88,7 +88,7 @@ def test_a_simulated_kiosk_screens_the_travelers_of_a_folder(stack, travelers, t
         ("3-declines", "OFFICER"),
     ]
     shown = run(environment(stack.settings), "kiosk", "spool", "--json")
-    assert shown.json == {"waiting": 0, "submitted": 0, "refused": []}
+    assert shown.json == {"waiting": 0, "submitted": 0, "refused": [], "dropped": 0}
 
 
 def test_a_folder_without_travelers_is_said_to_be_one(stack, tmp_path):

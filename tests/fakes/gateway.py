@@ -25,12 +25,14 @@ KIOSK = "kiosk/north/1"
 @dataclass
 class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     """`script`: what the next screenings come to, an outcome or an error; CLEAR when it is at its end. `asked` and
-    `submitted` are what came. `away`: everything is refused as unavailable."""
+    `submitted` are what came. `refusals`: what the next kept captures come to, `refuses_kept` all of them. `away`:
+    everything is refused as unavailable."""
 
     script: deque[types_pb2.Outcome.ValueType | BorderpostError] = field(default_factory=deque)
     asked: list[gateway_pb2.ScreenTravelerRequest] = field(default_factory=list)
     submitted: list[gateway_pb2.ScreenTravelerRequest] = field(default_factory=list)
     refuses_kept: BorderpostError | None = None
+    refusals: deque[BorderpostError] = field(default_factory=deque)
     away: bool = False
     key: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
 
@@ -56,6 +58,8 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
 
     def SubmitSpooled(self, request, context):  # noqa: N802
         self._want_here(context)
+        if self.refusals:
+            context.abort_with_status(to_status(self.refusals.popleft()))
         if self.refuses_kept is not None:
             context.abort_with_status(to_status(self.refuses_kept))
         kept = open_capture(self.key, KIOSK, request.sealed).request

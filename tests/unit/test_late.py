@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from borderpost.gateway.late import (
     LateCaptures,
+    SpoolKeyMissingError,
     SpoolSignatureError,
     SpoolTooOldError,
     SpoolUnreadableError,
@@ -93,7 +94,7 @@ def test_a_capture_to_a_former_key_is_opened_as_long_as_that_key_is_in_the_file(
     assert late.key().key_id != kept.key_id
     assert late.open(kept, KIOSK, NOW).document_page == b"page"
     file.write_bytes(new)
-    with pytest.raises(SpoolUnreadableError, match="no key of"):
+    with pytest.raises(SpoolKeyMissingError, match="no key of"):
         late.open(kept, KIOSK, NOW)
 
 

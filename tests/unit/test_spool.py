@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from grpc import StatusCode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from borderpost.kiosk import spool as spool_module
-from borderpost.kiosk.spool import Spool, SpoolError
+from borderpost.kiosk.answers import Submitted
+from borderpost.kiosk.spool import Spool, SpoolError, keep
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.spooling import UnreadableError, is_signed_by, key_id_of, open_capture, seal_capture
+from borderpost.runtime.status import RemoteError
 from borderpost.runtime.tls import ensure_development_certificates
 from borderpost.v1 import gateway_pb2
 
@@ -102,22 +111,195 @@ def test_a_damaged_file_is_an_error_that_names_it(spool):
         kept.request()
 
 
-def test_a_damaged_or_foreign_key_file_keeps_nothing_and_breaks_nothing(spool):
-    (spool._folder / spool_module.KEY_FILE).write_bytes(b"\xff\xff\xff")
+@pytest.mark.parametrize("content", [b"\xff\xff\xff", b"", b"\x12\x02ab"])
+def test_a_damaged_or_foreign_key_file_keeps_nothing_and_breaks_nothing(spool, content):
+    (spool._folder / spool_module.KEY_FILE).write_bytes(content)
     assert not spool.keep(_request())
+
+
+@pytest.mark.parametrize("failure", [SpoolError("full"), OSError("full"), ValueError("no key")])
+def test_whatever_fails_while_it_is_kept_the_traveler_is_not_left_standing(spool, monkeypatch, failure):
+    def fails(*_):
+        raise failure
+
+    monkeypatch.setattr(spool, "keep", fails)
+    assert keep(spool, _request(), RemoteError(StatusCode.UNAVAILABLE, "UNAVAILABLE", "away")) is False
+
+
+def _aside(spool):
+    return [path.name.split(".")[1] for path in spool.refused()]
+
+
+def test_a_capture_that_the_gateway_fails_over_waits_and_is_set_aside_after_some_times(spool):
+    spool.keep(_request())
+    for tries in (1, 2):
+        [kept] = spool.waiting()
+        spool.not_taken(kept, Submitted.TRY_AGAIN, "INTERNAL")
+        assert [kept.tries for kept in spool.waiting()] == [tries]
+    spool.not_taken(*spool.waiting(), Submitted.TRY_AGAIN, "INTERNAL")
+    assert (spool.waiting(), _aside(spool)) == ([], ["INTERNAL"])
+    assert spool.put_back() == 1
+    assert [kept.tries for kept in spool.waiting()] == [0]
+
+
+def test_what_is_too_old_is_let_go_and_counted_also_after_a_restart(spool, certified):
+    spool.keep(_request())
+    spool.not_taken(*spool.waiting(), Submitted.GONE, "SPOOL_TOO_OLD")
+    assert (spool.waiting(), spool.refused()) == ([], [])
+    assert _again(spool, certified).dropped() == 1
+
+
+def test_what_is_set_aside_takes_no_room_and_its_oldest_go_first(spool, monkeypatch):
+    monkeypatch.setattr(spool_module, "MOST_ASIDE", 2)
+    requests = [_request() for _ in range(4)]
+    for request in requests:
+        assert spool.keep(request)
+        spool.not_taken(*spool.waiting(), Submitted.ASIDE, "PICTURE_DAMAGED")
+    assert [path.name.split(".")[0] for path in spool.refused()] == [r.request_id for r in requests[2:]]
+    assert spool.dropped() == 2
+    assert [spool.keep(_request()) for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_folder_that_has_become_read_only_is_an_error_for_people(spool):
+    spool.keep(_request())
+    [kept] = spool.waiting()
+    kept.path.unlink()
+    with pytest.raises(SpoolError, match="want a folder that this kiosk can write"):
+        spool.not_taken(kept, Submitted.ASIDE, "X")
+
+
+def test_many_threads_that_keep_at_once_stay_within_the_bounds(spool):
+    with ThreadPoolExecutor(8) as pool:
+        kept = list(pool.map(lambda _: spool.keep(_request()), range(24)))
+    assert sum(kept) == len(spool.waiting()) == 3
+
+
+def test_what_another_program_may_be_writing_now_is_left_alone(spool, certified):
+    part = spool._folder / "0011.part"
+    part.write_bytes(b"half")
+    _again(spool, certified)
+    assert part.exists()
+    os.utime(part, (0, 0))
+    _again(spool, certified)
+    assert not part.exists()
+
+
+KEEPS_ON = """
+import sys
+from pathlib import Path
+from borderpost.kiosk.spool import Spool
+from borderpost.runtime.clock import new_id
+from borderpost.runtime.settings import Settings
+from borderpost.v1 import gateway_pb2
+spool = Spool(Path(sys.argv[1]), Settings(state_dir=Path(sys.argv[2])), "kiosk/north/1", 10_000)
+while True:
+    request = gateway_pb2.ScreenTravelerRequest(request_id=new_id(), document_page=bytes(50_000))
+    assert spool.keep(request)
+    print(request.request_id, flush=True)
+"""
+
+
+def test_a_kiosk_that_is_killed_has_every_capture_that_it_said_it_kept_and_each_is_whole(
+    spool, certified, private
+):
+    command = [sys.executable, "-c", KEEPS_ON, str(spool._folder), str(certified.state_dir)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as kiosk:
+        said = [kiosk.stdout.readline().strip() for _ in range(20)]
+        kiosk.send_signal(signal.SIGKILL)
+        said += kiosk.stdout.read().split()
+    kept = {each.path.name.partition(".")[0]: each for each in _again(spool, certified).waiting()}
+    assert set(said) <= set(kept)
+    for each in kept.values():
+        assert len(open_capture(private, KIOSK, each.request().sealed).request.document_page) == 50_000
 
 
 class PowerOff(BaseException):
     """The machine stops here."""
 
 
+class SpoolMachine(RuleBasedStateMachine):
+    """Whatever is done in whatever order: what waits is what was kept and not taken, oldest first, within bounds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = tempfile.TemporaryDirectory()
+        self.settings = Settings(state_dir=Path(self.place.name) / "state")
+        ensure_development_certificates(self.settings)
+        self.private = X25519PrivateKey.generate()
+        self.waiting: dict[str, int] = {}
+        self.aside: set[str] = set()
+        self.gone = 0
+        self.reopen()
+        self.spool.use_key(_key(self.private))
+
+    def teardown(self) -> None:
+        self.place.cleanup()
+
+    @rule()
+    def reopen(self) -> None:
+        self.spool = Spool(Path(self.place.name) / "spool", self.settings, KIOSK, most_captures=4)
+
+    @rule()
+    def keep(self) -> None:
+        request = _request()
+        assert self.spool.keep(request) == (len(self.waiting) < 4)
+        if len(self.waiting) < 4:
+            self.waiting[request.request_id] = 0
+
+    @rule()
+    def power_goes_while_one_is_kept(self) -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Path, "rename", _stop)
+            patched.setattr(spool_module.Spool, "_has_room", lambda *_: True)
+            with pytest.raises(PowerOff):
+                self.spool.keep(_request())
+
+    @rule(place=st.integers(0, 3), becomes=st.sampled_from([*Submitted, None]))
+    def submit(self, place: int, becomes: Submitted | None) -> None:
+        kept = self.spool.waiting()
+        if place >= len(kept) or becomes is Submitted.STOP:
+            return
+        name = kept[place].path.name.partition(".")[0]
+        if becomes is None:
+            self.spool.remove(kept[place])
+            del self.waiting[name]
+            return
+        self.spool.not_taken(kept[place], becomes, "REASON")
+        self.waiting[name] += becomes is Submitted.TRY_AGAIN
+        if becomes is Submitted.GONE:
+            del self.waiting[name]
+            self.gone += 1
+        elif becomes is Submitted.ASIDE or self.waiting[name] >= spool_module.MOST_TRIES:
+            del self.waiting[name]
+            self.aside.add(name)
+
+    @rule()
+    def put_back(self) -> None:
+        assert self.spool.put_back() == len(self.aside)
+        self.waiting |= dict.fromkeys(self.aside, 0)
+        self.aside.clear()
+
+    @invariant()
+    def all_is_there(self) -> None:
+        kept = {each.path.name.partition(".")[0]: each.tries for each in self.spool.waiting()}
+        assert kept == self.waiting
+        assert list(kept) == sorted(kept)
+        assert {path.name.partition(".")[0] for path in self.spool.refused()} == self.aside
+        assert self.spool.dropped() == self.gone
+
+
+def _stop(*_):
+    raise PowerOff
+
+
+TestSpoolMachine = SpoolMachine.TestCase
+TestSpoolMachine.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+
+
 @pytest.mark.parametrize("at", ["fsync", "rename", "sync_folder"])
 def test_at_whatever_moment_the_power_goes_a_capture_is_whole_or_not_there(
     spool, certified, private, monkeypatch, at
 ):
-    def stop(*_):
-        raise PowerOff
-
     request = _request()
     target = {
         "fsync": (os, "fsync"),
@@ -125,9 +307,11 @@ def test_at_whatever_moment_the_power_goes_a_capture_is_whole_or_not_there(
         "sync_folder": (spool_module, "_sync_folder"),
     }
     with monkeypatch.context() as patched:
-        patched.setattr(*target[at], stop)
+        patched.setattr(*target[at], _stop)
         with pytest.raises(PowerOff):
             spool.keep(request)
+    for part in spool._folder.glob("*.part"):
+        os.utime(part, (0, 0))
     again = _again(spool, certified)
     assert not list(spool._folder.glob("*.part"))
     for kept in again.waiting():

@@ -82,6 +82,7 @@ def look_at_spool(
     identity: Identity = KIOSK,
     spool: SpoolFolder = None,
     submit: Annotated[bool, typer.Option("--submit", help="Submit what waits.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Let what was set aside wait again, first.")] = False,
     as_json: Json = False,
 ) -> None:
     """Tell how many captures wait for a connection; with --submit submit them, oldest first.
@@ -90,18 +91,22 @@ def look_at_spool(
     """
     settings = load_settings()
     kept, taken = _spool(settings, identity, spool), 0
+    if again:
+        kept.put_back()
     if submit:
         with Kiosk(settings, identity, spool=kept) as kiosk:
             taken = kiosk.submit_kept()
     waiting, refused = len(kept.waiting()), [path.name for path in kept.refused()]
-    plain = {"waiting": waiting, "submitted": taken, "refused": refused}
+    dropped = kept.dropped()
+    plain = {"waiting": waiting, "submitted": taken, "refused": refused, "dropped": dropped}
     show.emit(
         as_json,
         plain,
         lambda: "\n".join(
             [
                 f"{waiting} wait" + (f", {taken} were submitted" if submit else ""),
-                *(f"refused: {name}" for name in refused),
+                *(f"set aside: {name}" for name in refused),
+                *([f"{dropped} were let go: too old, or too many set aside"] if dropped else []),
             ]
         ),
     )

@@ -45,6 +45,13 @@ class SpoolTooOldError(BorderpostError):
     reason = "SPOOL_TOO_OLD"
 
 
+class SpoolKeyMissingError(BorderpostError):
+    """The gateway has no key for a kept capture: an earlier key is missing from its file."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "SPOOL_KEY_MISSING"
+
+
 @dataclass(frozen=True, slots=True)
 class LateCaptures:
     """Opens kept captures. `authorities` gives the certificates of the authorities that are trusted now."""
@@ -66,8 +73,8 @@ class LateCaptures:
     def open(
         self, request: gateway_pb2.SubmitSpooledRequest, kiosk: Actor, now: datetime
     ) -> gateway_pb2.ScreenTravelerRequest:
-        """Return the request that a kiosk kept. Raises SpoolUnreadableError, SpoolSignatureError, SpoolTooOldError,
-        InvalidRequestError."""
+        """Return the request that a kiosk kept. Raises SpoolKeyMissingError, SpoolUnreadableError, SpoolSignatureError,
+        SpoolTooOldError, InvalidRequestError."""
         # 1. Whose certificate is it? One of this kiosk's, by an authority that is trusted.
         certificate = self._certificate(request.certificate, kiosk)
         # 2. Did its key sign what was sent?
@@ -103,7 +110,7 @@ class LateCaptures:
     def _capture(self, request: gateway_pb2.SubmitSpooledRequest, kiosk: Actor) -> gateway_pb2.SpooledCapture:
         key = self.keys.find(request.key_id)
         if key is None:
-            raise SpoolUnreadableError(
+            raise SpoolKeyMissingError(
                 "key_id: got one that this gateway has no key of (any more): keep the capture, and tell the "
                 "gateway's operators: an earlier key may be missing from its file",
                 field="key_id",

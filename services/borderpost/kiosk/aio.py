@@ -8,21 +8,25 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 import grpc
+import structlog
 
-from borderpost.kiosk.answers import OUTAGES, Told, Trying, told, without_answer
+from borderpost.kiosk.answers import Submitted, Told, Trying, of_submission, told, without_answer
 from borderpost.kiosk.chip import AUTHENTICATION_KEY, Chip, chip_files
 from borderpost.kiosk.client import (
     CHALLENGE_SECONDS,
     GUIDING_SECONDS,
+    MOST_SUBMIT_SECONDS,
     SCREENING_SECONDS,
+    SUBMIT_SECONDS,
     Tell,
     forget,
     frame_of,
 )
-from borderpost.kiosk.spool import Spool, SpoolError, keep
+from borderpost.kiosk.spool import Spool, UnreadableCaptureError, keep
 from borderpost.kiosk.visits import Captured, Guided, Visit, make_request
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import Clock, SystemClock
+from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.status import RemoteError, from_rpc_error
 from borderpost.v1 import (
@@ -33,6 +37,8 @@ from borderpost.v1 import (
     gateway_pb2,
     gateway_pb2_grpc,
 )
+
+_log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -46,6 +52,7 @@ class AsyncKiosk:
         """Open a channel to the gateway. Raises CertificateError."""
         self._clock = clock or SystemClock()
         self._spool = spool
+        self._submitting: asyncio.Task[None] | None = None
         self._channel = open_channel(settings, "gateway", identity)
         self._stub = gateway_pb2_grpc.GatewayServiceStub(self._channel)
         self._faces = faces_pb2_grpc.FacesServiceStub(self._channel)
@@ -78,14 +85,32 @@ class AsyncKiosk:
             try:
                 request = await asyncio.to_thread(kept.request)
                 await self._ask(self._stub.SubmitSpooled, request, SCREENING_SECONDS)
-            except (RemoteError, SpoolError) as error:
-                if error.code in OUTAGES and isinstance(error, RemoteError):
+            except RemoteError as error:
+                becomes = of_submission(error)
+                if becomes is Submitted.STOP:
                     raise
-                await asyncio.to_thread(self._spool.set_aside, kept, error.reason)
+                await asyncio.to_thread(self._spool.not_taken, kept, becomes, error.reason)
+            except UnreadableCaptureError as error:
+                await asyncio.to_thread(self._spool.not_taken, kept, Submitted.ASIDE, error.reason)
             else:
                 await asyncio.to_thread(self._spool.remove, kept)
                 taken += 1
         return taken
+
+    def submit_in_background(self, seconds: float = SUBMIT_SECONDS) -> None:
+        """Submit what is in the spool from now on; see `client.Kiosk.submit_in_background`."""
+        self._submitting = asyncio.create_task(self._submit_again(seconds))
+
+    async def _submit_again(self, seconds: float) -> None:
+        pause = seconds
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await self.submit_kept()
+                pause = seconds
+            except BorderpostError as error:
+                pause = min(2 * pause, MOST_SUBMIT_SECONDS)
+                _log.warning("spool_waits", reason=error.reason)
 
     async def read_chip(
         self, visit: Visit, chip: Chip, claimed: bool = False, seconds: float = CHALLENGE_SECONDS
@@ -135,7 +160,9 @@ class AsyncKiosk:
         await self._channel.channel_ready()
 
     async def close(self) -> None:
-        """Close the channel."""
+        """Close the channel, and end what works in the background."""
+        if self._submitting is not None:
+            self._submitting.cancel()
         await self._channel.close()
 
     async def __aenter__(self) -> AsyncKiosk:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Final
 
 import grpc
@@ -29,17 +29,13 @@ together."""
 MOST_UNANSWERED: Final = 3
 """Times that no service answers, after which it is taken to be away."""
 
-OUTAGES: Final = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.DATA_LOSS,
-    }
-)
-"""What is no fault of the request: the capture may be kept and submitted later."""
+AWAY: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+"""Nobody answered, or not in time."""
+
+OWN_FAULTS: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS})
+"""The request itself is at fault, and would be the next time: a picture that is none, an id used for something else."""
+
+TOO_OLD: Final = "SPOOL_TOO_OLD"
 
 SHUT_OUT: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
 """The gateway doesn't know this kiosk (any more): nothing of it is taken, now or later."""
@@ -76,9 +72,40 @@ def told(answer: gateway_pb2.ScreenTravelerResponse) -> Told:
 
 def without_answer(error: RemoteError, kept: bool = False) -> Told:
     """Return what no answer comes to: an officer. Raises the error, if the request itself is at fault."""
-    if error.code not in OUTAGES | SHUT_OUT:
+    if error.code in OWN_FAULTS:
         raise error
     return Told(Next.OFFICER, reason=error.reason, kept=kept)
+
+
+def may_be_kept(error: RemoteError) -> bool:
+    """Tell whether it makes sense to keep the capture and to submit it later."""
+    return error.code not in OWN_FAULTS | SHUT_OUT and not _is_too_large(error)
+
+
+class Submitted(Enum):
+    """What becomes of a kept capture that the gateway didn't take."""
+
+    STOP = "STOP"
+    """Nothing is taken of this kiosk now: this one and the others wait."""
+    WAIT = "WAIT"
+    """This one waits; others may be taken."""
+    TRY_AGAIN = "TRY_AGAIN"
+    """The same, a few times: something about it is wrong for the gateway."""
+    GONE = "GONE"
+    """It is too old for anybody, and let go."""
+    ASIDE = "ASIDE"
+    """It would be refused again: an operator has to look at it."""
+
+
+def of_submission(error: RemoteError) -> Submitted:
+    """Return what becomes of a kept capture that was answered so."""
+    if error.code in AWAY | SHUT_OUT or _asked_for(error) is not None:
+        return Submitted.STOP
+    if error.code is grpc.StatusCode.FAILED_PRECONDITION:
+        return Submitted.WAIT
+    if error.reason == TOO_OLD:
+        return Submitted.GONE
+    return Submitted.ASIDE if error.code in OWN_FAULTS or _is_too_large(error) else Submitted.TRY_AGAIN
 
 
 class Trying:
@@ -96,7 +123,7 @@ class Trying:
         """Return the pause in seconds before the same request is sent again; None: it isn't."""
         if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             pause = _asked_for(error)
-        elif error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        elif error.code in AWAY:
             self._unanswered += 1
             pause = SOON_SECONDS if self._unanswered < MOST_UNANSWERED else None
         else:
@@ -105,6 +132,10 @@ class Trying:
             return None
         pause *= 1 + random.uniform(0, JITTER)  # noqa: S311  no secret
         return pause if now + pause + LEAST_SECONDS <= self._until else None
+
+
+def _is_too_large(error: RemoteError) -> bool:
+    return error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and _asked_for(error) is None
 
 
 def _asked_for(error: RemoteError) -> float | None:

@@ -3,19 +3,21 @@ loop."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from threading import Event
 from typing import Final, TypeVar
 
 import grpc
+import structlog
 
-from borderpost.kiosk.answers import OUTAGES, Told, Trying, told, without_answer
+from borderpost.kiosk.answers import Submitted, Told, Trying, of_submission, told, without_answer
 from borderpost.kiosk.chip import AUTHENTICATION_KEY, Chip, chip_files
-from borderpost.kiosk.spool import Spool, SpoolError, keep
+from borderpost.kiosk.spool import Spool, UnreadableCaptureError, keep
 from borderpost.kiosk.visits import Captured, Guided, Visit, make_request
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.clock import Clock, SystemClock
+from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.status import RemoteError, from_rpc_error
 from borderpost.v1 import (
@@ -33,8 +35,14 @@ SCREENING_SECONDS: Final = 15.0
 CHALLENGE_SECONDS: Final = 5.0
 """How long a kiosk waits for a challenge, or for the key of the spool; they cost the service nothing."""
 
+SUBMIT_SECONDS: Final = 60.0
+MOST_SUBMIT_SECONDS: Final = 900.0
+"""How often what is kept is submitted in the background, and how seldom at least."""
+
 GUIDING_SECONDS: Final = 75.0
 """How long a guided capture may take: the service's own longest time, and some more."""
+
+_log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -58,6 +66,7 @@ class Kiosk:
         CertificateError."""
         self._clock = clock or SystemClock()
         self._spool = spool
+        self._closed = threading.Event()
         self._channel = open_sync_channel(settings, "gateway", identity)
         self._stub = gateway_pb2_grpc.GatewayServiceStub(self._channel)
         self._faces = faces_pb2_grpc.FacesServiceStub(self._channel)
@@ -85,7 +94,8 @@ class Kiosk:
     def submit_kept(self) -> int:
         """Fetch the key of the spool, and submit what is in it, oldest first; return how many were taken.
 
-        Raises RemoteError at the first that isn't taken for want of a connection; the rest stays.
+        Raises RemoteError where nothing is taken of this kiosk now, for want of a connection or of a certificate that
+        holds; the rest stays. SpoolError: the folder can't be written.
         """
         if self._spool is None:
             return 0
@@ -96,14 +106,32 @@ class Kiosk:
         for kept in self._spool.waiting():
             try:
                 self._ask(self._stub.SubmitSpooled, kept.request(), SCREENING_SECONDS)
-            except (RemoteError, SpoolError) as error:
-                if error.code in OUTAGES and isinstance(error, RemoteError):
+            except RemoteError as error:
+                becomes = of_submission(error)
+                if becomes is Submitted.STOP:
                     raise
-                self._spool.set_aside(kept, error.reason)
+                self._spool.not_taken(kept, becomes, error.reason)
+            except UnreadableCaptureError as error:
+                self._spool.not_taken(kept, Submitted.ASIDE, error.reason)
             else:
                 self._spool.remove(kept)
                 taken += 1
         return taken
+
+    def submit_in_background(self, seconds: float = SUBMIT_SECONDS) -> None:
+        """Submit what is in the spool every so many seconds from now on, less often while nothing is taken, until the
+        kiosk is closed. Once; what fails is tried again the next time."""
+        threading.Thread(target=self._submit_again, args=(seconds,), name="spool", daemon=True).start()
+
+    def _submit_again(self, seconds: float) -> None:
+        pause = seconds
+        while not self._closed.wait(pause):
+            try:
+                self.submit_kept()
+                pause = seconds
+            except BorderpostError as error:
+                pause = min(2 * pause, MOST_SUBMIT_SECONDS)
+                _log.warning("spool_waits", reason=error.reason)
 
     def request(
         self,
@@ -114,9 +142,10 @@ class Kiosk:
         language: str = "",
         portrait_page: bytes = b"",
         chip: documents_pb2.ChipFiles | None = None,
+        declined: bool = False,
     ) -> gateway_pb2.ScreenTravelerRequest:
         """Make the request of the visit's next attempt, to be sent by `send`, again and again if need be."""
-        captured = Captured(page, frames, token, portrait_page, chip)
+        captured = Captured(page, frames, token, portrait_page, chip, declined)
         return make_request(visit, captured, language, self._clock.now())
 
     def read_chip(
@@ -147,7 +176,7 @@ class Kiosk:
         than the capture lasts. `tell` shows the traveler what to do. Raises RemoteError.
         """
         sent: dict[int, bytes] = {}
-        ended = Event()
+        ended = threading.Event()
         result = faces_pb2.CaptureResult()
         start = faces_pb2.CaptureStart(visit_id=visit.visit_id, language=language, challenge=challenge)
         try:
@@ -170,7 +199,8 @@ class Kiosk:
         return self._ask(self._stub.ScreenTraveler, request, seconds)
 
     def close(self) -> None:
-        """Close the channel."""
+        """Close the channel, and end what works in the background."""
+        self._closed.set()
         self._channel.close()
 
     def __enter__(self) -> Kiosk:
@@ -187,7 +217,7 @@ class Kiosk:
 
 
 def _messages(
-    start: faces_pb2.CaptureStart, camera: Iterable[bytes], sent: dict[int, bytes], ended: Event
+    start: faces_pb2.CaptureStart, camera: Iterable[bytes], sent: dict[int, bytes], ended: threading.Event
 ) -> Iterator[faces_pb2.GuideCaptureRequest]:
     yield faces_pb2.GuideCaptureRequest(start=start)
     for number, picture in enumerate(camera):

@@ -1,8 +1,8 @@
 """Captures that wait for a connection: a folder of encrypted files that the kiosk itself can't read again.
 
 One file is one capture: a SubmitSpooledRequest, as it will be sent. It is written whole and durably or not at all, and
-removed only after the gateway has taken it. The folder holds only so much; what doesn't fit is not kept, and the answer
-says so: nothing that waits is ever dropped for it.
+removed only after the gateway has taken it, or has said that it is too old for anybody. The folder holds only so much;
+what doesn't fit is not kept, and the answer says so: nothing that waits is ever dropped for it.
 
 Nobody is cleared by a kiosk without a connection. The traveler goes to an officer; what is submitted later opens a
 case, if there is something to find.
@@ -12,21 +12,24 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import DecodeError
 
-from borderpost.kiosk.answers import OUTAGES
+from borderpost.kiosk.answers import Submitted, may_be_kept
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.settings import Settings
-from borderpost.runtime.spooling import SCHEMA, seal_capture, sign
+from borderpost.runtime.spooling import KEY_BYTES, SCHEMA, seal_capture, sign
 from borderpost.runtime.status import RemoteError
 from borderpost.runtime.tls import load_credentials
 from borderpost.v1.gateway_pb2 import (
@@ -40,10 +43,23 @@ MOST_CAPTURES: Final = 200
 MOST_BYTES: Final = 512 * 1024 * 1024
 """What a spool holds, unless it is told otherwise: some hours of a busy kiosk."""
 
+MOST_ASIDE: Final = 50
+"""Captures that are set aside at most; the oldest of them go first. They take no room from those that wait."""
+
+MOST_TRIES: Final = 3
+"""Times that the gateway fails over a capture, after which it is set aside."""
+
+PART_SECONDS: Final = 60.0
+"""A half written file of this age is nobody's any more."""
+
 KEY_FILE: Final = "gateway.key"
+DROPPED_FILE: Final = "dropped"
 KEPT: Final = ".capture"
 ASIDE: Final = ".refused"
 PART: Final = ".part"
+
+
+_log = structlog.get_logger(__name__)
 
 
 class SpoolError(BorderpostError):
@@ -52,18 +68,30 @@ class SpoolError(BorderpostError):
     reason = "SPOOL"
 
 
+class UnreadableCaptureError(SpoolError):
+    """A file in the spool is no capture."""
+
+    reason = "CAPTURE_UNREADABLE"
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A capture that waits; its name begins with its request id, and so sorts by when it was made."""
 
     path: Path
 
+    @property
+    def tries(self) -> int:
+        """How often the gateway has failed over it."""
+        parts = self.path.name.split(".")
+        return int(parts[1]) if len(parts) == 3 and parts[1].isdecimal() else 0
+
     def request(self) -> SubmitSpooledRequest:
-        """Read it. Raises SpoolError."""
+        """Read it. Raises UnreadableCaptureError."""
         try:
             return SubmitSpooledRequest.FromString(self.path.read_bytes())
         except (OSError, DecodeError):
-            raise SpoolError(
+            raise UnreadableCaptureError(
                 f"{self.path}: can't be read: want a capture that this kiosk kept; move it away"
             ) from None
 
@@ -80,6 +108,7 @@ class Spool:
         most_bytes: int = MOST_BYTES,
     ) -> None:
         """Open the folder, or make it; what was half written when the power went is removed. Raises SpoolError."""
+        self._lock = threading.Lock()
         self._folder = folder
         self._settings = settings
         self._identity = identity
@@ -88,7 +117,7 @@ class Spool:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for part in folder.glob(f"*{PART}"):
-                part.unlink()
+                _unlink_old(part)
         except OSError as error:
             raise SpoolError(f"{folder}: {error.strerror}: want a folder that this kiosk can write") from None
 
@@ -106,8 +135,16 @@ class Spool:
         Raises SpoolError where the folder can't be written, and CertificateError.
         """
         key = self._key()
-        if key is None or not self._has_room(request.ByteSize()):
+        if key is None:
             return False
+        content = self._sealed(request, key)
+        with self._lock:
+            if not self._has_room(len(content)):
+                return False
+            self._write(self._folder / f"{request.request_id}{KEPT}", content)
+        return True
+
+    def _sealed(self, request: ScreenTravelerRequest, key: GetSpoolKeyResponse) -> bytes:
         capture = SpooledCapture(schema_version=SCHEMA, request=request, kiosk_id=self._identity)
         sealed = seal_capture(key.public_key, capture)
         own = load_credentials(self._settings, self._identity)
@@ -121,8 +158,7 @@ class Spool:
             signature=sign(private, sealed),
             certificate=certificate.public_bytes(serialization.Encoding.DER),
         )
-        self._write(self._folder / f"{request.request_id}{KEPT}", kept.SerializeToString())
-        return True
+        return kept.SerializeToString()
 
     def waiting(self) -> list[Kept]:
         """Return what waits, oldest first."""
@@ -137,16 +173,59 @@ class Spool:
         kept.path.unlink(missing_ok=True)
         _sync_folder(self._folder)
 
-    def set_aside(self, kept: Kept, reason: str) -> None:
-        """Set aside what the gateway refuses: it would refuse it again. The reason code is safe to show."""
-        kept.path.rename(kept.path.with_suffix(f".{reason}{ASIDE}"))
-        _sync_folder(self._folder)
+    def not_taken(self, kept: Kept, becomes: Submitted, reason: str) -> None:
+        """Do with a capture that the gateway didn't take what `becomes` of it. The reason code is safe to show. Raises
+        SpoolError."""
+        try:
+            if becomes is Submitted.GONE:
+                self._drop(kept.path)
+            elif becomes is Submitted.ASIDE or (
+                becomes is Submitted.TRY_AGAIN and kept.tries + 1 >= MOST_TRIES
+            ):
+                self._set_aside(kept, reason)
+            elif becomes is Submitted.TRY_AGAIN:
+                kept.path.rename(self._folder / f"{_id_of(kept.path)}.{kept.tries + 1}{KEPT}")
+            _sync_folder(self._folder)
+        except OSError as error:
+            raise SpoolError(
+                f"{self._folder}: {error.strerror}: want a folder that this kiosk can write"
+            ) from None
+
+    def put_back(self) -> int:
+        """Let what was set aside wait again; return how many. Raises SpoolError."""
+        refused = self.refused()
+        try:
+            for path in refused:
+                path.rename(self._folder / f"{_id_of(path)}{KEPT}")
+            _sync_folder(self._folder)
+        except OSError as error:
+            raise SpoolError(
+                f"{self._folder}: {error.strerror}: want a folder that this kiosk can write"
+            ) from None
+        return len(refused)
+
+    def dropped(self) -> int:
+        """Return how many captures were let go: too old for the gateway, or too many that were set aside."""
+        try:
+            return int((self._folder / DROPPED_FILE).read_text("ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def _set_aside(self, kept: Kept, reason: str) -> None:
+        kept.path.rename(self._folder / f"{_id_of(kept.path)}.{reason}{ASIDE}")
+        for path in self.refused()[:-MOST_ASIDE]:
+            self._drop(path)
+
+    def _drop(self, path: Path) -> None:
+        self._write(self._folder / DROPPED_FILE, str(self.dropped() + 1).encode("ascii"))
+        path.unlink(missing_ok=True)
 
     def _key(self) -> GetSpoolKeyResponse | None:
         try:
-            return GetSpoolKeyResponse.FromString((self._folder / KEY_FILE).read_bytes())
+            key = GetSpoolKeyResponse.FromString((self._folder / KEY_FILE).read_bytes())
         except (OSError, DecodeError):
             return None
+        return key if len(key.public_key) == KEY_BYTES else None
 
     def _has_room(self, size: int) -> bool:
         sizes = list(_sizes(self._folder))
@@ -170,19 +249,31 @@ class Spool:
 def keep(spool: Spool | None, request: ScreenTravelerRequest, error: RemoteError) -> bool:
     """Keep a capture that an outage left without an answer; tell whether it is kept. Raises nothing: the traveler
     waits."""
-    if spool is None or error.code not in OUTAGES:
+    if spool is None or not may_be_kept(error):
         return False
     try:
         return spool.keep(request)
-    except BorderpostError:
+    except (BorderpostError, OSError, ValueError) as failure:
+        _log.warning("capture_not_kept", error=type(failure).__name__)
         return False
 
 
 def _sizes(folder: Path) -> Iterator[int]:
-    for pattern in (f"*{KEPT}", f"*{ASIDE}"):
-        for path in folder.glob(pattern):
-            with suppress(OSError):
-                yield path.stat().st_size
+    for path in folder.glob(f"*{KEPT}"):
+        with suppress(OSError):
+            yield path.stat().st_size
+
+
+def _id_of(path: Path) -> str:
+    """The request id: what a file's name begins with."""
+    return path.name.partition(".")[0]
+
+
+def _unlink_old(part: Path) -> None:
+    """Remove what was half written, unless another program may be writing it now."""
+    with suppress(FileNotFoundError):
+        if abs(time.time() - part.stat().st_mtime) > PART_SECONDS:
+            part.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -149,6 +149,8 @@ _DOCUMENT: Final = {
     "MINOR_ALONE": "A minor without an adult of the same group: particular attention by law.",
     "RANDOM_SAMPLE": "Drawn at random: nothing speaks against the traveler.",
     "SPOOL_UNREADABLE": "A kept capture can't be opened: not encrypted to this gateway for this kiosk, or altered.",
+    "SPOOL_KEY_MISSING": "The gateway has no key (any more) for a kept capture: the kiosk keeps it.",
+    "CAPTURE_UNREADABLE": "A file in a kiosk's spool is no capture.",
     "SPOOL_SIGNATURE": "A kept capture is not signed by the kiosk that submits it.",
     "SPOOL_TOO_OLD": "A kept capture is older than the policy takes, or from the future.",
     "REQUEST_TOO_LARGE": "A request is longer than its method takes.",

@@ -21,6 +21,9 @@ from google.protobuf.message import DecodeError
 from borderpost.v1.gateway_pb2 import SpooledCapture
 
 SCHEMA: Final = 1
+
+KEY_BYTES: Final = 32
+"""Length of a public key (RFC 7748)."""
 """`SpooledCapture.schema_version` that this code writes and takes."""
 
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
