@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from borderpost.kiosk import Captured, Guided, Next, Told, Visit
+from borderpost.kiosk.web.desk import Habits
 from borderpost.kiosk.web.server import make_server
 from borderpost.v1 import faces_pb2, types_pb2
 from fakes.browser import Browser
@@ -41,9 +42,8 @@ class Posing:
             tell(faces_pb2.CaptureGuidance(prompt="Look into the camera and hold still.", progress=55))
         return Guided((), b"", faces_pb2.CaptureResult())
 
-    def submit_kept(self) -> int:
+    def submit_in_background(self) -> None:
         """Nothing waits."""
-        return 0
 
 
 def walk(browser: Browser, url: str, kiosk: Posing, page: Path) -> Iterator[str]:
@@ -63,6 +63,10 @@ def walk(browser: Browser, url: str, kiosk: Posing, page: Path) -> Iterator[str]
             click(selector, step)
             if kiosk.next is Next.GO:
                 yield step
+            if kiosk.next is Next.GO and step == "what":
+                browser.value("document.getElementById('still').showModal()")
+                yield "still"
+                browser.value("document.getElementById('still').close()")
         browser.choose_file("#document-file", page)
         browser.until("!document.getElementById('side').hidden")
         if kiosk.next is Next.GO:
@@ -102,7 +106,7 @@ def main(folder: Path, every: bool = False) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = make_server(kiosk, port)
+    server = make_server(kiosk, port, Habits(files=True))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:

@@ -17,9 +17,11 @@ import pytest
 import uvicorn
 
 from borderpost.kiosk import Captured, Guided, Next, Told, Visit
+from borderpost.kiosk.messages import CATALOGUES
 from borderpost.kiosk.web import desk as desks
 from borderpost.kiosk.web.app import FILES, PICTURE_BYTES, make_app
-from borderpost.kiosk.web.desk import IDLE_SECONDS, MOST_ATTEMPTS, Desk
+from borderpost.kiosk.web.desk import IDLE_SECONDS, MOST_ATTEMPTS, Desk, Habits
+from borderpost.kiosk.web.server import PortTakenError, listen
 from borderpost.runtime.status import RemoteError
 from borderpost.v1 import faces_pb2, types_pb2
 
@@ -35,15 +37,21 @@ class FakeKiosk:
     screened: list[tuple[Visit, Captured, str]] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
     guiding_fails: bool = False
+    submitting: bool = False
+    challenges: list[bool] = field(default_factory=list)
+    gate: threading.Event | None = None
 
     def screen(self, visit, captured, language=""):
         visit.attempts += 1
+        if self.gate is not None:
+            self.gate.wait(10)
         self.screened.append((visit, captured, language))
         if isinstance(self.told, RemoteError):
             raise self.told
         return self.told
 
     def guide(self, visit, camera, tell=lambda _: None, challenge=False, language=""):
+        self.challenges.append(challenge)
         for number, frame in enumerate(camera, 1):
             self.frames.append(frame)
             if self.guiding_fails:
@@ -53,8 +61,8 @@ class FakeKiosk:
                 break
         return Guided(tuple(self.frames), b"token", faces_pb2.CaptureResult())
 
-    def submit_kept(self):
-        raise OUTAGE
+    def submit_in_background(self):
+        self.submitting = True
 
 
 @dataclass
@@ -104,7 +112,7 @@ class Agent:
 @pytest.fixture
 def agent():
     kiosk, clock = FakeKiosk(), [0.0]
-    desk = Desk(kiosk, now=lambda: clock[0])
+    desk = Desk(kiosk, Habits(files=True), now=lambda: clock[0])
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
@@ -332,3 +340,96 @@ def test_who_leaves_is_forgotten_with_all_pictures_and_the_camera_is_let_go(agen
     assert guiding.captured() == ((), b"")
     assert agent.desk.visit is None
     assert agent.post("page", JPEG)[0] == 409
+
+
+def test_a_page_opened_anew_while_a_screening_runs_comes_back_by_itself(agent):
+    agent.kiosk.gate = threading.Event()
+    agent.begin()
+    agent.post("page", JPEG)
+    screening = threading.Thread(target=agent.screen)
+    screening.start()
+    try:
+        while not agent.desk.busy:
+            time.sleep(0.01)
+        answer, _ = agent.ask("GET", "/")
+        assert (answer.status, answer.headers["Refresh"]) == (503, "1")
+    finally:
+        agent.kiosk.gate.set()
+        screening.join()
+    assert agent.ask("GET", "/")[0].status == 200
+
+
+def test_a_kiosk_takes_no_files_for_faces_unless_it_is_said_to(agent):
+    agent.desk.habits = Habits()
+    agent.begin()
+    assert agent.post("face", JPEG)[0] == 403
+    assert agent.desk.pictures.face == b""
+    assert b'name="files" content="no"' in agent.ask("GET", "/")[1]
+
+
+def test_a_visit_is_of_the_kiosks_direction_and_captures_have_a_challenge_where_it_wants_one(agent):
+    agent.desk.habits = Habits(types_pb2.DIRECTION_EXIT, challenge=True)
+    agent.begin()
+    agent.post("page", JPEG)
+    agent.say("guide")
+    for _ in range(2):
+        agent.post("frame", JPEG)
+    agent.screen()
+    [(visit, _, _)] = agent.kiosk.screened
+    assert visit.direction == types_pb2.DIRECTION_EXIT
+    assert agent.kiosk.challenges == [True]
+
+
+def test_who_says_that_they_are_still_there_gets_more_time_as_often_as_they_like(agent):
+    agent.begin()
+    agent.post("page", JPEG)
+    for _ in range(12):
+        agent.clock[0] += IDLE_SECONDS - 1
+        assert agent.say("here")[0] == 200
+        assert not agent.desk.end_if_idle()
+    assert agent.desk.pictures.page == JPEG
+
+
+def test_what_waits_in_the_spool_is_submitted_while_the_agent_runs(agent):
+    assert agent.kiosk.submitting
+
+
+def test_a_port_that_another_program_has_is_an_error_that_says_what_to_do(agent):
+    with pytest.raises(PortTakenError, match="--port"):
+        listen(agent.port)
+
+
+def _page(name):
+    return (resources.files("borderpost.kiosk.web") / "page" / name).read_text("utf-8")
+
+
+def test_every_text_of_the_catalogues_is_shown_and_every_text_that_is_shown_is_in_them():
+    page, script = _page("index.html"), _page("kiosk.js")
+    shown = set(re.findall(r'data-(?:text|word)="([A-Z_]+)"', page)) | set(
+        re.findall(r"words\(\)\.([A-Z_]+)", script)
+    )
+    assert shown | {"LANGUAGE"} == set(CATALOGUES["en"])
+
+
+def _luminance(color):
+    channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one, other):
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_and_controls_stand_out_from_what_they_are_on(theme):
+    """WCAG 2.2, 1.4.3 (text: 4.5) and 1.4.11 (controls, focus, lines that mean something: 3)."""
+    block = re.findall(r":root \{(.*?)\}", _page("kiosk.css"), re.DOTALL)[theme]
+    colors = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block))
+    text = [("ink", "paper"), ("ink", "card"), ("soft", "paper"), ("main", "paper"), ("main", "card")]
+    text += [("on-main", "main")]
+    for one, other in text:
+        assert _contrast(colors[one], colors[other]) >= 4.5, (one, other)
+    for one, other in (("focus", "paper"), ("focus", "card"), ("line", "paper"), ("line", "card")):
+        assert _contrast(colors[one], colors[other]) >= 3, (one, other)

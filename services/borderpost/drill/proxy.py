@@ -42,7 +42,9 @@ class Line:
             self._loop.call_soon_threadsafe(self._alive.set)
 
     def close(self) -> None:
-        """End."""
+        """End; again does nothing."""
+        if self._loop.is_closed():
+            return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 

@@ -108,9 +108,9 @@ class AsyncKiosk:
             try:
                 await self.submit_kept()
                 pause = seconds
-            except BorderpostError as error:
+            except (BorderpostError, OSError) as error:
                 pause = min(2 * pause, MOST_SUBMIT_SECONDS)
-                _log.warning("spool_waits", reason=error.reason)
+                _log.warning("spool_waits", reason=getattr(error, "reason", "SPOOL"))
 
     async def read_chip(
         self, visit: Visit, chip: Chip, claimed: bool = False, seconds: float = CHALLENGE_SECONDS

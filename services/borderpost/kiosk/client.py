@@ -129,9 +129,9 @@ class Kiosk:
             try:
                 self.submit_kept()
                 pause = seconds
-            except BorderpostError as error:
+            except (BorderpostError, OSError) as error:
                 pause = min(2 * pause, MOST_SUBMIT_SECONDS)
-                _log.warning("spool_waits", reason=error.reason)
+                _log.warning("spool_waits", reason=getattr(error, "reason", "SPOOL"))
 
     def request(
         self,

@@ -149,6 +149,7 @@ _DOCUMENT: Final = {
     "MINOR_ALONE": "A minor without an adult of the same group: particular attention by law.",
     "RANDOM_SAMPLE": "Drawn at random: nothing speaks against the traveler.",
     "SPOOL_UNREADABLE": "A kept capture can't be opened: not encrypted to this gateway for this kiosk, or altered.",
+    "PORT_TAKEN": "Another program listens on the port of a kiosk's agent.",
     "SPOOL_KEY_MISSING": "The gateway has no key (any more) for a kept capture: the kiosk keeps it.",
     "CAPTURE_UNREADABLE": "A file in a kiosk's spool is no capture.",
     "SPOOL_SIGNATURE": "A kept capture is not signed by the kiosk that submits it.",

@@ -21,7 +21,6 @@ from starlette.routing import Route
 from borderpost.kiosk.messages import CATALOGUES
 from borderpost.kiosk.web.desk import Desk, NoVisitError
 from borderpost.kiosk.web.guard import Guard
-from borderpost.runtime.status import RemoteError
 
 COOKIE: Final = "borderpost"
 TOKEN_HEADER: Final = "X-Borderpost-Token"  # noqa: S105  a header's name
@@ -31,8 +30,8 @@ JSON_BYTES: Final = 1024
 BODY_SECONDS: Final = 20.0
 """How long the body of a request may take to come: it comes from the same machine."""
 
+REFRESH_SECONDS: Final = "1"
 SWEEP_SECONDS: Final = 5.0
-SUBMIT_SECONDS: Final = 60.0
 
 MAGIC: Final = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 
@@ -57,6 +56,7 @@ def make_app(desk: Desk, port: int) -> Starlette:
         "guide": _guide,
         "frame": _frame,
         "screen": _screen,
+        "here": _here,
         "end": _end,
     }
     return Starlette(
@@ -107,10 +107,12 @@ def _read(name: str) -> str:
 
 
 async def _index(desk: Desk, _: Request) -> Response:
-    if desk.busy:
-        raise HTTPException(409, "a screening is running; wait for it")
+    if desk.busy:  # nobody is left standing before an error: the browser asks again by itself
+        return Response(status_code=503, headers={"Refresh": REFRESH_SECONDS}, media_type="text/html")
     desk.open()
-    answer = Response(_read("index.html").replace("{token}", desk.token), media_type="text/html")
+    page = _read("index.html").replace("{token}", desk.token)
+    page = page.replace("{files}", "yes" if desk.habits.files else "no")
+    answer = Response(page, media_type="text/html")
     answer.set_cookie(COOKIE, desk.session, httponly=True, samesite="strict")
     return answer
 
@@ -151,6 +153,9 @@ async def _other(desk: Desk, request: Request) -> Response:
 
 
 async def _face(desk: Desk, request: Request) -> Response:
+    """A face from a file, which is nobody's live one."""
+    if not desk.habits.files:
+        raise HTTPException(403, "face: this kiosk takes no files; use its camera")
     desk.here()
     desk.pictures.face = await _picture(desk, request)
     return JSONResponse({})
@@ -185,6 +190,12 @@ async def _screen(desk: Desk, request: Request) -> Response:
     finally:
         desk.busy = False
     return JSONResponse({"next": str(told.next), "advice": [problem.advice for problem in told.advice]})
+
+
+async def _here(desk: Desk, _: Request) -> Response:
+    """The traveler is still there, and needs more time."""
+    desk.here()
+    return JSONResponse({})
 
 
 async def _end(desk: Desk, _: Request) -> Response:
@@ -243,12 +254,12 @@ async def _gone(_: Request, __: Exception) -> Response:
 
 @contextlib.asynccontextmanager
 async def _background(desk: Desk) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(_sweep(desk)), asyncio.create_task(_submit(desk))]
+    desk.client.submit_in_background()
+    sweeping = asyncio.create_task(_sweep(desk))
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
+        sweeping.cancel()
         desk.end()
 
 
@@ -256,10 +267,3 @@ async def _sweep(desk: Desk) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         desk.end_if_idle()
-
-
-async def _submit(desk: Desk) -> None:
-    while True:
-        with contextlib.suppress(RemoteError):  # no connection: the next time is soon enough
-            await run_in_threadpool(desk.client.submit_kept)
-        await asyncio.sleep(SUBMIT_SECONDS)

@@ -16,7 +16,7 @@ from borderpost.kiosk.client import Tell
 from borderpost.kiosk.visits import Captured, Guided, Visit
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.status import RemoteError
-from borderpost.v1 import faces_pb2
+from borderpost.v1 import faces_pb2, types_pb2
 
 IDLE_SECONDS: Final = 90.0
 """Without a request for so long the traveler has left, and what was captured is forgotten."""
@@ -35,7 +35,7 @@ class Client(Protocol):
     def guide(  # noqa: D102
         self, visit: Visit, camera: Iterator[bytes], tell: Tell, challenge: bool = False, language: str = ""
     ) -> Guided: ...
-    def submit_kept(self) -> int: ...  # noqa: D102
+    def submit_in_background(self) -> None: ...  # noqa: D102
 
 
 class NoVisitError(Exception):
@@ -45,9 +45,10 @@ class NoVisitError(Exception):
 class Guiding:
     """A guided capture whose camera is the page: frames come in one by one, and the newest guidance goes back."""
 
-    def __init__(self, client: Client, visit: Visit, language: str) -> None:
+    def __init__(self, client: Client, visit: Visit, language: str, challenge: bool) -> None:
         """Begin it, in a thread of its own."""
         self._client, self._visit, self._language = client, visit, language
+        self._challenge = challenge
         self._frames: queue.Queue[bytes | None] = queue.Queue(maxsize=1)
         self._changed = threading.Condition()
         self._news = 0
@@ -99,7 +100,13 @@ class Guiding:
     def _run(self) -> None:
         guided = None
         try:
-            guided = self._client.guide(self._visit, self._camera(), self._tell, language=self._language)
+            guided = self._client.guide(
+                self._visit,
+                self._camera(),
+                self._tell,
+                challenge=self._challenge,
+                language=self._language,
+            )
         except RemoteError:
             pass  # the screening goes on with the last frame, and says itself what is out of order
         finally:
@@ -138,11 +145,22 @@ class Pictures:
         return Captured(self.page, frames, token, self.other)
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a kiosk works. `files`: pictures may be chosen from files; before a kiosk that stands alone somebody could
+    show a picture of somebody else so. `challenge`: guided captures ask for something that a picture can't do."""
+
+    direction: types_pb2.Direction.ValueType = types_pb2.DIRECTION_ENTRY
+    files: bool = False
+    challenge: bool = False
+
+
 @dataclass(slots=True)
 class Desk:
     """One session of the browser, and at most one visit in it. Used from the event loop only, but for `screen`."""
 
     client: Client
+    habits: Habits = Habits()
     now: Callable[[], float] = time.monotonic
     session: str = field(default_factory=secrets.token_urlsafe)
     token: str = field(default_factory=secrets.token_urlsafe)
@@ -164,7 +182,7 @@ class Desk:
         self.end()
         self._group = together
         self.language = language
-        self.visit = Visit(group_id=together)
+        self.visit = Visit(self.habits.direction, group_id=together)
         self.touch()
 
     def touch(self) -> None:
@@ -183,7 +201,7 @@ class Desk:
         visit = self.here()
         self._stop()
         self.pictures.face = b""
-        self.pictures.guiding = Guiding(self.client, visit, self.language)
+        self.pictures.guiding = Guiding(self.client, visit, self.language, self.habits.challenge)
         return self.pictures.guiding
 
     def screen(self, declined: bool) -> Told:

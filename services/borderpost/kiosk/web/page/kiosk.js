@@ -3,13 +3,16 @@
 import { Refused, ask, send, texts } from "/agent.js";
 import * as camera from "/camera.js";
 
-const IDLE_MS = 60_000; // the agent forgets after 90 s; the page is back at its beginning before
+const IDLE_MS = 45_000; // then the page asks; the agent forgets after 90 s without a request
 const OUTCOME_MS = 20_000;
+const STILL_MS = 25_000; // so long it waits for an answer (WCAG 2.2, 2.2.1: 20 s at least)
+const STEPS = 4;
 const DOCUMENT_WIDTH = 2560;
 const FACE_WIDTH = 1280;
 const PROGRESS = { what: 1, document: 2, side: 2, face: 3, wait: 4 };
 
 const at = (id) => document.getElementById(id);
+const files = document.querySelector('meta[name="files"]').content === "yes";
 const catalogues = await texts();
 let language = "en";
 let declined = false;
@@ -33,20 +36,35 @@ function speak(chosen) {
 function show(next) {
   step = next;
   shown += 1;
+  at("still").close();
   camera.close();
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== next;
   at("steps").hidden = at("cancel").hidden = !(next in PROGRESS);
   at("cancel").disabled = next === "wait";
   [...at("steps").children].forEach((item, i) => item.classList.toggle("done", i < PROGRESS[next]));
-  at(next).querySelector("h1").focus();
+  at("steps").setAttribute("aria-label", words().STEP.replace("{}", PROGRESS[next] ?? 0).replace("{}", STEPS));
+  const heading = at(next).querySelector("h1");
+  document.title = `${heading.innerText} · Borderpost`;
+  heading.focus();
   scrollTo(0, 0);
   watch();
 }
 
 function watch() {
   clearTimeout(timer);
+  at("still").close();
   if (step === "welcome" || step === "wait") return;
-  timer = setTimeout(home, step === "GO" || step === "OFFICER" ? OUTCOME_MS : IDLE_MS);
+  timer = setTimeout(askWhetherThere, step === "GO" || step === "OFFICER" ? OUTCOME_MS : IDLE_MS);
+}
+
+function askWhetherThere() {
+  at("still").showModal();
+  timer = setTimeout(home, STILL_MS);
+}
+
+async function stay() {
+  watch();
+  if (step !== "GO" && step !== "OFFICER") await ask("here");
 }
 
 async function home() {
@@ -88,7 +106,9 @@ async function toDocument(other = false) {
   const now = shown;
   const there = await camera.open(at("document-video"), "environment", DOCUMENT_WIDTH);
   if (now !== shown) return;
+  if (!there && !files) return show("OFFICER");
   at("document-view").hidden = at("document-take").hidden = !there;
+  at("document-choose").hidden = !files;
   if (!there) at("document-notice").textContent = words().NO_CAMERA;
 }
 
@@ -120,6 +140,8 @@ async function toFace() {
   const there = await camera.open(video, "user", FACE_WIDTH);
   if (now !== shown) return;
   at("face-view").hidden = at("face-progress").hidden = !there;
+  at("face-choose").hidden = there; // before a camera a face is live
+  if (!there && !files) return show("OFFICER");
   if (!there) {
     at("face-notice").textContent = `${words().NO_CAMERA} ${words().FACE_FILE}`;
     return;
@@ -203,7 +225,11 @@ onFile("face-file", async (picture) => {
   if (await taken("face", picture, at("face-notice"))) await screen();
 });
 onClick("again", () => toDocument());
-for (const event of ["pointerdown", "keydown"]) document.addEventListener(event, watch);
+onClick("stay", stay);
+at("still").addEventListener("cancel", guarded(stay)); // Escape
+for (const event of ["pointerdown", "keydown"]) {
+  document.addEventListener(event, () => at("still").open || watch());
+}
 
 speak(language);
 show("welcome");
