@@ -11,6 +11,7 @@ import pytest
 
 from borderpost.kiosk import AsyncKiosk, Captured, Kiosk, Next, Spool, Visit
 from borderpost.kiosk.answers import OWN_FAULTS
+from borderpost.kiosk.spool import SpoolError
 from borderpost.runtime.clock import new_id
 from borderpost.runtime.errors import (
     BorderpostError,
@@ -187,30 +188,66 @@ def test_whatever_the_gateway_answers_the_traveler_is_told_something_but_for_the
         assert site.screen(seconds=1.0, spool=False).next is Next.OFFICER
 
 
-def kept_two(site) -> None:
+def keeps(site, count: int) -> None:
     site.submit_kept()
     site.gateway.away = True
-    for _ in range(2):
+    for _ in range(count):
         assert site.screen(seconds=1.0).kept
     site.gateway.away = False
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS], ids=str)
 def test_a_capture_that_the_gateway_fails_over_does_not_hold_up_those_behind_it(site, code):
-    kept_two(site)
-    for tries in (1, 2, 3):
+    keeps(site, 1)
+    for _ in range(3):
+        site.gateway.away = True
+        assert site.screen(seconds=1.0).kept
+        site.gateway.away = False
         site.gateway.refusals.append(RefusalError(code))
-        assert site.submit_kept() == (1 if tries == 1 else 0)
-    assert (len(site.gateway.submitted), site.spool.waiting()) == (1, [])
+        assert site.submit_kept() == 1
+    assert (len(site.gateway.submitted), site.spool.waiting()) == (3, [])
     [aside] = site.spool.refused()
     assert ".OF_THE_TEST." in aside.name
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN], ids=str)
+def test_a_gateway_that_fails_over_everything_loses_nothing_however_often_it_is_tried(site, code):
+    keeps(site, 3)
+    site.gateway.refuses_kept = RefusalError(code)
+    for _ in range(5):
+        with pytest.raises(RemoteError):
+            site.submit_kept()
+    assert [kept.tries for kept in site.spool.waiting()] == [0, 0, 0]
+    site.gateway.refuses_kept = None
+    assert site.submit_kept() == 3
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.CANCELLED, grpc.StatusCode.UNIMPLEMENTED], ids=str)
+def test_a_call_that_was_given_up_or_is_not_known_is_no_failure_of_the_capture(site, code):
+    keeps(site, 2)
+    site.gateway.refusals.append(RefusalError(code))
+    with pytest.raises(RemoteError):
+        site.submit_kept()
+    assert [kept.tries for kept in site.spool.waiting()] == [0, 0]
+
+
+def test_while_one_submits_another_does_not_and_a_file_that_is_moved_away_is_no_fault(site):
+    keeps(site, 2)
+    with site.spool.submitting() as run:
+        requests = run.requests()
+        next(requests)
+        with pytest.raises(SpoolError, match="another program"):
+            site.submit_kept()
+        for kept in site.spool.waiting():
+            kept.path.unlink()
+        assert list(requests) == []
 
 
 @pytest.mark.parametrize(
     "code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED], ids=str
 )
 def test_a_kiosk_that_is_shut_out_meanwhile_keeps_all_that_waits(site, code):
-    kept_two(site)
+    keeps(site, 2)
     site.gateway.refuses_kept = RefusalError(code)
     with pytest.raises(RemoteError):
         site.submit_kept()
@@ -218,7 +255,7 @@ def test_a_kiosk_that_is_shut_out_meanwhile_keeps_all_that_waits(site, code):
 
 
 def test_a_capture_that_the_gateway_has_no_key_for_waits_and_others_are_taken(site):
-    kept_two(site)
+    keeps(site, 2)
     for _ in range(5):
         site.gateway.refusals.append(RefusalError(grpc.StatusCode.FAILED_PRECONDITION))
         site.submit_kept()
@@ -227,7 +264,7 @@ def test_a_capture_that_the_gateway_has_no_key_for_waits_and_others_are_taken(si
 
 
 def test_what_waits_is_submitted_in_the_background_when_the_gateway_is_back(site):
-    kept_two(site)
+    keeps(site, 2)
     site.gateway.away = True
     site.in_background(lambda: setattr(site.gateway, "away", False), lambda: len(site.gateway.submitted) == 2)
     assert site.spool.waiting() == []

@@ -58,6 +58,8 @@ class Browser:
         )
         os.close(to_browser)
         os.close(from_browser)
+        self._readable = select.poll()  # not `select`, which takes no file numbers from 1024 on
+        self._readable.register(self._read, select.POLLIN | select.POLLHUP)
         self._buffer = b""
         self._number = 0
         self._session = ""
@@ -93,8 +95,7 @@ class Browser:
 
     def _next(self, seconds: float = 20.0) -> dict[str, Any]:
         while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._read], [], [], seconds)
-            assert ready, "the browser doesn't answer"
+            assert self._readable.poll(1000 * seconds), "the browser doesn't answer"
             part = os.read(self._read, 1 << 20)
             assert part, "the browser has ended"
             self._buffer += part

@@ -44,6 +44,10 @@ from fakes.decisions import (
 AUDITOR = a_call("case 4711", Role.AUDITOR, "/borderpost.v1.DecisionsService/GetScreening")
 
 
+def _is_referred(screening):
+    return screening.outcome == Outcome.OUTCOME_REFER
+
+
 class House:
     """The use cases with what they stand on."""
 
@@ -52,8 +56,7 @@ class House:
         self.log = MemoryLog(clock)
         self.keys = MemoryKeys()
         lookups = Lookups(b"l" * 32)
-        keeps_evidence = {Outcome.OUTCOME_REFER}.__contains__
-        self.app = Decisions(self.log, self.log, self.keys, lookups, clock, keeps_evidence)
+        self.app = Decisions(self.log, self.log, self.keys, lookups, clock, _is_referred)
         self.recording = Recording(self.log, self.log)
         self.lookups = lookups
 

@@ -51,9 +51,11 @@ def spool(tmp_path, certified, private):
     return made
 
 
-def _key(private):
+def _key(private, most_age_seconds=0):
     public = private.public_key().public_bytes_raw()
-    return gateway_pb2.GetSpoolKeyResponse(key_id=key_id_of(public), public_key=public)
+    return gateway_pb2.GetSpoolKeyResponse(
+        key_id=key_id_of(public), public_key=public, most_age_seconds=most_age_seconds
+    )
 
 
 def _request(page=CANARY):
@@ -149,15 +151,24 @@ def test_what_is_too_old_is_let_go_and_counted_also_after_a_restart(spool, certi
     assert _again(spool, certified).dropped() == 1
 
 
-def test_what_is_set_aside_takes_no_room_and_its_oldest_go_first(spool, monkeypatch):
+def test_what_is_set_aside_takes_no_room_and_where_there_are_too_many_others_wait(spool, monkeypatch):
     monkeypatch.setattr(spool_module, "MOST_ASIDE", 2)
-    requests = [_request() for _ in range(4)]
-    for request in requests:
-        assert spool.keep(request)
-        spool.not_taken(*spool.waiting(), Submitted.ASIDE, "PICTURE_DAMAGED")
-    assert [path.name.split(".")[0] for path in spool.refused()] == [r.request_id for r in requests[2:]]
-    assert spool.dropped() == 2
-    assert [spool.keep(_request()) for _ in range(4)] == [True, True, True, False]
+    for _ in range(3):
+        assert spool.keep(_request())
+        spool.not_taken(spool.waiting()[-1], Submitted.ASIDE, "PICTURE_DAMAGED")
+    assert (len(spool.refused()), len(spool.waiting()), spool.dropped()) == (2, 1, 0)
+    assert [spool.keep(_request()) for _ in range(3)] == [True, True, False]
+
+
+def test_where_there_is_no_room_what_is_too_old_by_the_kiosks_clock_goes_first(spool, private, monkeypatch):
+    spool.use_key(_key(private, most_age_seconds=3600))
+    old = [_request() for _ in range(2)]
+    assert [spool.keep(request) for request in (*old, _request())] == [True, True, True]
+    assert not spool.keep(_request())
+    for request, kept in zip(old, spool.waiting(), strict=False):
+        kept.path.rename(spool._folder / kept.path.name.replace(request.request_id[:8], "01a00000"))
+    assert spool.keep(_request())
+    assert (len(spool.waiting()), spool.dropped()) == (2, 2)
 
 
 def test_a_folder_that_has_become_read_only_is_an_error_for_people(spool):

@@ -106,7 +106,7 @@ def look_at_spool(
             [
                 f"{waiting} wait" + (f", {taken} were submitted" if submit else ""),
                 *(f"set aside: {name}" for name in refused),
-                *([f"{dropped} were let go: too old, or too many set aside"] if dropped else []),
+                *([f"{dropped} were let go: too old"] if dropped else []),
             ]
         ),
     )

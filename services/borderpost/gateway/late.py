@@ -38,8 +38,15 @@ class SpoolSignatureError(BorderpostError):
     reason = "SPOOL_SIGNATURE"
 
 
+class SpoolTooNewError(BorderpostError):
+    """A kept capture is from the future: a clock is wrong."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    reason = "SPOOL_TOO_NEW"
+
+
 class SpoolTooOldError(BorderpostError):
-    """A kept capture is older than the policy takes, or from the future."""
+    """A kept capture is older than the policy takes."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
     reason = "SPOOL_TOO_OLD"
@@ -74,7 +81,7 @@ class LateCaptures:
         self, request: gateway_pb2.SubmitSpooledRequest, kiosk: Actor, now: datetime
     ) -> gateway_pb2.ScreenTravelerRequest:
         """Return the request that a kiosk kept. Raises SpoolKeyMissingError, SpoolUnreadableError, SpoolSignatureError,
-        SpoolTooOldError, InvalidRequestError."""
+        SpoolTooOldError, SpoolTooNewError, InvalidRequestError."""
         # 1. Whose certificate is it? One of this kiosk's, by an authority that is trusted.
         certificate = self._certificate(request.certificate, kiosk)
         # 2. Did its key sign what was sent?
@@ -84,9 +91,14 @@ class LateCaptures:
         capture = self._capture(request, kiosk)
         # 4. When was it captured, and did the certificate hold then?
         captured_at = _captured_at(capture.request)
-        if not now - self.most_age <= captured_at <= now + CLOCK_SKEW:
+        if captured_at > now + CLOCK_SKEW:
+            raise SpoolTooNewError(
+                "sealed: captured at a time that is yet to come: keep it, and set the kiosk's clock",
+                field="sealed",
+            )
+        if captured_at < now - self.most_age:
             raise SpoolTooOldError(
-                "sealed: captured at a time that is not taken any more, or not yet: want one of the last "
+                "sealed: captured at a time that is not taken any more: want one of the last "
                 f"{self.most_age.total_seconds() / 3600:.0f} hours. Nothing was screened",
                 field="sealed",
             )

@@ -10,7 +10,7 @@ from typing import TypeVar
 import grpc
 import structlog
 
-from borderpost.kiosk.answers import Submitted, Told, Trying, of_submission, told, without_answer
+from borderpost.kiosk.answers import Told, Trying, told, without_answer
 from borderpost.kiosk.chip import AUTHENTICATION_KEY, Chip, chip_files
 from borderpost.kiosk.client import (
     CHALLENGE_SECONDS,
@@ -22,7 +22,7 @@ from borderpost.kiosk.client import (
     forget,
     frame_of,
 )
-from borderpost.kiosk.spool import Spool, UnreadableCaptureError, keep
+from borderpost.kiosk.spool import Spool, keep
 from borderpost.kiosk.visits import Captured, Guided, Visit, make_request
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import Clock, SystemClock
@@ -78,39 +78,35 @@ class AsyncKiosk:
         """Submit what is in the spool; see `client.Kiosk.submit_kept`."""
         if self._spool is None:
             return 0
-        key = await self._ask(self._stub.GetSpoolKey, gateway_pb2.GetSpoolKeyRequest(), CHALLENGE_SECONDS)
-        await asyncio.to_thread(self._spool.use_key, key)
-        taken = 0
-        for kept in await asyncio.to_thread(self._spool.waiting):
-            try:
-                request = await asyncio.to_thread(kept.request)
-                await self._ask(self._stub.SubmitSpooled, request, SCREENING_SECONDS)
-            except RemoteError as error:
-                becomes = of_submission(error)
-                if becomes is Submitted.STOP:
-                    raise
-                await asyncio.to_thread(self._spool.not_taken, kept, becomes, error.reason)
-            except UnreadableCaptureError as error:
-                await asyncio.to_thread(self._spool.not_taken, kept, Submitted.ASIDE, error.reason)
-            else:
-                await asyncio.to_thread(self._spool.remove, kept)
-                taken += 1
-        return taken
+        with self._spool.submitting() as run:
+            key = await self._ask(self._stub.GetSpoolKey, gateway_pb2.GetSpoolKeyRequest(), CHALLENGE_SECONDS)
+            await asyncio.to_thread(self._spool.use_key, key)
+            requests = run.requests()
+            while (found := await asyncio.to_thread(next, requests, None)) is not None:
+                kept, request = found
+                try:
+                    await self._ask(self._stub.SubmitSpooled, request, SCREENING_SECONDS)
+                except RemoteError as error:
+                    await asyncio.to_thread(run.not_taken, kept, error)
+                else:
+                    await asyncio.to_thread(run.taken, kept)
+        return run.count
 
     def submit_in_background(self, seconds: float = SUBMIT_SECONDS) -> None:
         """Submit what is in the spool from now on; see `client.Kiosk.submit_in_background`."""
-        self._submitting = asyncio.create_task(self._submit_again(seconds))
+        if self._submitting is None:
+            self._submitting = asyncio.create_task(self._submit_again(seconds))
 
     async def _submit_again(self, seconds: float) -> None:
         pause = seconds
         while True:
-            await asyncio.sleep(pause)
             try:
                 await self.submit_kept()
                 pause = seconds
             except (BorderpostError, OSError) as error:
                 pause = min(2 * pause, MOST_SUBMIT_SECONDS)
                 _log.warning("spool_waits", reason=getattr(error, "reason", "SPOOL"))
+            await asyncio.sleep(pause)
 
     async def read_chip(
         self, visit: Visit, chip: Chip, claimed: bool = False, seconds: float = CHALLENGE_SECONDS

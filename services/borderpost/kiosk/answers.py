@@ -32,6 +32,9 @@ MOST_UNANSWERED: Final = 3
 AWAY: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 """Nobody answered, or not in time."""
 
+NOT_NOW: Final = frozenset({grpc.StatusCode.CANCELLED, grpc.StatusCode.UNIMPLEMENTED})
+"""The call was given up here, or the gateway is of a version that doesn't know it."""
+
 OWN_FAULTS: Final = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS})
 """The request itself is at fault, and would be the next time: a picture that is none, an id used for something else."""
 
@@ -90,7 +93,7 @@ class Submitted(Enum):
     WAIT = "WAIT"
     """This one waits; others may be taken."""
     TRY_AGAIN = "TRY_AGAIN"
-    """The same, a few times: something about it is wrong for the gateway."""
+    """The same, a few times: the gateway fails over it. If it fails over all of them the fault is not theirs."""
     GONE = "GONE"
     """It is too old for anybody, and let go."""
     ASIDE = "ASIDE"
@@ -99,7 +102,7 @@ class Submitted(Enum):
 
 def of_submission(error: RemoteError) -> Submitted:
     """Return what becomes of a kept capture that was answered so."""
-    if error.code in AWAY | SHUT_OUT or _asked_for(error) is not None:
+    if error.code in AWAY | SHUT_OUT | NOT_NOW or _asked_for(error) is not None:
         return Submitted.STOP
     if error.code is grpc.StatusCode.FAILED_PRECONDITION:
         return Submitted.WAIT

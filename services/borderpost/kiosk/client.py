@@ -11,9 +11,9 @@ from typing import Final, TypeVar
 import grpc
 import structlog
 
-from borderpost.kiosk.answers import Submitted, Told, Trying, of_submission, told, without_answer
+from borderpost.kiosk.answers import Told, Trying, told, without_answer
 from borderpost.kiosk.chip import AUTHENTICATION_KEY, Chip, chip_files
-from borderpost.kiosk.spool import Spool, UnreadableCaptureError, keep
+from borderpost.kiosk.spool import Spool, keep
 from borderpost.kiosk.visits import Captured, Guided, Visit, make_request
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.clock import Clock, SystemClock
@@ -67,6 +67,7 @@ class Kiosk:
         self._clock = clock or SystemClock()
         self._spool = spool
         self._closed = threading.Event()
+        self._submitting: threading.Thread | None = None
         self._channel = open_sync_channel(settings, "gateway", identity)
         self._stub = gateway_pb2_grpc.GatewayServiceStub(self._channel)
         self._faces = faces_pb2_grpc.FacesServiceStub(self._channel)
@@ -94,44 +95,45 @@ class Kiosk:
     def submit_kept(self) -> int:
         """Fetch the key of the spool, and submit what is in it, oldest first; return how many were taken.
 
-        Raises RemoteError where nothing is taken of this kiosk now, for want of a connection or of a certificate that
-        holds; the rest stays. SpoolError: the folder can't be written.
+        Raises RemoteError where nothing is taken of this kiosk now, for want of a connection, of a certificate that
+        holds, or of a gateway that doesn't fail; the rest stays. SpoolError: the folder can't be used, or another
+        program is submitting.
         """
         if self._spool is None:
             return 0
-        self._spool.use_key(
-            self._ask(self._stub.GetSpoolKey, gateway_pb2.GetSpoolKeyRequest(), CHALLENGE_SECONDS)
-        )
-        taken = 0
-        for kept in self._spool.waiting():
-            try:
-                self._ask(self._stub.SubmitSpooled, kept.request(), SCREENING_SECONDS)
-            except RemoteError as error:
-                becomes = of_submission(error)
-                if becomes is Submitted.STOP:
-                    raise
-                self._spool.not_taken(kept, becomes, error.reason)
-            except UnreadableCaptureError as error:
-                self._spool.not_taken(kept, Submitted.ASIDE, error.reason)
-            else:
-                self._spool.remove(kept)
-                taken += 1
-        return taken
+        with self._spool.submitting() as run:
+            key = self._ask(self._stub.GetSpoolKey, gateway_pb2.GetSpoolKeyRequest(), CHALLENGE_SECONDS)
+            self._spool.use_key(key)
+            for kept, request in run.requests():
+                try:
+                    self._ask(self._stub.SubmitSpooled, request, SCREENING_SECONDS)
+                except RemoteError as error:
+                    run.not_taken(kept, error)
+                else:
+                    run.taken(kept)
+        return run.count
 
     def submit_in_background(self, seconds: float = SUBMIT_SECONDS) -> None:
         """Submit what is in the spool every so many seconds from now on, less often while nothing is taken, until the
-        kiosk is closed. Once; what fails is tried again the next time."""
-        threading.Thread(target=self._submit_again, args=(seconds,), name="spool", daemon=True).start()
+        kiosk is closed; what fails is tried again the next time."""
+        if self._submitting is None:
+            self._submitting = threading.Thread(
+                target=self._submit_again, args=(seconds,), name="spool", daemon=True
+            )
+            self._submitting.start()
 
     def _submit_again(self, seconds: float) -> None:
         pause = seconds
-        while not self._closed.wait(pause):
+        while not self._closed.is_set():
             try:
                 self.submit_kept()
                 pause = seconds
-            except (BorderpostError, OSError) as error:
+            except (BorderpostError, OSError, ValueError) as error:
+                if self._closed.is_set():  # a closed channel raises ValueError
+                    return
                 pause = min(2 * pause, MOST_SUBMIT_SECONDS)
                 _log.warning("spool_waits", reason=getattr(error, "reason", "SPOOL"))
+            self._closed.wait(pause)
 
     def request(
         self,

@@ -1,8 +1,8 @@
 """Captures that wait for a connection: a folder of encrypted files that the kiosk itself can't read again.
 
 One file is one capture: a SubmitSpooledRequest, as it will be sent. It is written whole and durably or not at all, and
-removed only after the gateway has taken it, or has said that it is too old for anybody. The folder holds only so much;
-what doesn't fit is not kept, and the answer says so: nothing that waits is ever dropped for it.
+removed only after the gateway has taken it, or when it is too old to be taken by anybody. The folder holds only so
+much; what doesn't fit is not kept, and the answer says so: nothing that could still be taken is ever dropped for it.
 
 Nobody is cleared by a kiosk without a connection. The traveler goes to an officer; what is submitted later opens a
 case, if there is something to find.
@@ -10,12 +10,14 @@ case, if there is something to find.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import secrets
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +28,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import DecodeError
 
-from borderpost.kiosk.answers import Submitted, may_be_kept
+from borderpost.kiosk.answers import Submitted, may_be_kept, of_submission
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.settings import Settings
 from borderpost.runtime.spooling import KEY_BYTES, SCHEMA, seal_capture, sign
@@ -44,7 +46,7 @@ MOST_BYTES: Final = 512 * 1024 * 1024
 """What a spool holds, unless it is told otherwise: some hours of a busy kiosk."""
 
 MOST_ASIDE: Final = 50
-"""Captures that are set aside at most; the oldest of them go first. They take no room from those that wait."""
+"""Captures that are set aside at most; others wait on. They take no room from those that wait."""
 
 MOST_TRIES: Final = 3
 """Times that the gateway fails over a capture, after which it is set aside."""
@@ -54,10 +56,13 @@ PART_SECONDS: Final = 60.0
 
 KEY_FILE: Final = "gateway.key"
 DROPPED_FILE: Final = "dropped"
+LOCK_FILE: Final = "lock"
 KEPT: Final = ".capture"
 ASIDE: Final = ".refused"
 PART: Final = ".part"
 
+
+_HEX: Final = re.compile(r"[0-9a-f]{12}")
 
 _log = structlog.get_logger(__name__)
 
@@ -86,11 +91,17 @@ class Kept:
         parts = self.path.name.split(".")
         return int(parts[1]) if len(parts) == 3 and parts[1].isdecimal() else 0
 
+    @property
+    def made_at(self) -> float:
+        """When it was made: seconds since 1970, by the kiosk's clock (its request id is a UUIDv7: RFC 9562, 5.7)."""
+        digits = self.path.name[:13].replace("-", "")
+        return int(digits, 16) / 1000 if _HEX.fullmatch(digits) else float("inf")
+
     def request(self) -> SubmitSpooledRequest:
-        """Read it. Raises UnreadableCaptureError."""
+        """Read it. Raises UnreadableCaptureError, OSError."""
         try:
             return SubmitSpooledRequest.FromString(self.path.read_bytes())
-        except (OSError, DecodeError):
+        except DecodeError:
             raise UnreadableCaptureError(
                 f"{self.path}: can't be read: want a capture that this kiosk kept; move it away"
             ) from None
@@ -140,6 +151,8 @@ class Spool:
         content = self._sealed(request, key)
         with self._lock:
             if not self._has_room(len(content)):
+                self._drop_old(key.most_age_seconds)
+            if not self._has_room(len(content)):
                 return False
             self._write(self._folder / f"{request.request_id}{KEPT}", content)
         return True
@@ -167,6 +180,24 @@ class Spool:
     def refused(self) -> list[Path]:
         """Return what the gateway refused and an operator has to look at; the reason is in the name."""
         return sorted(self._folder.glob(f"*{ASIDE}"))
+
+    @contextmanager
+    def submitting(self) -> Iterator[Run]:
+        """Submit what waits; no other thread or program does meanwhile. Raises SpoolError, and at the end RemoteError,
+        if the gateway failed over all of them: then the fault is not theirs, and none counts as tried."""
+        with self._one_submitter():
+            run = Run(self)
+            yield run
+            run.end()
+
+    @contextmanager
+    def _one_submitter(self) -> Iterator[None]:
+        with (self._folder / LOCK_FILE).open("wb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SpoolError(f"{self._folder}: another program is submitting what waits there") from None
+            yield
 
     def remove(self, kept: Kept) -> None:
         """Remove what the gateway has taken."""
@@ -205,20 +236,30 @@ class Spool:
         return len(refused)
 
     def dropped(self) -> int:
-        """Return how many captures were let go: too old for the gateway, or too many that were set aside."""
+        """Return how many captures were let go because they were too old."""
         try:
             return int((self._folder / DROPPED_FILE).read_text("ascii"))
         except (OSError, ValueError):
             return 0
 
     def _set_aside(self, kept: Kept, reason: str) -> None:
-        kept.path.rename(self._folder / f"{_id_of(kept.path)}.{reason}{ASIDE}")
-        for path in self.refused()[:-MOST_ASIDE]:
-            self._drop(path)
+        key = self._key()
+        if len(self.refused()) >= MOST_ASIDE and key is not None:
+            self._drop_old(key.most_age_seconds)
+        if len(self.refused()) < MOST_ASIDE:
+            kept.path.rename(self._folder / f"{_id_of(kept.path)}.{reason}{ASIDE}")
+
+    def _drop_old(self, most_age_seconds: float) -> None:
+        """Make room: let go what is too old for the gateway by the kiosk's own clock, which may be wrong; so only where
+        there is no room left."""
+        oldest = time.time() - most_age_seconds
+        for path in (*(kept.path for kept in self.waiting()), *self.refused()):
+            if most_age_seconds and Kept(path).made_at < oldest:
+                self._drop(path)
 
     def _drop(self, path: Path) -> None:
-        self._write(self._folder / DROPPED_FILE, str(self.dropped() + 1).encode("ascii"))
         path.unlink(missing_ok=True)
+        self._write(self._folder / DROPPED_FILE, str(self.dropped() + 1).encode("ascii"))
 
     def _key(self) -> GetSpoolKeyResponse | None:
         try:
@@ -244,6 +285,49 @@ class Spool:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise SpoolError(f"{self._folder}: {error.strerror}: a capture couldn't be kept") from None
+
+
+class Run:
+    """One submission of all that waits. `count`: how many were taken."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._failed: list[tuple[Kept, RemoteError]] = []
+        self.count = 0
+
+    def requests(self) -> Iterator[tuple[Kept, SubmitSpooledRequest]]:
+        """Yield what waits and can be read, oldest first. Raises SpoolError."""
+        for kept in self._spool.waiting():
+            try:
+                yield kept, kept.request()
+            except FileNotFoundError:  # an operator moved it away
+                continue
+            except UnreadableCaptureError as error:
+                self._spool.not_taken(kept, Submitted.ASIDE, error.reason)
+            except OSError as error:
+                raise SpoolError(f"{kept.path}: {error.strerror}: can't be read") from None
+
+    def taken(self, kept: Kept) -> None:
+        """The gateway has taken this one."""
+        self._spool.remove(kept)
+        self.count += 1
+
+    def not_taken(self, kept: Kept, error: RemoteError) -> None:
+        """The gateway has not taken this one. Raises the error, if it will take none now."""
+        becomes = of_submission(error)
+        if becomes is Submitted.STOP:
+            raise error
+        if becomes is Submitted.TRY_AGAIN:
+            self._failed.append((kept, error))
+        else:
+            self._spool.not_taken(kept, becomes, error.reason)
+
+    def end(self) -> None:
+        """All have been submitted. Raises the first error, if the gateway failed and took none."""
+        if self._failed and not self.count:
+            raise self._failed[0][1]
+        for kept, error in self._failed:
+            self._spool.not_taken(kept, Submitted.TRY_AGAIN, error.reason)
 
 
 def keep(spool: Spool | None, request: ScreenTravelerRequest, error: RemoteError) -> bool:

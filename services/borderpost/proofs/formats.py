@@ -7,6 +7,7 @@ import binascii
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -145,8 +146,7 @@ def _read_json_lines(path: Path) -> Reader:
 
 
 def _read_csv(path: Path) -> Reader:
-    csv.field_size_limit(MAX_LINE)
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file, _longest_cell(MAX_LINE):
         lines = csv.reader(file, strict=True)
         try:
             if next(lines, None) != list(NAMES):
@@ -162,6 +162,16 @@ def _read_csv(path: Path) -> Reader:
             raise BundleError(
                 f"{path}: line {lines.line_num + 1}: want CSV in UTF-8: it may be cut off"
             ) from None
+
+
+@contextmanager
+def _longest_cell(characters: int) -> Iterator[None]:
+    """Let cells of CSV be so long, for a while: the limit is the whole process's."""
+    before = csv.field_size_limit(characters)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _read_parquet(path: Path) -> Reader:
