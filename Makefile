@@ -64,7 +64,7 @@ lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	printf '%s\n' $(TRAINING_ASKED) | $(BIN)/uv pip compile --quiet pyproject.toml - --extra documents \
 	  --constraint requirements.lock --override overrides.txt --generate-hashes --no-annotate --python-version 3.11 \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements-training.lock
-	for service in documents faces watchlist decisions gateway authority; do \
+	for service in documents faces watchlist decisions gateway authority console; do \
 	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$service --constraint requirements.lock \
 	    --override overrides.txt --generate-hashes --no-annotate --python-version 3.11 --no-emit-index-url \
 	    --no-emit-find-links --custom-compile-command 'make lock' --output-file docker/locks/$$service.lock; done

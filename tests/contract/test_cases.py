@@ -116,6 +116,16 @@ def test_a_second_officer_is_another_person_blind_and_a_supervisor_settles(desk)
         desk.cases.claim(case_id, who("c"))
 
 
+def test_the_queue_says_how_many_wait_however_few_are_on_a_page(desk):
+    for _ in range(3):
+        desk.open()
+    first = desk.cases.list_cases(CaseFilter(), None, 2)
+    assert (len(first.cases), first.total) == (2, 3)
+    assert desk.cases.list_cases(CaseFilter(), first.behind, 2).total == 3
+    assert desk.cases.list_cases(CaseFilter(crossing="nowhere"), None, 2).total == 0
+    assert desk.cases.list_cases(CaseFilter(reasons=frozenset({"X"})), None, 2).total is None
+
+
 def test_a_claim_ends_by_itself(desk):
     case_id = desk.open()
     desk.cases.claim(case_id, who("a"))

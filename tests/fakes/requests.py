@@ -615,6 +615,7 @@ _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
     "FacesService/ExtractTemplate": lambda _: faces_pb2.ExtractTemplateRequest(
         frames=[small_picture()], profile=faces_pb2.CAPTURE_PROFILE_LIVE
     ),
+    "FacesService/LocateEyes": lambda _: faces_pb2.LocateEyesRequest(pictures=[small_picture()]),
     "FacesService/GuideCapture": lambda _: faces_pb2.GuideCaptureRequest(
         start=faces_pb2.CaptureStart(visit_id=new_id(), language="de", challenge=True)
     ),
@@ -723,6 +724,7 @@ PICTURE_FIELDS: Final[Mapping[str, Sequence[str]]] = {
     "/borderpost.v1.GatewayService/EnrolEntry": ("pictures",),
     "/borderpost.v1.DocumentsService/ReadDocument": ("page", "portrait_page"),
     "/borderpost.v1.FacesService/ExtractTemplate": ("frames",),
+    "/borderpost.v1.FacesService/LocateEyes": ("pictures",),
 }
 """Every field that holds a picture."""
 

@@ -209,6 +209,17 @@ def test_pictures_of_odd_sizes_have_no_face_and_break_nothing(faces, size):
     assert problems(faces, np.zeros((*size, 3))) == (CaptureProblem.NO_FACE,)
 
 
+def test_eyes_are_found_where_they_are_and_not_where_nobody_is(faces, portrait):
+    """Both eyes move with the picture, and the one on the left stays the one on the left."""
+    moved = np.pad(portrait, ((40, 0), (60, 0), (0, 0)), constant_values=128)
+    nobody = np.full((240, 320, 3), 128)
+    here, there, none = faces.locate_eyes([encoded(each) for each in (portrait, moved, nobody)])
+    assert none is None
+    assert here.left_eye[0] < here.right_eye[0]
+    for before, after in ((here.left_eye, there.left_eye), (here.right_eye, there.right_eye)):
+        assert after == pytest.approx((before[0] + 60, before[1] + 40), abs=0.1 * here.inter_eye_distance)
+
+
 def test_running_the_service_never_imports_face_recognition():
     code = (
         "import sys; from borderpost.faces.adapters.dlib_hog import DlibFaceFinder as F;"

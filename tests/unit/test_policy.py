@@ -203,7 +203,7 @@ def test_what_is_no_travel_document_refers_even_if_everything_passed(code):
         (('    "FACE_MATCH",', '    "FACE_MACH",'), "required"),
         (("[[rules]]", '[[rules]]\ncrossings = ["north"]'), "last rule"),
         (("[[rules]]", "[[rules]]\nnationalities = ['UTO']"), "nationalities"),
-        (('name = "default-4"', "name = "), "not TOML"),
+        (('name = "default-5"', "name = "), "not TOML"),
     ],
 )
 def test_a_wrong_policy_is_refused_and_says_where(tmp_path, change, says):
@@ -219,7 +219,7 @@ def test_a_policy_is_named_by_its_content(tmp_path):
     path.write_bytes(BUILT_IN.read_bytes() + b"\n# a comment\n")
     ours, other = load_policy(None).version, load_policy(path).version
     assert ours != other
-    assert {version.partition("@")[0] for version in (ours, other)} == {"default-4"}
+    assert {version.partition("@")[0] for version in (ours, other)} == {"default-5"}
 
 
 def test_reasons_come_weightiest_first_whatever_the_order_of_the_checks():

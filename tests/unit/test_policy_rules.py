@@ -229,6 +229,12 @@ def test_a_referral_is_as_urgent_as_the_most_urgent_of_reason_pattern_and_list()
     assert priority(("FACE_NOT_THE_DOCUMENTS",)) == 3
 
 
+def test_reasons_may_want_the_officers_own_look_first():
+    referral, traveler = of(referral={"own_look_first": ["X"]}).referral, Traveler("north", "ENTRY", "P", 1)
+    assert referral_terms(referral, ("X", "Y"), traveler).own_look_first
+    assert not referral_terms(referral, ("Y",), traveler).own_look_first
+
+
 def test_a_list_may_want_two_officers():
     policy = of(referral={"lists": [{"categories": ["WANTED"], "second_finding": True}]})
     traveler = Traveler("north", "ENTRY", "P", 1, candidates=(Candidate("one", "WANTED", 4, "NAME"),))

@@ -21,6 +21,7 @@ from borderpost.faces.domain import (
     Face,
     FaceBox,
     FacePicture,
+    Landmarks,
     Look,
     Profile,
     Sample,
@@ -178,6 +179,19 @@ class Faces:
             eyes = self._engine.eyes.eyes(picture, face) if self._engine.eyes else None
             report = quality.assess(quality.View(picture, boxes, face, pose, eyes), profile)
         return Look(boxes, face, pose, eyes, views, report)
+
+    def locate_eyes(self, pictures: Sequence[bytes]) -> list[Landmarks | None]:
+        """The points of each picture's most prominent face; None where there is none.
+
+        Raises the errors of `runtime.pictures` for bytes that can't be decoded.
+        """
+        return [self._points(data, f"pictures[{i}]") for i, data in enumerate(pictures)]
+
+    def _points(self, data: bytes, field: str) -> Landmarks | None:
+        picture = decode_picture(data, field)
+        height, width = picture.shape[:2]
+        box = travelers_face(self._engine.detector.detect(picture), width, height)
+        return None if box is None else self._engine.aligner.landmarks(picture, box)
 
     def templates(self, faces: Sequence[Chips]) -> list[Template]:
         """The template of each face, given by its views: the mean of their embeddings. All in one batch."""

@@ -48,6 +48,12 @@ class FacesServicer(FacesServiceServicer):
         comparison = await self._pool.run(self._app.compare, probe, reference, request.target_fmr)
         return wire.to_comparison(comparison, request.language)
 
+    async def LocateEyes(self, request: pb.LocateEyesRequest, context: Any) -> pb.LocateEyesResponse:
+        """Find where the eyes are."""
+        validate.check_locate_eyes(request)
+        found = await self._pool.run(self._app.locate_eyes, list(request.pictures))
+        return pb.LocateEyesResponse(eyes=[wire.to_eyes(marks) for marks in found])
+
     async def GuideCapture(
         self, request_iterator: Any, context: Any
     ) -> AsyncIterator[pb.GuideCaptureResponse]:

@@ -20,6 +20,13 @@ def check_extract_template(request: faces_pb2.ExtractTemplateRequest) -> None:
     _check_profile(request.profile, "profile")
 
 
+def check_locate_eyes(request: faces_pb2.LocateEyesRequest) -> None:
+    """Raise InvalidRequestError unless there are pictures, and not too many."""
+    count = len(request.pictures)
+    if not 1 <= count <= MAX_FRAMES:
+        raise InvalidRequestError(f"pictures: got {count}, want 1 to {MAX_FRAMES}", field="pictures")
+
+
 def check_compare(request: faces_pb2.CompareRequest) -> None:
     """Raise InvalidRequestError unless there are two samples and a rate in its bounds."""
     probe, reference = request.WhichOneof("probe_sample"), request.WhichOneof("reference_sample")

@@ -15,6 +15,7 @@ from borderpost.faces.domain import (
     Extraction,
     FaceBox,
     FacePicture,
+    Landmarks,
     Liveness,
     Look,
     Normalisation,
@@ -189,6 +190,14 @@ def to_problems(report: QualityReport, language: str) -> list[types_pb2.CaptureP
         types_pb2.CaptureProblem(code=problem.value, advice=advice(problem, language))
         for problem in report.problems
     ]
+
+
+def to_eyes(marks: Landmarks | None) -> faces_pb2.Eyes:
+    """The message of a face's eyes; of no face, that none was found."""
+    if marks is None:
+        return faces_pb2.Eyes()
+    (left_x, left_y), (right_x, right_y) = marks.left_eye, marks.right_eye
+    return faces_pb2.Eyes(found=True, left_x=left_x, left_y=left_y, right_x=right_x, right_y=right_y)
 
 
 def to_box(box: FaceBox) -> faces_pb2.FaceBox:

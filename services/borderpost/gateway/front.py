@@ -102,6 +102,7 @@ FORWARDED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
     ("borderpost.v1.AuthorityService", "authority"): ("InviteKiosk", "ListMachines", "RevokeMachine"),
     ("borderpost.v1.TrustService", "documents"): ("ImportTrust", "ListTrusted", "GetTrusted"),
     ("borderpost.v1.DocumentsService", "documents"): ("IssueChipChallenge",),
+    ("borderpost.v1.FacesService", "faces"): ("LocateEyes",),
 }
 """What is passed on, by service. The access table says to whom."""
 

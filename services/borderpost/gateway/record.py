@@ -75,6 +75,7 @@ def record_of(
         terms = referral_terms(policy.policy.referral, decision.reasons, traveler)
         record.referral.priority = terms.priority
         record.referral.second_finding = terms.second_finding
+        record.referral.own_look_first = terms.own_look_first
     return record
 
 

@@ -138,3 +138,4 @@ class Terms:
 
     priority: int
     second_finding: bool
+    own_look_first: bool

@@ -150,12 +150,13 @@ class ListTerms(_Part):
 
 
 class Referral(_Part):
-    """How urgent a referral is, and whether it takes two officers, by the reasons of its outcome, the lists of its
-    candidates, and patterns."""
+    """How urgent a referral is, whether it takes two officers, and whether they look themselves before they are shown
+    what the system makes of a face, by the reasons of its outcome, the lists of its candidates, and patterns."""
 
     priorities: Mapping[Reason, Priority] = {}
     default_priority: Priority = LEAST_URGENT
     second_finding: frozenset[Reason] = frozenset()
+    own_look_first: frozenset[Reason] = frozenset()
     lists: tuple[ListTerms, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""On which terms a referral is opened: how urgent it is, and whether it takes two officers."""
+"""On which terms a referral is opened: how urgent it is, and how officers go about it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from borderpost.policy.model import LEAST_URGENT, Referral
 
 def referral_terms(referral: Referral, reasons: Sequence[str], traveler: Traveler) -> Terms:
     """Return the terms of a referral: as urgent as its most urgent reason, pattern, or list with a candidate who
-    counts; and two officers, if one of the reasons or lists wants them."""
+    counts; two officers, if one of the reasons or lists wants them; and their own look first, if a reason wants it."""
     found = [candidate for candidate in traveler.candidates if not candidate.suppressed]
     by_reason = [referral.priorities.get(reason, referral.default_priority) for reason in reasons]
     by_pattern = [referral.priorities[code] for code in traveler.patterns if code in referral.priorities]
@@ -19,6 +19,7 @@ def referral_terms(referral: Referral, reasons: Sequence[str], traveler: Travele
     return Terms(
         min(urgent, default=referral.default_priority),
         not referral.second_finding.isdisjoint(reasons) or any(_two(referral, one) for one in found),
+        not referral.own_look_first.isdisjoint(reasons),
     )
 
 

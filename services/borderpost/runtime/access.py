@@ -62,6 +62,9 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}FacesService/ExtractTemplate": _internal(Role.KIOSK, Role.LIST_MANAGER),
     f"{_PACKAGE}FacesService/Compare": _internal(Role.KIOSK, Role.AUDITOR),
     f"{_PACKAGE}FacesService/GuideCapture": _only(Role.KIOSK),
+    f"{_PACKAGE}FacesService/LocateEyes": _only(
+        Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR, Role.LIST_MANAGER, Role.APPROVER
+    ),
     f"{_PACKAGE}WatchlistService/CreateWatchlist": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ChangeWatchlist": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ListWatchlists": _only(
@@ -74,8 +77,12 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}WatchlistService/ProposeEntry": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ApproveEntry": _only(Role.APPROVER),
     f"{_PACKAGE}WatchlistService/WithdrawEntry": _only(Role.LIST_MANAGER),
-    f"{_PACKAGE}WatchlistService/GetEntry": _only(Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER),
-    f"{_PACKAGE}WatchlistService/GetPictures": _only(Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER),
+    f"{_PACKAGE}WatchlistService/GetEntry": _only(
+        Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.SUPERVISOR
+    ),
+    f"{_PACKAGE}WatchlistService/GetPictures": _only(
+        Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.SUPERVISOR
+    ),
     f"{_PACKAGE}WatchlistService/ListEntries": _only(Role.LIST_MANAGER, Role.APPROVER),
     f"{_PACKAGE}WatchlistService/RemoveEntry": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/AddTemplates": _internal(Role.LIST_MANAGER),

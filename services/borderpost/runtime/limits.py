@@ -29,6 +29,7 @@ LONGEST: Final[Mapping[str, int]] = {
     f"{_V1}DocumentsService/ReadDocument": MAX_MESSAGE_BYTES,
     f"{_V1}FacesService/ExtractTemplate": MAX_MESSAGE_BYTES,
     f"{_V1}FacesService/Compare": MAX_MESSAGE_BYTES,
+    f"{_V1}FacesService/LocateEyes": MAX_MESSAGE_BYTES,
     # A record with what it holds of pictures (gateway/record.py).
     f"{_V1}DecisionsService/AppendScreening": 30 * MIB,
     f"{_V1}DecisionsService/RecordEvents": 4 * MIB,

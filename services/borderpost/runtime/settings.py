@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -52,6 +53,13 @@ def _port_exists(address: str) -> str:
     if not 1 <= int(address.rpartition(":")[2]) <= 65535:
         raise ValueError("a port from 1 to 65535")
     return address
+
+
+def _safe_origin(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost"):
+        raise ValueError("https, or http on this machine: 127.0.0.1")
+    return url
 
 
 Address = Annotated[
@@ -341,6 +349,54 @@ class GatewaySettings(ServiceSettings):
         return self
 
 
+class ConsoleSettings(_Section):
+    """The web pages of officers, auditors and administrators."""
+
+    url: Annotated[
+        str,
+        StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?$"),
+        AfterValidator(_safe_origin),
+    ] = Field(
+        default="http://127.0.0.1:7480",
+        description="Where browsers reach it. https, but on this machine alone.",
+    )
+    listen: Address = Field(default="127.0.0.1:7480", description="Where it listens: host:port.")
+    certificate: Path | None = Field(
+        default=None,
+        description="Its certificate for browsers (PEM, with those between it and the authority). Default: none; TLS "
+        "then ends before it, on the same machine.",
+    )
+    key: Path | None = Field(default=None, description="That certificate's key (PEM).")
+    client_id: str = Field(
+        default="borderpost",
+        min_length=1,
+        description="Its name at the identity provider (OAuth 2.0 client_id).",
+    )
+    client_secret: Path | None = Field(
+        default=None,
+        description="The file with its secret there. Default: none; it is then a public client, with PKCE alone.",
+    )
+    token: Literal["access_token", "id_token"] = Field(
+        default="access_token",
+        description="Which of the provider's tokens the services get: the one that is made for people.audience.",
+    )
+    idle_seconds: float = Field(
+        default=900.0, ge=60, le=43_200, description="A session without a request ends after this time."
+    )
+    fresh_seconds: float = Field(
+        default=3600.0,
+        ge=60,
+        le=43_200,
+        description="Findings, exports, approvals and erasures need a login not older than this.",
+    )
+
+    @model_validator(mode="after")
+    def _certificate_and_key(self) -> ConsoleSettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key both, or neither")
+        return self
+
+
 class TracingSettings(_Section):
     """Traces."""
 
@@ -462,6 +518,7 @@ class Settings(BaseSettings):
     decisions: DecisionsSettings = DecisionsSettings()
     authority: AuthoritySettings = AuthoritySettings()
     gateway: GatewaySettings = GatewaySettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     def service(self, name: ServiceName) -> ServiceSettings:
         """Return the section of one service."""

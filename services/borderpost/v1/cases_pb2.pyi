@@ -77,6 +77,7 @@ class Case(_message.Message):
     LEASE_UNTIL_FIELD_NUMBER: _builtins.int
     CLOSED_AT_FIELD_NUMBER: _builtins.int
     FINDING_FIELD_NUMBER: _builtins.int
+    OWN_LOOK_FIRST_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """Its id: the event id of its screening."""
     state: Global___CaseState.ValueType
@@ -93,6 +94,10 @@ class Case(_message.Message):
     """Whether a second finding is wanted."""
     holder: _builtins.str
     """Who holds it: the subject of the actor. Empty: nobody."""
+    own_look_first: _builtins.bool
+    """Whether officers look at a face candidate themselves before they are shown what the system makes of it: whoever shows
+    the case holds that back until then.
+    """
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -134,10 +139,11 @@ class Case(_message.Message):
         lease_until: _timestamp_pb2.Timestamp | None = ...,
         closed_at: _timestamp_pb2.Timestamp | None = ...,
         finding: _decisions_pb2.FindingGiven | None = ...,
+        own_look_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["closed_at", b"closed_at", "finding", b"finding", "lease_until", b"lease_until", "opened_at", b"opened_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "closed_at", b"closed_at", "crossing", b"crossing", "finding", b"finding", "holder", b"holder", "kiosk_id", b"kiosk_id", "lease_until", b"lease_until", "list_ids", b"list_ids", "opened_at", b"opened_at", "priority", b"priority", "reasons", b"reasons", "request_id", b"request_id", "second_finding", b"second_finding", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "closed_at", b"closed_at", "crossing", b"crossing", "finding", b"finding", "holder", b"holder", "kiosk_id", b"kiosk_id", "lease_until", b"lease_until", "list_ids", b"list_ids", "opened_at", b"opened_at", "own_look_first", b"own_look_first", "priority", b"priority", "reasons", b"reasons", "request_id", b"request_id", "second_finding", b"second_finding", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -195,8 +201,13 @@ class ListCasesResponse(_message.Message):
 
     CASES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty at the end."""
+    total: _builtins.int
+    """How many cases fit in all, with those of other pages; no more than 10,000 are counted. Not set where a reason is asked
+    for.
+    """
     @_builtins.property
     def cases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Case]:
         """The cases."""
@@ -206,12 +217,15 @@ class ListCasesResponse(_message.Message):
         *,
         cases: _abc.Iterable[Global___Case] | None = ...,
         next_page_token: _builtins.str = ...,
+        total: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_total", b"_total", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cases", b"cases", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total", b"_total", "cases", b"cases", "next_page_token", b"next_page_token", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__total: _TypeAlias = _typing.Literal["total"]  # noqa: Y015
+    _WhichOneofArgType__total: _TypeAlias = _typing.Literal["_total", b"_total"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total) -> _WhichOneofReturnType__total | None: ...
 
 Global___ListCasesResponse: _TypeAlias = ListCasesResponse  # noqa: Y015
 

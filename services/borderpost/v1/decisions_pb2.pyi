@@ -1385,6 +1385,7 @@ class ReferralOpened(_message.Message):
     SECOND_FINDING_FIELD_NUMBER: _builtins.int
     LIST_IDS_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    OWN_LOOK_FIRST_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The screening's event id."""
     request_id: _builtins.str
@@ -1397,6 +1398,8 @@ class ReferralOpened(_message.Message):
     """1 (most urgent) to 9, by policy and lists."""
     second_finding: _builtins.bool
     """Whether a second officer must find the same."""
+    own_look_first: _builtins.bool
+    """Whether officers look at a face candidate themselves before they are shown what the system makes of it."""
     @_builtins.property
     def list_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The lists that have a candidate."""
@@ -1416,10 +1419,11 @@ class ReferralOpened(_message.Message):
         second_finding: _builtins.bool = ...,
         list_ids: _abc.Iterable[_builtins.str] | None = ...,
         reasons: _abc.Iterable[_builtins.str] | None = ...,
+        own_look_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "crossing", b"crossing", "kiosk_id", b"kiosk_id", "list_ids", b"list_ids", "priority", b"priority", "reasons", b"reasons", "request_id", b"request_id", "second_finding", b"second_finding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "crossing", b"crossing", "kiosk_id", b"kiosk_id", "list_ids", b"list_ids", "own_look_first", b"own_look_first", "priority", b"priority", "reasons", b"reasons", "request_id", b"request_id", "second_finding", b"second_finding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1692,22 +1696,28 @@ class CandidateFinding(_message.Message):
     LIST_ID_FIELD_NUMBER: _builtins.int
     ENTRY_ID_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
+    FIRST_LOOK_FIELD_NUMBER: _builtins.int
     list_id: _builtins.str
     """The list."""
     entry_id: _builtins.str
     """The entry."""
     verdict: Global___FindingVerdict.ValueType
     """The finding."""
+    first_look: Global___FindingVerdict.ValueType
+    """What the officer said at their own first look, before they were shown what the system makes of it. Not set if
+    they weren't asked.
+    """
     def __init__(
         self,
         *,
         list_id: _builtins.str = ...,
         entry_id: _builtins.str = ...,
         verdict: Global___FindingVerdict.ValueType = ...,
+        first_look: Global___FindingVerdict.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "list_id", b"list_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry_id", b"entry_id", "first_look", b"first_look", "list_id", b"list_id", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2547,19 +2557,23 @@ class ReferralTerms(_message.Message):
 
     PRIORITY_FIELD_NUMBER: _builtins.int
     SECOND_FINDING_FIELD_NUMBER: _builtins.int
+    OWN_LOOK_FIRST_FIELD_NUMBER: _builtins.int
     priority: _builtins.int
     """1 (most urgent) to 9."""
     second_finding: _builtins.bool
     """Whether a second officer must find the same."""
+    own_look_first: _builtins.bool
+    """Whether officers look at a face candidate themselves before they are shown what the system makes of it."""
     def __init__(
         self,
         *,
         priority: _builtins.int = ...,
         second_finding: _builtins.bool = ...,
+        own_look_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["priority", b"priority", "second_finding", b"second_finding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["own_look_first", b"own_look_first", "priority", b"priority", "second_finding", b"second_finding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

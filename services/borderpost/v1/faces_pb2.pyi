@@ -273,6 +273,94 @@ class FaceBox(_message.Message):
 Global___FaceBox: _TypeAlias = FaceBox  # noqa: Y015
 
 @_typing.final
+class LocateEyesRequest(_message.Message):
+    """Pictures of faces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PICTURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pictures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """One to eight pictures: JPEG, PNG or JPEG 2000, with the limits of ExtractTemplate."""
+
+    def __init__(
+        self,
+        *,
+        pictures: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pictures", b"pictures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocateEyesRequest: _TypeAlias = LocateEyesRequest  # noqa: Y015
+
+@_typing.final
+class LocateEyesResponse(_message.Message):
+    """Where the eyes are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EYES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def eyes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Eyes]:
+        """One for each picture, in their order."""
+
+    def __init__(
+        self,
+        *,
+        eyes: _abc.Iterable[Global___Eyes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["eyes", b"eyes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LocateEyesResponse: _TypeAlias = LocateEyesResponse  # noqa: Y015
+
+@_typing.final
+class Eyes(_message.Message):
+    """The eyes of the most prominent face of a picture: the middle between the corners of each, in pixels from the picture's
+    upper left corner. Left and right are the picture's.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOUND_FIELD_NUMBER: _builtins.int
+    LEFT_X_FIELD_NUMBER: _builtins.int
+    LEFT_Y_FIELD_NUMBER: _builtins.int
+    RIGHT_X_FIELD_NUMBER: _builtins.int
+    RIGHT_Y_FIELD_NUMBER: _builtins.int
+    found: _builtins.bool
+    """Whether a face was found; the rest is 0 if not."""
+    left_x: _builtins.float
+    """Of the eye on the left: across."""
+    left_y: _builtins.float
+    """Of the eye on the left: down."""
+    right_x: _builtins.float
+    """Of the eye on the right: across."""
+    right_y: _builtins.float
+    """Of the eye on the right: down."""
+    def __init__(
+        self,
+        *,
+        found: _builtins.bool = ...,
+        left_x: _builtins.float = ...,
+        left_y: _builtins.float = ...,
+        right_x: _builtins.float = ...,
+        right_y: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "left_x", b"left_x", "left_y", b"left_y", "right_x", b"right_x", "right_y", b"right_y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Eyes: _TypeAlias = Eyes  # noqa: Y015
+
+@_typing.final
 class QualityMeasure(_message.Message):
     """One component of quality."""
 

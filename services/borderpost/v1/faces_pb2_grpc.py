@@ -45,6 +45,11 @@ class FacesServiceStub:
                 request_serializer=borderpost_dot_v1_dot_faces__pb2.CompareRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_faces__pb2.CompareResponse.FromString,
                 _registered_method=True)
+        self.LocateEyes = channel.unary_unary(
+                '/borderpost.v1.FacesService/LocateEyes',
+                request_serializer=borderpost_dot_v1_dot_faces__pb2.LocateEyesRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_faces__pb2.LocateEyesResponse.FromString,
+                _registered_method=True)
         self.GuideCapture = channel.stream_stream(
                 '/borderpost.v1.FacesService/GuideCapture',
                 request_serializer=borderpost_dot_v1_dot_faces__pb2.GuideCaptureRequest.SerializeToString,
@@ -72,6 +77,15 @@ class FacesServiceServicer:
 
         INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID (wrong length, not finite, not normalised),
         TEMPLATE_MODEL_MISMATCH (different models), and the errors of pictures as in ExtractTemplate.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LocateEyes(self, request, context):
+        """Finds where the eyes are, so that people can be shown faces side by side at one scale. Nothing is judged or kept.
+
+        INVALID_ARGUMENT: INVALID_REQUEST, PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,6 +120,11 @@ def add_FacesServiceServicer_to_server(servicer, server):
                     servicer.Compare,
                     request_deserializer=borderpost_dot_v1_dot_faces__pb2.CompareRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_faces__pb2.CompareResponse.SerializeToString,
+            ),
+            'LocateEyes': grpc.unary_unary_rpc_method_handler(
+                    servicer.LocateEyes,
+                    request_deserializer=borderpost_dot_v1_dot_faces__pb2.LocateEyesRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_faces__pb2.LocateEyesResponse.SerializeToString,
             ),
             'GuideCapture': grpc.stream_stream_rpc_method_handler(
                     servicer.GuideCapture,
@@ -168,6 +187,33 @@ class FacesService:
             '/borderpost.v1.FacesService/Compare',
             borderpost_dot_v1_dot_faces__pb2.CompareRequest.SerializeToString,
             borderpost_dot_v1_dot_faces__pb2.CompareResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LocateEyes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.FacesService/LocateEyes',
+            borderpost_dot_v1_dot_faces__pb2.LocateEyesRequest.SerializeToString,
+            borderpost_dot_v1_dot_faces__pb2.LocateEyesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,11 @@ class FacesServiceStub:
     INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID (wrong length, not finite, not normalised),
     TEMPLATE_MODEL_MISMATCH (different models), and the errors of pictures as in ExtractTemplate.
     """
+    LocateEyes: _grpc.UnaryUnaryMultiCallable[_faces_pb2.LocateEyesRequest, _faces_pb2.LocateEyesResponse]
+    """Finds where the eyes are, so that people can be shown faces side by side at one scale. Nothing is judged or kept.
+
+    INVALID_ARGUMENT: INVALID_REQUEST, PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED.
+    """
     GuideCapture: _grpc.StreamStreamMultiCallable[_faces_pb2.GuideCaptureRequest, _faces_pb2.GuideCaptureResponse]
     """Guides a traveler through a capture: frames in, guidance out, until there are enough good ones.
 
@@ -77,6 +82,11 @@ class FacesServiceAsyncStub(FacesServiceStub):
 
     INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID (wrong length, not finite, not normalised),
     TEMPLATE_MODEL_MISMATCH (different models), and the errors of pictures as in ExtractTemplate.
+    """
+    LocateEyes: _aio.UnaryUnaryMultiCallable[_faces_pb2.LocateEyesRequest, _faces_pb2.LocateEyesResponse]  # type: ignore[assignment]
+    """Finds where the eyes are, so that people can be shown faces side by side at one scale. Nothing is judged or kept.
+
+    INVALID_ARGUMENT: INVALID_REQUEST, PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED.
     """
     GuideCapture: _aio.StreamStreamMultiCallable[_faces_pb2.GuideCaptureRequest, _faces_pb2.GuideCaptureResponse]  # type: ignore[assignment]
     """Guides a traveler through a capture: frames in, guidance out, until there are enough good ones.
@@ -118,6 +128,17 @@ class FacesServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: INVALID_REQUEST, TEMPLATE_INVALID (wrong length, not finite, not normalised),
         TEMPLATE_MODEL_MISMATCH (different models), and the errors of pictures as in ExtractTemplate.
+        """
+
+    @_abc_1.abstractmethod
+    def LocateEyes(
+        self,
+        request: _faces_pb2.LocateEyesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_faces_pb2.LocateEyesResponse, _abc.Awaitable[_faces_pb2.LocateEyesResponse]]:
+        """Finds where the eyes are, so that people can be shown faces side by side at one scale. Nothing is judged or kept.
+
+        INVALID_ARGUMENT: INVALID_REQUEST, PICTURE_EMPTY, PICTURE_TOO_LARGE, PICTURE_FORMAT, PICTURE_DAMAGED.
         """
 
     @_abc_1.abstractmethod

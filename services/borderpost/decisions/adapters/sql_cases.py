@@ -12,7 +12,7 @@ from borderpost.decisions.adapters.sql_errors import log_explained
 from borderpost.decisions.adapters.sql_rows import from_microseconds, to_microseconds
 from borderpost.decisions.adapters.sql_views import ViewRow
 from borderpost.decisions.cases.domain import CASE_BODIES, CLAIMED, CLOSED, Case, Claim, Finding, apply
-from borderpost.decisions.cases.ports import CaseFilter, CasePage, Place
+from borderpost.decisions.cases.ports import MOST_COUNTED, CaseFilter, CasePage, Place
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.sql import Connection, SqlDatabase, placeholders
@@ -85,8 +85,9 @@ class SqlCases:
                 if len(cases) < at_once:
                     break
                 behind = _place(cases[-1])
+            total = _count(connection, wanted, to_microseconds(time)) if wanted.reasons is None else None
         page = tuple(found[:limit])
-        return CasePage(page, _place(page[-1]) if len(found) > limit else None)
+        return CasePage(page, _place(page[-1]) if len(found) > limit else None, total)
 
 
 def _has_reason(wanted: CaseFilter, case: Case) -> bool:
@@ -144,6 +145,13 @@ def _some(
         "ORDER BY priority, opened_at, case_id LIMIT ?"
     )
     return [from_bytes(bytes(row["body"])) for row in connection.execute(query, (*values, limit))]
+
+
+def _count(connection: Connection, wanted: CaseFilter, time: int) -> int:
+    conditions, values = _conditions(wanted, time)
+    counted = f"SELECT 1 AS one FROM cases WHERE {' AND '.join(conditions)} LIMIT ?"  # noqa: S608
+    row = connection.execute(f"SELECT count(*) AS n FROM ({counted}) AS fitting", (*values, MOST_COUNTED))  # noqa: S608
+    return int(row.fetchone()["n"])
 
 
 def _conditions(wanted: CaseFilter, time: int) -> tuple[list[str], list[Any]]:

@@ -33,6 +33,7 @@ def case_message(case: Case, time: datetime) -> pb.Case:
         reasons=opened.reasons,
         list_ids=opened.list_ids,
         second_finding=opened.second_finding,
+        own_look_first=opened.own_look_first,
         finding=case.finding,
     )
     claim = case.claim_at(time)

@@ -33,6 +33,7 @@ def opening(
             crossing=screening.crossing,
             priority=LEAST_URGENT if terms is None else terms.priority,
             second_finding=terms is not None and terms.second_finding,
+            own_look_first=terms is not None and terms.own_look_first,
             list_ids=sorted(set(list_ids)),
             reasons=screening.reasons,
         )

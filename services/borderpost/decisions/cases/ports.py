@@ -6,7 +6,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from borderpost.decisions.cases.domain import Case
 from borderpost.decisions.domain import Record
@@ -14,6 +14,10 @@ from borderpost.v1.decisions_pb2 import ScreeningEvidence, ScreeningPayload
 
 OpensScreening = Callable[[str, bool], tuple[Record, ScreeningPayload | None, ScreeningEvidence | None]]
 """Opens a screening by its event id, with its evidence if that is wanted. Doesn't record who looks."""
+
+
+MOST_COUNTED: Final = 10_000
+"""More cases than this are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """Cases by priority, then waiting time. `behind` is where the next page begins; None at the end."""
+    """Cases by priority, then waiting time. `behind` is where the next page begins; None at the end. `total`: how many
+    fit in all, MOST_COUNTED at most; None where they were looked for by reason."""
 
     cases: tuple[Case, ...]
     behind: Place | None
+    total: int | None = None
 
 
 class CaseIndex(Protocol):

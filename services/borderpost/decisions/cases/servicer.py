@@ -37,7 +37,7 @@ class CasesServicer(CasesServiceServicer):
         page = await self._pool.run(self._cases.list_cases, wanted, behind, limit)
         now = self._cases.now()
         cases = [for_officers(case_message(case, now), current()) for case in page.cases]
-        return pb.ListCasesResponse(cases=cases, next_page_token=place_token(page.behind))
+        return pb.ListCasesResponse(cases=cases, next_page_token=place_token(page.behind), total=page.total)
 
     async def GetCase(self, request: pb.GetCaseRequest, context: Any) -> pb.GetCaseResponse:
         """Get a case with everything about it."""

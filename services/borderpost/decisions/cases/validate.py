@@ -52,6 +52,8 @@ def give_finding(request: GiveFindingRequest) -> None:
         named = 0 < len(each.list_id) <= MAX_TEXT and 0 < len(each.entry_id) <= MAX_TEXT
         _want(named, "candidates", "one without list or entry", "both")
         _verdict("candidates.verdict", each.verdict)
+        fits = each.first_look in FindingVerdict.values()
+        _want(fits, "candidates.first_look", "none that is known", "a verdict, or none")
     known = request.disposition in Disposition.values() and request.disposition != 0
     _want(known, "disposition", "none that is known", "what becomes of the traveler")
     _want(len(request.reasons) <= MAX_REASONS, "reasons", str(len(request.reasons)), f"at most {MAX_REASONS}")

@@ -13,14 +13,13 @@ from typing import Any, Final
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from borderpost.kiosk.messages import CATALOGUES
 from borderpost.kiosk.web.desk import Desk, NoVisitError
-from borderpost.kiosk.web.guard import Guard
+from borderpost.kiosk.web.guard import guarded
 
 COOKIE: Final = "borderpost"
 TOKEN_HEADER: Final = "X-Borderpost-Token"  # noqa: S105  a header's name
@@ -69,7 +68,7 @@ def make_app(desk: Desk, port: int) -> Starlette:
                 for name, handler in posts.items()
             ),
         ],
-        middleware=[Middleware(Guard, port=port)],
+        middleware=[guarded(port)],
         lifespan=lambda _: _background(desk),
         exception_handlers={NoVisitError: _no_visit, ClientDisconnect: _gone},
     )
