@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -17,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from borderpost.cli import show_events
+from borderpost.runtime import rates
 from borderpost.runtime.clock import from_timestamp
 from borderpost.runtime.reasons import explain
 from borderpost.v1 import decisions_pb2, faces_pb2, gateway_pb2, types_pb2, watchlist_pb2
@@ -24,12 +24,6 @@ from borderpost.v1 import decisions_pb2, faces_pb2, gateway_pb2, types_pb2, watc
 # Text from outside (a list's name, a purpose) is never taken for markup or emoji codes.
 ID_WIDTH: Final = 36
 """Characters of a UUID."""
-
-COMMON_RATE: Final = 0.1
-"""A score that more pairs of different people reach says nothing that a number could make clearer."""
-
-ROUNDING: Final = 1e-6
-"""Of a division: 1 / 1e-5 is a little less than 100,000."""
 
 console = Console(highlight=False, markup=False, emoji=False)
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -232,7 +226,7 @@ def score_words(score: types_pb2.Score, threshold: float, of: str = "") -> str:
     `of`: what the threshold is for, if that isn't plain, as " for this search".
     """
     said = f"score {score.value:.3f} (threshold {threshold:.3f}{of})"
-    if score.fmr > COMMON_RATE:
+    if score.fmr > rates.COMMON_RATE:
         return f"{said}: more than 1 in 10 pairs of different people look this alike"
     if not score.fmr_upper_95:
         return f"{said}; how many pairs of different people look this alike was not recorded"
@@ -248,7 +242,7 @@ def score_words(score: types_pb2.Score, threshold: float, of: str = "") -> str:
 
 def one_in(rate: float) -> str:
     """Say a rate above 0 in words, never as a smaller one."""
-    return f"1 in {math.floor(1 / rate + ROUNDING):,}"
+    return f"1 in {rates.one_in(rate):,}"
 
 
 def percent(rate: float) -> str:

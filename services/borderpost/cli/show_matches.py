@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.table import Table
 
 from borderpost.cli import show
+from borderpost.runtime import rates
 from borderpost.v1 import types_pb2, watchlist_pb2
-
-EVEN: Final = 0.5
-"""Odds better than this are said in per cent: "1 in 1" would be more than they are."""
 
 _PART_WORDS: Final = {
     "EXACT": "same letters",
@@ -85,11 +82,11 @@ def odds_words(odds: watchlist_pb2.AlertOdds) -> str:
 
 def _right(probability: float) -> str:
     """Say how many alerts are right, never more than there are."""
-    if probability > EVEN:
-        return f"about {math.floor(100 * probability + show.ROUNDING)} % of such alerts are right"
+    if probability > rates.EVEN:
+        return f"about {rates.right_percent(probability)} % of such alerts are right"
     if probability <= 0:
         return "no such alert is right"
-    return f"about 1 in {math.ceil(1 / probability - show.ROUNDING):,} such alerts is right"
+    return f"about 1 in {rates.right_in(probability):,} such alerts is right"
 
 
 def name_lines(match: watchlist_pb2.NameMatch, threshold: watchlist_pb2.NameThreshold) -> list[str]:

@@ -53,7 +53,7 @@ def to_challenge(challenge: Challenge) -> pb.IssueChipChallengeResponse:
 
 def _read_mrz(document: mrz.Mrz, reading: domain.DocumentReading) -> pb.Mrz:
     message = to_mrz(document)
-    message.repairs.extend(_repair(repair) for repair in reading.repairs)
+    message.repairs.extend(_repair(repair, document.format) for repair in reading.repairs)
     message.warnings.extend(warning.value for warning in reading.warnings)
     confidences = [confidence for line in reading.lines for confidence in line.confidences]
     message.character_confidences.extend(confidences)
@@ -61,12 +61,15 @@ def _read_mrz(document: mrz.Mrz, reading: domain.DocumentReading) -> pb.Mrz:
     return message
 
 
-def _repair(repair: mrz.Repair) -> pb.Repair:
+def _repair(repair: mrz.Repair, layout: mrz.Format) -> pb.Repair:
     basis = pb.RepairBasis.Value(f"REPAIR_BASIS_{repair.basis.value}")
-    # "from" is a keyword, so it goes in by name.
-    return pb.Repair(
-        field=repair.field, position=repair.position, to=repair.now, basis=basis, **{"from": repair.was}
-    )
+    message = pb.Repair(field=repair.field, position=repair.position, to=repair.now, basis=basis)
+    setattr(message, "from", repair.was)  # a keyword, so it is set by name
+    for name, span, _ in mrz.kinds_of(layout):
+        if name == repair.field:
+            at = span.start + repair.position
+            message.place.CopyFrom(pb.MrzSpan(line=span.line, start=at, end=at + 1))
+    return message
 
 
 def _verdict(verdict: Verdict) -> types_pb2.Verdict:

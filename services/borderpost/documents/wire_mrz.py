@@ -35,18 +35,29 @@ def to_mrz(document: mrz.Mrz) -> pb.Mrz:
         secondary_identifier=fields.given_names,
         sex=_SEX[fields.sex],
         optional_data=" ".join(filter(None, fields.optional_data)),
-        check_digits=[
-            pb.CheckDigit(
-                field=digit.field, status=pb.CheckDigitStatus.Value(f"CHECK_DIGIT_STATUS_{digit.state.value}")
-            )
-            for digit in document.digits
-        ],
+        check_digits=[_to_digit(digit, document.format) for digit in document.digits],
     )
     if fields.birth_date is not None:
         message.birth_date.CopyFrom(to_date(fields.birth_date))
     if fields.expiry_date is not None:
         message.expiry_date.CopyFrom(to_date(fields.expiry_date))
     return message
+
+
+def _to_digit(digit: mrz.DigitEvidence, layout: mrz.Format) -> pb.CheckDigit:
+    message = pb.CheckDigit(
+        field=digit.field, status=pb.CheckDigitStatus.Value(f"CHECK_DIGIT_STATUS_{digit.state.value}")
+    )
+    for rule in layout.checks:
+        if rule.field == digit.field:
+            message.digit.CopyFrom(to_span(rule.digit))
+            message.covers.extend(to_span(span) for span in rule.covers)
+    return message
+
+
+def to_span(span: mrz.Span) -> pb.MrzSpan:
+    """Turn characters of a line into their message."""
+    return pb.MrzSpan(line=span.line, start=span.start, end=span.end)
 
 
 def to_date(date: mrz.PartialDate) -> types_pb2.PartialDate:

@@ -735,23 +735,65 @@ class CheckDigit(_message.Message):
 
     FIELD_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    DIGIT_FIELD_NUMBER: _builtins.int
+    COVERS_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """The field it protects: "document_number", "birth_date", "expiry_date", "optional_data", "composite"."""
     status: Global___CheckDigitStatus.ValueType
     """What it says."""
+    @_builtins.property
+    def digit(self) -> Global___MrzSpan:
+        """Where it is. Not set if it is absent, and in records from before this was said."""
+
+    @_builtins.property
+    def covers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MrzSpan]:
+        """Which characters it protects."""
+
     def __init__(
         self,
         *,
         field: _builtins.str = ...,
         status: Global___CheckDigitStatus.ValueType = ...,
+        digit: Global___MrzSpan | None = ...,
+        covers: _abc.Iterable[Global___MrzSpan] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["digit", b"digit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["covers", b"covers", "digit", b"digit", "field", b"field", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckDigit: _TypeAlias = CheckDigit  # noqa: Y015
+
+@_typing.final
+class MrzSpan(_message.Message):
+    """Characters of one line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """Which line, from 0."""
+    start: _builtins.int
+    """The first, from 0."""
+    end: _builtins.int
+    """The one behind the last."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "line", b"line", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MrzSpan: _TypeAlias = MrzSpan  # noqa: Y015
 
 @_typing.final
 class Repair(_message.Message):
@@ -764,6 +806,7 @@ class Repair(_message.Message):
     FROM_FIELD_NUMBER: _builtins.int
     TO_FIELD_NUMBER: _builtins.int
     BASIS_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
     field: _builtins.str
     """The field."""
     position: _builtins.int
@@ -772,6 +815,10 @@ class Repair(_message.Message):
     """The character as repaired."""
     basis: Global___RepairBasis.ValueType
     """Why."""
+    @_builtins.property
+    def place(self) -> Global___MrzSpan:
+        """Where it is. Not set in records from before this was said."""
+
     def __init__(
         self,
         *,
@@ -779,10 +826,11 @@ class Repair(_message.Message):
         position: _builtins.int = ...,
         to: _builtins.str = ...,
         basis: Global___RepairBasis.ValueType = ...,
+        place: Global___MrzSpan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "field", b"field", "from", b"from", "position", b"position", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "field", b"field", "from", b"from", "place", b"place", "position", b"position", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -36,6 +36,7 @@ from borderpost.documents.mrz.formats import (
     MrzShapeError,
     Span,
     format_of,
+    kinds_of,
 )
 from borderpost.documents.mrz.kinds import DIGIT_FOR_LETTER, LETTER_FOR_DIGIT, Repair, RepairBasis, map_kinds
 from borderpost.documents.mrz.parsing import parse
@@ -81,6 +82,7 @@ __all__ = [
     "emit",
     "format_of",
     "is_blind",
+    "kinds_of",
     "map_kinds",
     "parse",
     "read_birth_date",
