@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from borderpost.reports.figures import draw_plots, outcomes_by_day, page_of, reasons_of, wilson
+from borderpost.reports.figures import draw_plots, outcomes_by_day, page_of, reasons_of
+from borderpost.runtime.rates import wilson
 from borderpost.v1.decisions_pb2 import DayFigures, GetFiguresResponse, ListFigures
 
 

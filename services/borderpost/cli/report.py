@@ -11,9 +11,10 @@ import typer
 from borderpost.cli import show
 from borderpost.cli.options import Json, Purpose
 from borderpost.cli.people import AUDITOR, Person
-from borderpost.reports.figures import COLOURS, draw_plots, page_of, reasons_of, wilson
+from borderpost.reports.figures import COLOURS, draw_plots, page_of, reasons_of
 from borderpost.reports.plots import check_plots
 from borderpost.runtime.clock import to_timestamp
+from borderpost.runtime.rates import wilson
 from borderpost.runtime.settings import load_settings
 from borderpost.v1 import decisions_pb2
 

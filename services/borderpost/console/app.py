@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route as HttpRoute
 
-from borderpost.console import cases, queue
+from borderpost.console import audit, audit_log, cases, queue, reports, rights
 from borderpost.console.login import Login
 from borderpost.console.pages import SECTIONS, Console, Page, Route, StaleLoginError, around, refusal
 from borderpost.console.provider import Provider
@@ -63,7 +63,14 @@ STATUSES: Final[Mapping[grpc.StatusCode, int]] = {
 }
 """What a refusal of the gateway is in HTTP; any other is 500."""
 
-ROUTES: Final[tuple[Route, ...]] = (*queue.ROUTES, *cases.ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *queue.ROUTES,
+    *cases.ROUTES,
+    *audit.ROUTES,
+    *audit_log.ROUTES,
+    *reports.ROUTES,
+    *rights.ROUTES,
+)
 
 _log = structlog.get_logger(__name__)
 

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from borderpost.runtime.calls import Role
 from borderpost.runtime.people import Person
+from borderpost.v1.decisions_pb2 import QueryEventsRequest
 
 PICTURE_SECONDS: Final = 120.0
 """A picture that no page fetched by then is dropped."""
@@ -21,7 +22,7 @@ MOST_PICTURES: Final = 64
 
 MOST_SESSIONS: Final = 10_000
 MOST_KEPT: Final = 50
-"""Cases whose purpose, first look and unfinished finding a session remembers; the oldest are forgotten."""
+"""Cases, queries and unfinished forms that a session remembers; the oldest are forgotten."""
 
 V = TypeVar("V")
 
@@ -59,6 +60,7 @@ class Session:
     audit_purpose: str = ""
     purposes: Kept[str] = field(default_factory=Kept)
     looks: Kept[Mapping[str, str]] = field(default_factory=Kept)
+    queries: Kept[QueryEventsRequest] = field(default_factory=Kept)
     drafts: Kept[Mapping[str, list[str]]] = field(default_factory=Kept)
     notices: list[Notice] = field(default_factory=list)
     pictures: dict[str, tuple[bytes, float]] = field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from borderpost.reports.plots import check_plots
+from borderpost.runtime.rates import wilson
 from borderpost.v1.decisions_pb2 import DayFigures, GetFiguresResponse, ListFigures
 
 COLOURS: Final = {"CLEAR": "#0072B2", "REFER": "#D55E00", "RETAKE": "#CC79A7"}
@@ -20,9 +20,6 @@ COLOURS: Final = {"CLEAR": "#0072B2", "REFER": "#D55E00", "RETAKE": "#CC79A7"}
 PLAIN: Final = "#0072B2"
 MOST_BARS: Final = 12
 """Reasons of one plot; the rest are in the table."""
-
-Z95: Final = 1.959964
-"""Of the normal distribution, for 95 % intervals."""
 
 _STYLE: Final = """
 :root { color-scheme: light dark; }
@@ -33,16 +30,6 @@ figure { margin: 2rem 0; break-inside: avoid; } img { width: 100%; background: w
 """
 
 Plots = Mapping[str, Path]
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927); (0, 1) of none at all."""
-    if not total:
-        return 0.0, 1.0
-    share, z2 = hits / total, Z95 * Z95
-    middle = share + z2 / (2 * total)
-    spread = Z95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
-    return (middle - spread) / (1 + z2 / total), (middle + spread) / (1 + z2 / total)
 
 
 def outcomes_by_day(days: Sequence[DayFigures]) -> dict[str, Counter[str]]:

@@ -14,6 +14,9 @@ COMMON_RATE: Final = 0.1
 EVEN: Final = 0.5
 """Odds better than this are said in per cent: "1 in 1" would be more than they are."""
 
+Z95: Final = 1.959964
+"""Of the normal distribution, for 95 % intervals."""
+
 
 def one_in(rate: float) -> int:
     """Return n of "1 in n" for a rate above 0, which is then never said as a smaller one."""
@@ -28,3 +31,13 @@ def right_in(probability: float) -> int:
 def right_percent(probability: float) -> int:
     """Return how many of 100 are right: never more than are."""
     return math.floor(100 * probability + ROUNDING)
+
+
+def wilson(hits: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927); (0, 1) of none at all."""
+    if not total:
+        return 0.0, 1.0
+    share, z2 = hits / total, Z95 * Z95
+    middle = share + z2 / (2 * total)
+    spread = Z95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total * total))
+    return (middle - spread) / (1 + z2 / total), (middle + spread) / (1 + z2 / total)

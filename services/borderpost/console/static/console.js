@@ -123,6 +123,26 @@ if (lease) {
   setInterval(show, 1000);
 }
 
+// What takes long says so, and is not asked for twice.
+for (const form of document.querySelectorAll("[data-busy]")) {
+  form.addEventListener("submit", () => {
+    const button = form.querySelector("button");
+    button.textContent = form.dataset.busy;
+    setTimeout(() => (button.disabled = true));
+  });
+}
+
+for (const button of document.querySelectorAll("[data-save]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([document.querySelector(button.dataset.from).textContent]));
+    link.download = button.dataset.save;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+}
+
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());
