@@ -303,8 +303,10 @@ def test_entries_come_in_pages_oldest_first(store: SqlStore) -> None:
         first = reading.entries(watchlist.list_id, 0, 2)
         rest = reading.entries(watchlist.list_id, first[-1][0], 9)
         assert reading.entries(watchlist.list_id, rest[-1][0], 9) == []
+        waiting = reading.entries(watchlist.list_id, 0, 9, proposed=True)
     ids = [entry.content.entry_id for _, entry in (*first, *rest)]
     assert ids == [content.entry_id for content in contents]
+    assert [entry.content.entry_id for _, entry in waiting] == ids[2:]
     assert all(entry.content.templates == () == entry.content.pictures for _, entry in first)
 
 

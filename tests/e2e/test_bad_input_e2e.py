@@ -195,7 +195,7 @@ def test_a_spoiled_request_is_answered_or_gets_a_typed_error(client, path):
 def test_an_empty_message_is_an_invalid_request_unless_nothing_is_asked_for(client, path):
     nothing_needed = {
         *("ListWatchlists", "ListTrusted", "VerifyLog", "QueryEvents", "RecordEvents"),
-        *("ListCases", "GetRetention", "ApplyRetention", "GetCheckpoint", "GetSpoolKey"),
+        *("ListCases", "GetRetention", "ApplyRetention", "GetCheckpoint", "GetSpoolKey", "GetStatus"),
         *("ListMachines", "GetRevocations"),
     }
     for way in ways(path):

@@ -100,6 +100,8 @@ FORWARDED: Final = frozenset(
         "ApproveImport",
         "CancelImport",
         "GetImport",
+        "ListImports",
+        "LocateEyes",
         "ExportEntries",
         "MakeBundle",
         "ReadBundle",
@@ -658,6 +660,8 @@ _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
         import_id=_finished(ask)
     ),
     "WatchlistService/CancelImport": lambda ask: watchlist_pb2.CancelImportRequest(import_id=_import(ask)),
+    "WatchlistService/ListImports": lambda ask: watchlist_pb2.ListImportsRequest(list_id=_list(ask)),
+    "GatewayService/GetStatus": lambda _: gateway_pb2.GetStatusRequest(),
     "WatchlistService/GetImport": lambda ask: watchlist_pb2.GetImportRequest(import_id=_import(ask)),
     "WatchlistService/ExportEntries": lambda ask: watchlist_pb2.ExportEntriesRequest(list_id=_list(ask)),
     "WatchlistService/MakeBundle": _bundle_request,

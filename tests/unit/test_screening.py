@@ -194,7 +194,7 @@ async def test_the_pair_of_a_candidate_is_kept_for_officers_and_never_told_to_th
     border.watchlists.wanted.add(b"anna")
     border.watchlists.pair = b"sealed templates"
     calls.enter(KIOSK_CALL)
-    servicer = GatewayServicer(border.gateway, None, None, None, SystemClock(), SECONDS)
+    servicer = GatewayServicer(border.gateway, None, None, None, None, SystemClock(), SECONDS)
     asked = gateway_pb2.ScreenTravelerRequest(
         request_id=new_id(),
         visit_id=new_id(),

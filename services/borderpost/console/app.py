@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route as HttpRoute
 
-from borderpost.console import audit, audit_log, cases, queue, reports, rights
+from borderpost.console import administration, audit, audit_log, cases, imports, lists, queue, reports, rights
 from borderpost.console.login import Login
 from borderpost.console.pages import SECTIONS, Console, Page, Route, StaleLoginError, around, refusal
 from borderpost.console.provider import Provider
@@ -70,6 +70,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     *audit_log.ROUTES,
     *reports.ROUTES,
     *rights.ROUTES,
+    *lists.ROUTES,
+    *imports.ROUTES,
+    *administration.ROUTES,
 )
 
 _log = structlog.get_logger(__name__)

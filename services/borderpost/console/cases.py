@@ -177,7 +177,7 @@ async def _pictures(
         if picture
     ]
     listed = [(key, picture) for key, (_, pictures) in entries.items() for picture in pictures]
-    eyes = await _eyes(page, [*live, *(picture for _, picture in own), *(picture for _, picture in listed)])
+    eyes = await eyes_of(page, [*live, *(picture for _, picture in own), *(picture for _, picture in listed)])
     if live:  # of several frames the one that shows the face largest
         best = faces.nearest(eyes[: len(live)])
         own, eyes = [("live", live[best]), *own], [eyes[best], *eyes[len(live) :]]
@@ -230,7 +230,7 @@ def _facts(
     return case_view.entry_facts(entry[0], page.words) if entry and entry[0] is not None else []
 
 
-async def _eyes(page: Page, pictures: Sequence[bytes]) -> list[faces_pb2.Eyes]:
+async def eyes_of(page: Page, pictures: Sequence[bytes]) -> list[faces_pb2.Eyes]:
     """Find the eyes of pictures. Without the faces service they are shown as they are."""
     found: list[faces_pb2.Eyes] = []
     for at in range(0, len(pictures), EYES_AT_ONCE):

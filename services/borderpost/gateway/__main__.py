@@ -17,6 +17,7 @@ from borderpost.gateway.measuring import ScreeningNumbers
 from borderpost.gateway.replay import Replay
 from borderpost.gateway.servicer import GatewayServicer
 from borderpost.gateway.spool_keys import SpoolKeys
+from borderpost.gateway.status import Standing
 from borderpost.gateway.telling import PolicyTold
 from borderpost.policy.model import load_policy
 from borderpost.runtime.calls import Actor
@@ -66,7 +67,10 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
         settings.trust_domain,
         timedelta(seconds=policy.policy.late.most_age_seconds),
     )
-    servicer = GatewayServicer(gateway, enrolment, replay, late, SystemClock(), own.screening_seconds)
+    standing = Standing(channels, told, policy)
+    servicer = GatewayServicer(
+        gateway, enrolment, replay, late, standing, SystemClock(), own.screening_seconds
+    )
 
     def register(server: grpc.aio.Server) -> None:
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, server)

@@ -67,6 +67,7 @@ FORWARDED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
         "ApproveImport",
         "CancelImport",
         "GetImport",
+        "ListImports",
         "ExportEntries",
         "MakeBundle",
         "ReadBundle",

@@ -13,6 +13,7 @@ from borderpost.gateway.app import Gateway, Screened
 from borderpost.gateway.enrolment import Enrolment
 from borderpost.gateway.late import LateCaptures
 from borderpost.gateway.replay import Replay
+from borderpost.gateway.status import Standing
 from borderpost.runtime import calls
 from borderpost.runtime.clock import Clock
 from borderpost.runtime.context import seconds_left
@@ -37,6 +38,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         enrolment: Enrolment,
         replay: Replay,
         late: LateCaptures,
+        standing: Standing,
         clock: Clock,
         screening_seconds: float,
     ) -> None:
@@ -44,6 +46,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._enrolment = enrolment
         self._replay = replay
         self._late = late
+        self._standing = standing
         self._clock = clock
         self._screening_seconds = screening_seconds
 
@@ -63,6 +66,12 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.GetSpoolKeyResponse:
         """See gateway.proto."""
         return self._late.key()
+
+    async def GetStatus(
+        self, request: gateway_pb2.GetStatusRequest, context: Rpc
+    ) -> gateway_pb2.GetStatusResponse:
+        """See gateway.proto."""
+        return await self._standing.status()
 
     async def SubmitSpooled(
         self, request: gateway_pb2.SubmitSpooledRequest, context: Rpc

@@ -483,6 +483,91 @@ class ReplayedScore(_message.Message):
 Global___ReplayedScore: _TypeAlias = ReplayedScore  # noqa: Y015
 
 @_typing.final
+class GetStatusRequest(_message.Message):
+    """No choice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatusRequest: _TypeAlias = GetStatusRequest  # noqa: Y015
+
+@_typing.final
+class GetStatusResponse(_message.Message):
+    """How the services are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICES_FIELD_NUMBER: _builtins.int
+    SOFTWARE_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    POLICY_TOML_FIELD_NUMBER: _builtins.int
+    software: _builtins.str
+    """What is in force at the gateway."""
+    policy: _builtins.str
+    """The policy: its name and hash, as records name it."""
+    policy_toml: _builtins.bytes
+    """The policy's file."""
+    @_builtins.property
+    def services(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceStatus]:
+        """Each service that the gateway calls, and itself."""
+
+    def __init__(
+        self,
+        *,
+        services: _abc.Iterable[Global___ServiceStatus] | None = ...,
+        software: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        policy_toml: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "policy_toml", b"policy_toml", "services", b"services", "software", b"software"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class ServiceStatus(_message.Message):
+    """One service."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    SERVING_FIELD_NUMBER: _builtins.int
+    MILLISECONDS_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """Its name."""
+    serving: _builtins.bool
+    """Whether it serves."""
+    milliseconds: _builtins.float
+    """How long it took to say so, in milliseconds. Not set if it didn't answer."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        serving: _builtins.bool = ...,
+        milliseconds: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_milliseconds", b"_milliseconds", "milliseconds", b"milliseconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_milliseconds", b"_milliseconds", "milliseconds", b"milliseconds", "service", b"service", "serving", b"serving"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__milliseconds: _TypeAlias = _typing.Literal["milliseconds"]  # noqa: Y015
+    _WhichOneofArgType__milliseconds: _TypeAlias = _typing.Literal["_milliseconds", b"_milliseconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__milliseconds) -> _WhichOneofReturnType__milliseconds | None: ...
+
+Global___ServiceStatus: _TypeAlias = ServiceStatus  # noqa: Y015
+
+@_typing.final
 class GetSpoolKeyRequest(_message.Message):
     """Asks for the key of the spool."""
 

@@ -62,6 +62,11 @@ class GatewayServiceStub:
                 request_serializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningResponse.FromString,
                 _registered_method=True)
+        self.GetStatus = channel.unary_unary(
+                '/borderpost.v1.GatewayService/GetStatus',
+                request_serializer=borderpost_dot_v1_dot_gateway__pb2.GetStatusRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_gateway__pb2.GetStatusResponse.FromString,
+                _registered_method=True)
         self.GetSpoolKey = channel.unary_unary(
                 '/borderpost.v1.GatewayService/GetSpoolKey',
                 request_serializer=borderpost_dot_v1_dot_gateway__pb2.GetSpoolKeyRequest.SerializeToString,
@@ -135,6 +140,13 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStatus(self, request, context):
+        """Tells which services serve, as the gateway finds them, and what is in force here. No personal data; not recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSpoolKey(self, request, context):
         """Gives out the public key that a kiosk without a connection encrypts its captures to. The kiosk can't decrypt them
         again. Ask anew at every chance: the key changes.
@@ -183,6 +195,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ReplayScreening,
                     request_deserializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningResponse.SerializeToString,
+            ),
+            'GetStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatus,
+                    request_deserializer=borderpost_dot_v1_dot_gateway__pb2.GetStatusRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_gateway__pb2.GetStatusResponse.SerializeToString,
             ),
             'GetSpoolKey': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSpoolKey,
@@ -333,6 +350,33 @@ class GatewayService:
             '/borderpost.v1.GatewayService/ReplayScreening',
             borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningRequest.SerializeToString,
             borderpost_dot_v1_dot_gateway__pb2.ReplayScreeningResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.GatewayService/GetStatus',
+            borderpost_dot_v1_dot_gateway__pb2.GetStatusRequest.SerializeToString,
+            borderpost_dot_v1_dot_gateway__pb2.GetStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

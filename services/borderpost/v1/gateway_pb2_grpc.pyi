@@ -71,6 +71,8 @@ class GatewayServiceStub:
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND, POLICY_NOT_FOUND.
     """
+    GetStatus: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetStatusRequest, _gateway_pb2.GetStatusResponse]
+    """Tells which services serve, as the gateway finds them, and what is in force here. No personal data; not recorded."""
     GetSpoolKey: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetSpoolKeyRequest, _gateway_pb2.GetSpoolKeyResponse]
     """Gives out the public key that a kiosk without a connection encrypts its captures to. The kiosk can't decrypt them
     again. Ask anew at every chance: the key changes.
@@ -128,6 +130,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND, POLICY_NOT_FOUND.
     """
+    GetStatus: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetStatusRequest, _gateway_pb2.GetStatusResponse]  # type: ignore[assignment]
+    """Tells which services serve, as the gateway finds them, and what is in force here. No personal data; not recorded."""
     GetSpoolKey: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetSpoolKeyRequest, _gateway_pb2.GetSpoolKeyResponse]  # type: ignore[assignment]
     """Gives out the public key that a kiosk without a connection encrypts its captures to. The kiosk can't decrypt them
     again. Ask anew at every chance: the key changes.
@@ -212,6 +216,14 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND, POLICY_NOT_FOUND.
         """
+
+    @_abc_1.abstractmethod
+    def GetStatus(
+        self,
+        request: _gateway_pb2.GetStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.GetStatusResponse, _abc.Awaitable[_gateway_pb2.GetStatusResponse]]:
+        """Tells which services serve, as the gateway finds them, and what is in force here. No personal data; not recorded."""
 
     @_abc_1.abstractmethod
     def GetSpoolKey(

@@ -163,6 +163,11 @@ class WatchlistServiceStub:
                 request_serializer=borderpost_dot_v1_dot_watchlist__pb2.GetImportRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.GetImportResponse.FromString,
                 _registered_method=True)
+        self.ListImports = channel.unary_unary(
+                '/borderpost.v1.WatchlistService/ListImports',
+                request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ListImportsRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ListImportsResponse.FromString,
+                _registered_method=True)
         self.ExportEntries = channel.unary_unary(
                 '/borderpost.v1.WatchlistService/ExportEntries',
                 request_serializer=borderpost_dot_v1_dot_watchlist__pb2.ExportEntriesRequest.SerializeToString,
@@ -444,6 +449,15 @@ class WatchlistServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListImports(self, request, context):
+        """Lists the imports of a list that were neither applied nor dropped, oldest first, at most 1,000.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportEntries(self, request, context):
         """Exports a page of the active entries of a list, without templates, for a stated purpose; each page is an event,
         which tells how many entries are on it. An entry that is removed meanwhile is in no later page.
@@ -614,6 +628,11 @@ def add_WatchlistServiceServicer_to_server(servicer, server):
                     servicer.GetImport,
                     request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.GetImportRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_watchlist__pb2.GetImportResponse.SerializeToString,
+            ),
+            'ListImports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImports,
+                    request_deserializer=borderpost_dot_v1_dot_watchlist__pb2.ListImportsRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_watchlist__pb2.ListImportsResponse.SerializeToString,
             ),
             'ExportEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ExportEntries,
@@ -1315,6 +1334,33 @@ class WatchlistService:
             '/borderpost.v1.WatchlistService/GetImport',
             borderpost_dot_v1_dot_watchlist__pb2.GetImportRequest.SerializeToString,
             borderpost_dot_v1_dot_watchlist__pb2.GetImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.WatchlistService/ListImports',
+            borderpost_dot_v1_dot_watchlist__pb2.ListImportsRequest.SerializeToString,
+            borderpost_dot_v1_dot_watchlist__pb2.ListImportsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -188,6 +188,11 @@ class WatchlistServiceStub:
 
     NOT_FOUND: IMPORT_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
     """
+    ListImports: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ListImportsRequest, _watchlist_pb2.ListImportsResponse]
+    """Lists the imports of a list that were neither applied nor dropped, oldest first, at most 1,000.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND.
+    """
     ExportEntries: _grpc.UnaryUnaryMultiCallable[_watchlist_pb2.ExportEntriesRequest, _watchlist_pb2.ExportEntriesResponse]
     """Exports a page of the active entries of a list, without templates, for a stated purpose; each page is an event,
     which tells how many entries are on it. An entry that is removed meanwhile is in no later page.
@@ -375,6 +380,11 @@ class WatchlistServiceAsyncStub(WatchlistServiceStub):
     """Gets the state of an import and a page of its rows in error.
 
     NOT_FOUND: IMPORT_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
+    """
+    ListImports: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ListImportsRequest, _watchlist_pb2.ListImportsResponse]  # type: ignore[assignment]
+    """Lists the imports of a list that were neither applied nor dropped, oldest first, at most 1,000.
+
+    NOT_FOUND: WATCHLIST_NOT_FOUND.
     """
     ExportEntries: _aio.UnaryUnaryMultiCallable[_watchlist_pb2.ExportEntriesRequest, _watchlist_pb2.ExportEntriesResponse]  # type: ignore[assignment]
     """Exports a page of the active entries of a list, without templates, for a stated purpose; each page is an event,
@@ -710,6 +720,17 @@ class WatchlistServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gets the state of an import and a page of its rows in error.
 
         NOT_FOUND: IMPORT_NOT_FOUND. INVALID_ARGUMENT: INVALID_REQUEST (token).
+        """
+
+    @_abc_1.abstractmethod
+    def ListImports(
+        self,
+        request: _watchlist_pb2.ListImportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_watchlist_pb2.ListImportsResponse, _abc.Awaitable[_watchlist_pb2.ListImportsResponse]]:
+        """Lists the imports of a list that were neither applied nor dropped, oldest first, at most 1,000.
+
+        NOT_FOUND: WATCHLIST_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

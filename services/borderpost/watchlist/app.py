@@ -261,11 +261,15 @@ class Watchlists:
             change.record(events.pictures_shown(by, self._now(), state, entry_id))
         return kept.content.pictures
 
-    def list_entries(self, list_id: str, after: int, page_size: int, by: Caller) -> EntryPage:
-        """Up to `page_size` entries behind place `after` (0 begins). Raises WatchlistNotFoundError."""
+    def list_entries(
+        self, list_id: str, after: int, page_size: int, by: Caller, *, proposed: bool = False
+    ) -> EntryPage:
+        """Up to `page_size` entries behind place `after` (0 begins); those alone that wait for a second person, if
+        `proposed`. Raises WatchlistNotFoundError."""
         with self._keeper.read() as reading:
             the_list(reading, list_id, by)
-            return page_of(reading.entries(list_id, after, page_size + 1), page_size)
+            found = reading.entries(list_id, after, page_size + 1, proposed=proposed)
+            return page_of(found, page_size)
 
     def without_model(self, list_id: str, model_id: str, after: int, page_size: int, by: Caller) -> EntryPage:
         """Entries with a face and without a template of a model, whole. Raises WatchlistNotFoundError."""

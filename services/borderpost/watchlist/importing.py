@@ -48,6 +48,9 @@ from borderpost.watchlist.ports import Change, KnownRecord, NewEntry, Reading, S
 from borderpost.watchlist.suppressing import every_suppression
 from borderpost.watchlist.templates import Template, digest
 
+MOST_LISTED: Final = 1000
+"""Open imports of a list that are shown; nobody has so many."""
+
 AHEAD: Final = 100
 """Rows that are looked for at a time behind the last one in order; most imports send all in order."""
 
@@ -252,6 +255,16 @@ class Importing:
             errors = reading.row_errors(import_id, after, page_size + 1)
         shown = errors[:page_size]
         return kept, shown, shown[-1].row if len(errors) > page_size else None
+
+    def open_of(self, list_id: str, by: Caller) -> Sequence[Import]:
+        """The imports of a list that were neither applied nor dropped, oldest first, at most MOST_LISTED.
+
+        Raises WatchlistNotFoundError.
+        """
+        with self._keeper.read() as reading:
+            the_list(reading, list_id, by)
+            begun = reading.open_imports(self._keeper.clock.now() + timedelta(seconds=1))
+        return [kept for kept in begun if kept.list_id == list_id][:MOST_LISTED]
 
     def _stage(
         self,

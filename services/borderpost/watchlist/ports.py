@@ -174,7 +174,9 @@ class Reading(Protocol):
         """Whether `add_entries` has ever added an entry of this id, removed or not; entries of imports don't count."""
         ...
 
-    def entries(self, list_id: str, after: int, limit: int) -> Sequence[tuple[int, Entry]]:
+    def entries(
+        self, list_id: str, after: int, limit: int, *, proposed: bool = False
+    ) -> Sequence[tuple[int, Entry]]:
         """Up to `limit` entries of a list, oldest first, not whole, each with its place; only those behind `after`.
 
         Entries of an import that isn't finished are left out.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from borderpost.runtime import calls
@@ -160,9 +161,8 @@ class WatchlistServicer(WatchlistServiceServicer):
         """List a page of entries."""
         validate.check_list_entries(request)
         after, size = parse_page_token(request.page_token), request.page_size or DEFAULT_PAGE_SIZE
-        page = await self._pool.run(
-            self._use.watchlists.list_entries, request.list_id, after, size, _caller()
-        )
+        listed = partial(self._use.watchlists.list_entries, proposed=request.proposed)
+        page = await self._pool.run(listed, request.list_id, after, size, _caller())
         return pb.ListEntriesResponse(
             entries=self._shown(page), next_page_token=make_page_token(page.next_after)
         )
@@ -355,6 +355,12 @@ class WatchlistServicer(WatchlistServiceServicer):
             next_page_token=make_page_token(following),
             **{"import": wire.to_import(kept)},
         )
+
+    async def ListImports(self, request: pb.ListImportsRequest, context: Any) -> pb.ListImportsResponse:
+        """List the open imports of a list."""
+        validate.check_list_imports(request)
+        kept = await self._pool.run(self._use.importing.open_of, request.list_id, _caller())
+        return pb.ListImportsResponse(imports=map(wire.to_import, kept))
 
     # Exports
 

@@ -212,6 +212,11 @@ def check_list_entries(request: watchlist_pb2.ListEntriesRequest) -> None:
     parse_page_token(request.page_token)
 
 
+def check_list_imports(request: watchlist_pb2.ListImportsRequest) -> None:
+    """Raise InvalidRequestError for an id that is none."""
+    _check_id("list_id", request.list_id)
+
+
 def check_add_templates(request: watchlist_pb2.AddTemplatesRequest) -> None:
     """Raise InvalidRequestError or TemplateInvalidError for templates that can't be added."""
     _check_id("entry_id", request.entry_id)

@@ -133,10 +133,14 @@ class SqlReading:
         """Whether `add_entries` has ever added an entry of this id, removed or not."""
         return self._one("SELECT 1 FROM used_ids WHERE entry_id = ?", (entry_id,)) is not None
 
-    def entries(self, list_id: str, after: int, limit: int) -> Sequence[tuple[int, Entry]]:
-        """Up to `limit` entries of a list behind a place, oldest first, not whole; those of unfinished imports not."""
+    def entries(
+        self, list_id: str, after: int, limit: int, *, proposed: bool = False
+    ) -> Sequence[tuple[int, Entry]]:
+        """Up to `limit` entries of a list behind a place, oldest first, not whole; those of unfinished imports not.
+        Those alone that nobody has approved, if `proposed`."""
+        waiting = " AND e.approved_by IS NULL AND e.withdrawn_at IS NULL" if proposed else ""
         rows = self._all(
-            _ENTRIES + "l.list_id = ? AND e.place > ? AND e.hidden = 0 ORDER BY e.place LIMIT ?",
+            _ENTRIES + f"l.list_id = ? AND e.place > ? AND e.hidden = 0{waiting} ORDER BY e.place LIMIT ?",
             (list_id, after, limit),
         )
         return self._entries(rows)

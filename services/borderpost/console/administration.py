@@ -1,0 +1,220 @@
+"""For administrators: whether the services serve, machines and their certificates, the policy, and who may what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from starlette.responses import Response
+
+from borderpost.console.case_view import span
+from borderpost.console.pages import Page, Route, file_of, text_of
+from borderpost.console.sessions import Notice
+from borderpost.console.words import Words
+from borderpost.policy.comparing import differences
+from borderpost.policy.model import PolicyError, read_policy
+from borderpost.policy.remarks import remarks
+from borderpost.runtime.access import ACCESS
+from borderpost.runtime.calibration import load_calibrations
+from borderpost.runtime.calls import PEOPLE, Role
+from borderpost.runtime.clock import from_timestamp
+from borderpost.runtime.status import RemoteError
+from borderpost.v1 import authority_pb2, gateway_pb2, trust_pb2, watchlist_pb2
+
+REASONS: Final = ("KEY_COMPROMISE", "LOST", "RETIRED", "OTHER")
+SOON_HOURS: Final = 6
+"""A certificate that runs out sooner is marked: it should have been renewed by then."""
+
+MOST_POLICY: Final = 256 * 1024
+
+
+async def _show(page: Page) -> Response:
+    return await _page(page)
+
+
+async def _page(page: Page, **more: Any) -> Response:
+    status = await page.ask(page.gateway.gateway.GetStatus, gateway_pb2.GetStatusRequest())
+    return page.show(
+        "administration.html",
+        **{"invitation": None, "policy_diff": None, **more},
+        status=status,
+        machines=await _machines(page),
+        ages=await _ages(page),
+        invitation_file=json.dumps(dict(more["invitation"]["file"]), indent=1)
+        if more.get("invitation")
+        else "",
+        policy_text=status.policy_toml.decode("utf-8", "replace"),
+        may_change=page.session.may(Role.ADMINISTRATOR),
+        reasons=REASONS,
+        access=_access(),
+        roles=sorted(PEOPLE),
+    )
+
+
+def _access() -> list[tuple[str, str, list[bool]]]:
+    """What each role of people may ask for, by the table that every service goes by."""
+    rows = []
+    for method, rule in ACCESS.items():
+        opened = rule.at_gateway & PEOPLE
+        if opened and not method.startswith("/grpc."):
+            service, _, name = method.rpartition(".")[2].partition("/")
+            rows.append(
+                (service.removesuffix("Service"), name, [Role(role) in opened for role in sorted(PEOPLE)])
+            )
+    return rows
+
+
+async def _machines(page: Page) -> list[dict[str, Any]] | None:
+    """The machines; None where the authority isn't part of this installation, or is away."""
+    try:
+        answer = await page.ask(page.gateway.authority.ListMachines, authority_pb2.ListMachinesRequest())
+    except RemoteError:
+        return None
+    now = page.console.clock.now()
+    return [_machine(each, now, page.words) for each in answer.machines]
+
+
+def _machine(machine: authority_pb2.Machine, now: datetime, said: Words) -> dict[str, Any]:
+    left = from_timestamp(machine.not_after) - now if machine.HasField("not_after") else None
+    return {
+        "name": machine.name,
+        "state": machine.state,
+        "said": said.named("machine_state", machine.state),
+        "serial": machine.serial,
+        "until": machine.not_after if left is not None else None,
+        "left": span(left, said) if left is not None else "",
+        "soon": left is not None and left.total_seconds() < SOON_HOURS * 3600,
+        "since": machine.since,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old something is that is searched or trusted. `bad`: older than it should be."""
+
+    name: str
+    said: str
+    bad: bool = False
+
+
+async def _ages(page: Page) -> list[Age]:
+    """How old what is searched and trusted is."""
+    ages = await _trust_ages(page)
+    if page.session.may(Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.AUDITOR):
+        ages += await _list_ages(page)
+    return ages
+
+
+async def _trust_ages(page: Page) -> list[Age]:
+    said, name = page.words, page.words("ages.trust")
+    try:
+        trust = await page.ask(page.gateway.trust.ListTrusted, trust_pb2.ListTrustedRequest(page_size=1))
+    except RemoteError:
+        return [Age(name, said("ages.away"), True)]
+    if not trust.HasField("changed_at"):
+        return [Age(name, said("ages.never"), True)]
+    ages = [
+        Age(name, said("ages.trust_text", count=said.number(trust.total), age=_since(trust.changed_at, page)))
+    ]
+    for each in trust.revocation_lists:
+        if each.HasField("next_update") and from_timestamp(each.next_update) < page.console.clock.now():
+            late = said("ages.late", age=_since(each.next_update, page))
+            ages.append(Age(said("ages.revocations", country=each.country), late, True))
+    return ages
+
+
+async def _list_ages(page: Page) -> list[Age]:
+    try:
+        answer = await page.ask(page.gateway.watchlist.ListWatchlists, watchlist_pb2.ListWatchlistsRequest())
+    except RemoteError:
+        return [Age(page.words("section.lists"), page.words("ages.away"), True)]
+    return [
+        Age(
+            each.watchlist.name,
+            page.words("ages.list_text", version=each.version, age=_since(each.changed_at, page)),
+        )
+        for each in answer.watchlists
+    ]
+
+
+def _since(stamp: Timestamp, page: Page) -> str:
+    return span(page.console.clock.now() - from_timestamp(stamp), page.words)
+
+
+async def _invite(page: Page) -> Response:
+    form = await page.form()
+    kiosk = f"kiosk/{text_of(form, 'crossing', 60)}/{text_of(form, 'kiosk', 60)}"
+    try:
+        answer = await page.ask(
+            page.gateway.authority.InviteKiosk, authority_pb2.InviteKioskRequest(kiosk=kiosk)
+        )
+    except RemoteError as error:
+        return page.failed(error, "/administration")
+    return await _page(page, invitation=_invitation(kiosk, page.console.settings.trust_domain, answer))
+
+
+def _invitation(
+    kiosk: str, trust_domain: str, answer: authority_pb2.InviteKioskResponse
+) -> Mapping[str, Any]:
+    """The invitation as `borderpost kiosk enrol` reads it."""
+    file = {
+        "kiosk": kiosk,
+        "secret": answer.secret,
+        "address": answer.address,
+        "trust_domain": trust_domain,
+        "authorities": answer.authorities.decode(),
+    }
+    return {"kiosk": kiosk, "until": answer.expires_at, "file": file}
+
+
+async def _revoke(page: Page) -> Response:
+    form = await page.form()
+    page.want_fresh(form, "/administration")
+    request = authority_pb2.RevokeMachineRequest(
+        machine=text_of(form, "machine", 200), reason=text_of(form, "reason", 40)
+    )
+    if text_of(form, "sure", 3) != "yes":
+        return page.go("/administration", Notice("notice.not_sure", bad=True))
+    try:
+        await page.ask(page.gateway.authority.RevokeMachine, request)
+    except RemoteError as error:
+        return page.failed(error, "/administration")
+    return page.go("/administration", Notice("notice.revoked", {"machine": request.machine}))
+
+
+async def _compare(page: Page) -> Response:
+    """Hold a policy file against the one in force: what it changes, and what is to be said of it."""
+    form = await page.form()
+    content = await file_of(form, "policy")
+    if not content or len(content) > MOST_POLICY:
+        return page.go("/administration", Notice("notice.policy_missing", bad=True))
+    status = await page.ask(page.gateway.gateway.GetStatus, gateway_pb2.GetStatusRequest())
+    try:
+        candidate, current = read_policy(content, "policy"), read_policy(status.policy_toml, "policy")
+    except PolicyError as error:
+        return page.go(
+            "/administration",
+            Notice("notice.refused", {"what": error.message, "reason": error.reason}, bad=True),
+        )
+    return await _page(
+        page,
+        policy_diff={
+            "name": candidate.version,
+            "lines": differences(current.policy, candidate.policy),
+            "remarks": remarks(
+                candidate.policy, load_calibrations(page.console.settings.calibrations).values()
+            ),
+        },
+    )
+
+
+ROUTES: Final = (
+    Route("/administration", _show),
+    Route("/administration/invite", _invite, "POST"),
+    Route("/administration/revoke", _revoke, "POST"),
+    Route("/administration/policy", _compare, "POST"),
+)
