@@ -107,8 +107,15 @@ endef
 demo: $(SAMPLES) ## see Borderpost screen specimen travelers, end to end
 	@BORDERPOST_STATE_DIR=$(CURDIR)/.borderpost $(BIN)/borderpost demo --samples .cache/samples
 
+AXE := .cache/axe/.ready
+
+$(AXE): $(READY) tests/fakes/axe.py
+	@echo "[axe] the accessibility checker of the console's tests, by hash"
+	@PYTHONPATH=tests $(BIN)/python -m fakes.axe || echo "[axe] can't be had: its tests are skipped"
+	@mkdir -p .cache/axe && touch $@
+
 .PHONY: test
-test: $(SAMPLES) ## run all tests but the long ones
+test: $(SAMPLES) $(AXE) ## run all tests but the long ones
 	@$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 .PHONY: soak

@@ -120,6 +120,8 @@ def _served(console: Console, login: Login, route: Route) -> Callable[[Request],
             return RedirectResponse(f"/login?again=1&next={stale.back}", 303)
         except RemoteError as error:
             return _refused(page, login, error, route)
+        finally:
+            await request.close()  # files that were uploaded
 
     return served
 

@@ -57,7 +57,7 @@ if (rows && rows.dataset.live) {
 
 // Keys, where nobody is typing.
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea, select, dialog");
+  const typing = event.target instanceof Element && event.target.closest("input, textarea, select, dialog");
   if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
   const row = all()[chosen];
   const act = {
@@ -82,7 +82,7 @@ for (const button of document.querySelectorAll(".zoom")) {
     canvas.getContext("2d").drawImage(from, 0, 0);
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", from.alt);
-    closer.querySelector("img, canvas").replaceWith(canvas);
+    closer.querySelector("canvas").replaceWith(canvas);
     closer.showModal();
   });
 }
@@ -91,7 +91,7 @@ for (const button of document.querySelectorAll(".zoom")) {
 // got once.
 const overlay = document.getElementById("overlay");
 if (overlay) {
-  const pictures = [...document.querySelectorAll(".face img")];
+  const pictures = [...document.querySelectorAll(".face:not(.beside) img")];
   const [left, right] = overlay.querySelectorAll("select");
   const [canvas, slider] = [overlay.querySelector("canvas"), overlay.querySelector("input")];
   for (const [select, first] of [[left, 0], [right, 1]]) {

@@ -1,0 +1,427 @@
+"""The console in a real browser, before the real gateway and the real services."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import os
+import re
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from borderpost.cli.stack import Stack, private_settings
+from borderpost.kiosk.client import Kiosk
+from borderpost.kiosk.visits import Visit
+from borderpost.proofs.verify import verify_export
+from borderpost.runtime.settings import Settings
+from borderpost.v1 import types_pb2
+from fakes.axe import script, violations
+from fakes.browser import Browser, chromium
+from fakes.console_house import console, put_on_list, wanted_list
+
+pytestmark = pytest.mark.skipif(
+    chromium() is None and not os.environ.get("CI"), reason="chromium isn't installed: apt install chromium"
+)
+
+KIOSK = "kiosk/north/1"
+OFFICER, SECOND, SUPERVISOR, MANAGER, APPROVER, AUDITOR, ADMINISTRATOR = range(7)
+"""Places of the people that the development login offers."""
+
+
+@dataclass
+class House:
+    """Services of their own, with holder B on a list, and the console before them."""
+
+    settings: Settings
+    url: str
+    travelers: Any
+    list_id: str
+
+    def refer_b(self) -> None:
+        """Screen B, who is on the list."""
+        with Kiosk(self.settings, KIOSK) as kiosk:
+            answer = kiosk.send(
+                kiosk.request(Visit(), self.travelers.page_b, [self.travelers.samples.b_live])
+            )
+        assert answer.outcome == types_pb2.OUTCOME_REFER
+
+
+@pytest.fixture(scope="module")
+def house(travelers: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    settings = private_settings(tmp_path_factory.mktemp("console"), Settings())
+    with Stack(settings) as stack, console(stack.settings) as url:
+        list_id = wanted_list(settings, "Wanted for arrest")
+        put_on_list(settings, list_id, travelers.samples.b_portrait, "Listed")
+        yield House(settings, url, travelers, list_id)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    with Browser(tmp_path / "profile") as opened:
+        opened.look(1280, 720)
+        yield opened
+
+
+def settled(browser: Browser) -> None:
+    """Wait for the page that a step leads to."""
+    time.sleep(0.15)
+    browser.until("document.documentElement?.dataset.ready === ''", 30)
+
+
+def click(browser: Browser, selector: str) -> None:
+    browser.value(f"document.querySelector({selector!r}).click()")
+    settled(browser)
+
+
+def fill(browser: Browser, **fields: str) -> None:
+    for name, value in fields.items():
+        browser.value(f"document.querySelector('[name={name}]').value = {value!r}")
+
+
+def choose(browser: Browser, value: str) -> None:
+    """Choose it wherever it is offered."""
+    browser.value(f"document.querySelectorAll('input[value={value}]').forEach(each => each.click())")
+
+
+def login(browser: Browser, house: House, who: int) -> None:
+    browser.open(f"{house.url}/login")
+    browser.value(f"document.querySelectorAll('.people form')[{who}].requestSubmit()")
+    browser.until("location.pathname !== '/login' && document.documentElement?.dataset.ready === ''")
+
+
+def text(browser: Browser) -> str:
+    return str(browser.value("document.querySelector('main').innerText"))
+
+
+def unfold(browser: Browser) -> None:
+    browser.value("document.querySelectorAll('details:not(.menu)').forEach(each => each.open = true)")
+
+
+def look_and_find(browser: Browser, verdict: str) -> None:
+    """The officer's own first look, then the finding."""
+    assert "alerts" not in text(browser), "the system's opinion came first"
+    assert browser.value("document.querySelectorAll('.candidate img').length") == 2
+    choose(browser, verdict)
+    click(browser, "form[action$=look] button.main")
+    assert "such alerts" in text(browser)
+    choose(browser, verdict)
+    choose(browser, "SECOND_LINE")
+    choose(browser, "FACES_COMPARED")
+    fill(browser, note="Scar above the left eye")
+    click(browser, "#finding button.main")
+
+
+def test_a_referral_from_the_kiosk_to_the_auditor(house, browser):
+    """It appears without a reload, two officers find blindly, and the auditor sees who looked, proves and exports."""
+    login(browser, house, OFFICER)
+    assert "Nobody waits" in text(browser)
+    browser.value("window.stayed = true")
+    house.refer_b()
+    browser.until("document.querySelectorAll('[data-row]').length === 1")
+    assert browser.value("window.stayed")
+
+    browser.value("document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}))")
+    assert browser.value("document.activeElement.matches('[data-open]')")
+    click(browser, ".take")
+    browser.until("[...document.images].every(each => each.naturalWidth > 0)")
+    look_and_find(browser, "SAME_PERSON")
+    assert "A second officer looks at it now" in text(browser)
+
+    login(browser, house, SECOND)
+    click(browser, ".take")
+    look_and_find(browser, "SAME_PERSON")
+    assert "the case is closed" in text(browser)
+
+    login(browser, house, AUDITOR)
+    browser.open(f"{house.url}/audit")
+    fill(browser, purpose="yearly audit")
+    choose(browser, "REFER")
+    click(browser, "form[action='/audit/query'] button.main")
+    click(browser, "tr:has(.outcome.refer) a.button")
+    told = text(browser)
+    for said in ("Traveler screened", "Finding given", "Second finding given", "Referral closed"):
+        assert said in told
+    assert "with pictures" in told
+    assert {"dev", "dev-second"} <= set(
+        browser.value("[...document.querySelectorAll('.timeline .soft')].map(each => each.innerText)")
+    )
+    click(browser, "form[action$=proof] button")
+    assert "is in the log" in text(browser)
+    click(browser, "form[action$=replay] button")
+    assert "it comes to the same" in text(browser)
+    assert_exported(browser, house)
+    assert_quiet(browser, house)
+
+
+def assert_exported(browser: Browser, house: House) -> None:
+    """The export is a file that verifies offline."""
+    browser.open(f"{house.url}/audit")
+    content = browser.value(
+        "(async () => { const form = document.querySelector(\"form[action='/audit/export']\");"
+        "const answer = await fetch(form.action, {method: 'POST', body: new URLSearchParams(new FormData(form))});"
+        "const bytes = new Uint8Array(await answer.arrayBuffer());"
+        "return btoa(bytes.reduce((all, one) => all + String.fromCharCode(one), '')); })()"
+    )
+    folder = house.settings.state_dir / "export"
+    with zipfile.ZipFile(BytesIO(base64.b64decode(content))) as archive:
+        archive.extractall(folder)
+    verdict = verify_export(folder / "events.jsonl")
+    assert verdict.intact
+    assert verdict.complete
+    assert verdict.events > 10
+
+
+def assert_quiet(browser: Browser, house: House) -> None:
+    """Nothing left the machine, and nothing was complained about: no script or style that the page may not have."""
+    ours = urlsplit(
+        house.url
+    ).netloc  # beside them only icons that the browser brings with its own date fields
+    assert [each for each in browser.requested if not each.startswith(f"http://{ours}/")] == [
+        each for each in browser.requested if each.startswith("data:image/svg+xml")
+    ]
+    assert browser.complaints == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_page_is_accessible(house, browser, dark, language):
+    axe = script()
+    if axe is None:
+        pytest.skip("axe-core isn't here: `make test` fetches it")
+    house.refer_b()
+    browser.look(1280, 720, dark)
+    found: dict[str, list[str]] = {}
+
+    def check(name: str) -> None:
+        unfold(browser)
+        assert browser.value("document.documentElement.lang") == language
+        if wrong := violations(browser, axe):
+            found[name] = wrong
+
+    browser.open(f"{house.url}/login")
+    if language == "de":
+        click(browser, "form.language button")
+    check("login")
+    for name in pages(browser, house):
+        check(name)
+    assert found == {}
+
+
+def pages(browser: Browser, house: House) -> Iterator[str]:
+    """Go through all pages; yield when one is shown."""
+    login(browser, house, OFFICER)
+    yield "queue"
+    browser.open(house.url + browser.value("document.querySelector('[data-open]').getAttribute('href')"))
+    yield "purpose"
+    click(browser, "form[action$=claim] button")
+    yield "case, before the first look"
+    choose(browser, "CANNOT_TELL")
+    click(browser, "form[action$=look] button.main")
+    yield "case"
+    click(browser, "form[action$=release] button")
+    browser.open(f"{house.url}/queue?view=mine")
+    yield "empty queue"
+    browser.open(f"{house.url}/login?again=1")
+    yield "login again"
+    login(browser, house, AUDITOR)
+    for path in ("/audit", "/reports", "/lists", "/administration", "/rights"):
+        browser.open(house.url + path)
+        yield path
+    browser.open(f"{house.url}/audit")
+    fill(browser, purpose="tour")
+    click(browser, "form[action='/audit/query'] button.main")
+    yield "results"
+    click(browser, "tr:has(.outcome) a.button")
+    click(browser, "form[action$=proof] button")
+    yield "history with a proof"
+    browser.open(f"{house.url}/audit")
+    click(browser, "form[action$=verify] button")
+    browser.until("!!document.querySelector('.result')")
+    yield "verified"
+    login(browser, house, MANAGER)
+    yield "lists"
+    click(browser, "td a")
+    yield "list"
+    click(browser, "a[href*=entries]")
+    yield "entry"
+    login(browser, house, SUPERVISOR)
+    browser.open(f"{house.url}/rights")
+    fill(browser, request="12/26", document_code="P", issuing_state="UTO", number="U2CANARY2")
+    choose(browser, "document_seen")
+    click(browser, "form[action='/rights/find'] button.main")
+    yield "what is held"
+    login(browser, house, ADMINISTRATOR)
+    yield "administration"
+
+
+def test_a_person_is_found_copied_and_erased_with_a_receipt(house, browser):
+    house.refer_b()
+    login(browser, house, OFFICER)
+    while browser.value("!!document.querySelector('.take')"):  # what is open can't be erased
+        click(browser, ".take")
+        choose(browser, "NOT_SAME_PERSON")
+        if browser.value("!!document.querySelector('form[action$=look] button.main')"):
+            click(browser, "form[action$=look] button.main")
+        choose(browser, "NOT_SAME_PERSON")
+        choose(browser, "PROCEED")
+        click(browser, "#finding button.main")
+        login(browser, house, SECOND if "officer looks at it now" in text(browser) else OFFICER)
+    login(browser, house, SUPERVISOR)
+    browser.open(f"{house.url}/rights")
+    fill(browser, request="12/26", document_code="P", issuing_state="UTO", number="U2CANARY2")
+    choose(browser, "document_seen")
+    click(browser, "form[action='/rights/find'] button.main")
+    assert "data" in text(browser)
+    names = browser.value(
+        "(async () => { const form = document.querySelector(\"form[action='/rights/copy']\");"
+        "const answer = await fetch(form.action, {method: 'POST', body: new URLSearchParams(new FormData(form))});"
+        "return await answer.text(); })()"
+    )
+    assert "data.json" in names
+    assert "page." in names
+    choose(browser, "SUBJECT_REQUEST")
+    choose(browser, "yes")
+    click(browser, "button.danger")
+    assert "borderpost.local/decisions" in browser.value("document.querySelector('.receipt').innerText")
+    browser.open(f"{house.url}/rights")
+    fill(browser, request="12/26", document_code="P", issuing_state="UTO", number="U2CANARY2")
+    choose(browser, "document_seen")
+    click(browser, "form[action='/rights/find'] button.main")
+    assert "Nothing is held" in text(browser)
+    assert_quiet(browser, house)
+
+
+def test_an_entry_and_a_file_take_two_people(house, browser, tmp_path):
+    login(browser, house, MANAGER)
+    browser.open(f"{house.url}/lists/{house.list_id}")
+    unfold(browser)
+    fill(browser, surname="Doe", given="Jane", born="1980-02-03", reason_code="WARRANT", until="2030-01-01")
+    browser.value("document.querySelector('form[action$=propose] [name=source]').value = 'case 7'")
+    (tmp_path / "face.jpg").write_bytes(house.travelers.samples.a_live)
+    browser.choose_file("[name=pictures]", tmp_path / "face.jpg")
+    click(browser, "form[action$=propose] button.main")
+    assert "Doe Jane" in text(browser)
+
+    file = tmp_path / "wanted.csv"
+    file.write_text(
+        "record_id,surname,given_names,birth_date,valid_until,reason_code,source_reference\n"
+        "1,Roe,Richard,1970-01-01,2030-05-05,WARRANT,case 8\n2,,,,2030-05-05,WARRANT,case 9\n"
+    )
+    unfold(browser)
+    browser.choose_file("[name=file]", file)
+    browser.value("document.querySelector('[name=kind]').value = 'csv'")
+    browser.value("document.querySelector('form[action$=import] [name=source]').value = 'Ministry'")
+    click(browser, "form[action$=import] button.main")
+    browser.until("location.pathname.includes('/imports/')")
+    assert browser.value("[...document.querySelectorAll('.totals dd')].map(each => each.innerText)") == [
+        "1", "0", "0", "0", "1"
+    ]  # fmt: skip
+    choose(browser, "yes")
+    click(browser, "form[action$=propose] button")
+    assert "Another person applies it" in text(browser)
+
+    login(browser, house, APPROVER)
+    browser.open(f"{house.url}/lists/{house.list_id}")
+    click(browser, "a[href*=imports]")
+    click(browser, "form[action$=approve] button")
+    browser.until("document.querySelector('main').innerText.includes('Applied')")
+    browser.open(f"{house.url}/lists/{house.list_id}")
+    click(browser, "a.button[href*=entries]")
+    assert browser.value("document.querySelectorAll('.face img').length") == 1
+    click(browser, "form[action$=approve] button")
+    assert "Approved" in text(browser)
+    assert "Nothing waits" in text(browser)
+
+
+def test_what_needs_a_fresh_login_keeps_what_was_filled_in(house, browser):
+    house.refer_b()
+    with console(house.settings, fresh_seconds=3.0) as url:
+        strict = House(house.settings, url, house.travelers, house.list_id)
+        login(browser, strict, OFFICER)
+        click(browser, ".take")
+        choose(browser, "CANNOT_TELL")
+        click(browser, "form[action$=look] button.main")
+        choose(browser, "CANNOT_TELL")
+        choose(browser, "SECOND_LINE")
+        fill(browser, note="Kept words")
+        time.sleep(4)
+        click(browser, "#finding button.main")
+        assert "Confirm that it is you" in text(browser)
+        click(browser, "form[action='/login/development'] button")
+        assert browser.value("document.querySelector('[name=note]').value") == "Kept words"
+        assert browser.value("document.querySelectorAll('#finding input:checked').length") == 3
+        click(browser, "#finding button.main")
+        assert "Your finding is recorded" in text(browser)
+
+
+@dataclass
+class Visitor:
+    """A browser without a screen: one session over HTTP, its form token with it."""
+
+    url: str
+    cookie: str = ""
+    csrf: str = ""
+
+    def login(self, name: str, role: str) -> Visitor:
+        answer = self.post("/login/development", name=name, role=role, next="/queue")
+        self.cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        for header, value in answer.headers.items():
+            if header.lower() == "set-cookie" and value.startswith("borderpost_console"):
+                self.cookie = value.partition(";")[0]
+        page = self.get("/queue")
+        found = re.search(r'data-csrf="([^"]+)"', page)
+        assert found
+        self.csrf = found[1]
+        return self
+
+    def get(self, path: str) -> str:
+        return self._ask("GET", path).read().decode()
+
+    def post(self, path: str, **fields: str) -> Any:
+        return self._ask("POST", path, urlencode({"csrf": self.csrf, **fields}))
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> Any:
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        headers = {"Origin": self.url, "Cookie": self.cookie}
+        if body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        connection.request(method, path, body, headers)
+        with contextlib.closing(connection):
+            answer = connection.getresponse()
+            content = answer.read()
+        answer.read = lambda: content  # type: ignore[method-assign, assignment]
+        return answer
+
+
+def test_of_two_officers_who_take_one_case_at_the_same_moment_one_gets_it_and_the_other_is_told(house):
+    """A hundred times."""
+    house.refer_b()
+    officers = [Visitor(house.url).login(name, "officer") for name in ("ann", "ben")]
+    case_id = re.findall(r"/cases/([0-9a-f-]{36})/claim", officers[0].get("/queue"))[-1]
+    start = threading.Barrier(2)
+    led: list[str] = ["", ""]
+
+    def take(at: int) -> None:
+        start.wait()
+        led[at] = officers[at].post(f"/cases/{case_id}/claim").headers["Location"]
+
+    for _ in range(100):
+        threads = [threading.Thread(target=take, args=(at,)) for at in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(led) == [f"/cases/{case_id}", "/queue"]
+        winner = led.index(f"/cases/{case_id}")
+        assert "Another officer holds the case" in officers[1 - winner].get("/queue")
+        assert officers[winner].post(f"/cases/{case_id}/release").headers["Location"] == "/queue"
