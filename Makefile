@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+SAMPLES := .cache/samples/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
@@ -44,8 +45,9 @@ PEERS_ASKED := passporteye==2.2.2 'scikit-image<0.25' 'imageio<2.37' 'tesserocr>
 TRAINING_ASKED := 'jax>=0.10,<0.11' 'optax>=0.2.8,<0.3' 'onnx>=1.23,<2'
 
 .PHONY: screenshots
-screenshots: $(READY) ## take the pictures of the kiosk's page anew, into docs/kiosk (needs chromium)
+screenshots: $(SAMPLES) ## take the pictures of the kiosk's page and the console anew, into docs/ (needs chromium)
 	PYTHONPATH=tests $(BIN)/python tests/screenshots.py docs/kiosk
+	PYTHONPATH=tests $(BIN)/python tests/screenshots_console.py docs/console
 
 .PHONY: lock
 lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
@@ -71,7 +73,6 @@ lock: ## resolve pyproject.toml anew into the two lock files (hashes, no host)
 	@! grep -nE '[a-z]+://' requirements*.lock docker/locks/*.lock
 
 
-SAMPLES := .cache/samples/.ready
 
 .PHONY: samples
 samples: $(SAMPLES) ## fetch the test pictures of the pinned face-recognition source distribution

@@ -25,7 +25,7 @@ def main() -> None:
     """Make what is missing or runs out, and copy each service its files: FOLDER/SERVICE/{ca.pem,SERVICE.pem,...}."""
     settings = load_settings()
     ensure_development_certificates(settings, LIFE)
-    for service in SERVICES:
+    for service in (*SERVICES, "console"):
         folder = Path(sys.argv[1]) / service
         for name in ("ca.pem", f"{service}.pem", f"{service}.key"):
             shutil.copy(settings.certificates / name, folder / name)

@@ -79,12 +79,12 @@ def walk(browser: Browser, url: str, kiosk: Posing, page: Path) -> Iterator[str]
         yield str(kiosk.next).lower()
 
 
-def small(picture: bytes, width: int) -> bytes:
+def small(picture: bytes, width: int, colors: int = COLORS) -> bytes:
     """The same in few colors, no wider than `width`."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     image.thumbnail((width, 10_000))
     buffer = io.BytesIO()
-    image.quantize(COLORS).save(buffer, "PNG", optimize=True)
+    image.quantize(colors).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

@@ -67,7 +67,7 @@ def test_each_service_of_compose_gets_only_settings_that_exist_and_listens_where
     assert re.findall(r"^EXPOSE (\d+)$", _stage(service), re.MULTILINE) == [own_port]
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "certificates"])
+@pytest.mark.parametrize("service", [*SERVICES, "console", "certificates"])
 def test_each_service_of_compose_is_built_from_a_target_and_confined(service: str) -> None:
     it = COMPOSE["services"][service]
     assert it["build"]["target"] == service
@@ -80,12 +80,21 @@ def test_each_service_of_compose_is_built_from_a_target_and_confined(service: st
     assert "cap_add" not in it
 
 
-def test_compose_has_the_six_services_and_only_the_gateway_is_reached_from_outside() -> None:
+def test_compose_has_the_six_services_and_only_gateway_and_console_are_reached_from_outside() -> None:
     services = COMPOSE["services"]
-    assert set(services) == {*SERVICES, "certificates"}
-    assert [name for name, it in services.items() if "ports" in it] == ["gateway"]
-    (published,) = services["gateway"]["ports"]
-    assert re.fullmatch(r"\$\{GATEWAY_PUBLISH:-127\.0\.0\.1:7400\}:7400", published)
+    assert set(services) == {*SERVICES, "console", "certificates"}
+    published = {name: it["ports"] for name, it in services.items() if "ports" in it}
+    assert published == {
+        "gateway": ["${GATEWAY_PUBLISH:-127.0.0.1:7400}:7400"],
+        "console": ["${CONSOLE_PUBLISH:-127.0.0.1:7490}:7490"],
+    }
+
+
+def test_the_console_listens_where_it_is_published_and_wants_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _settings("console", monkeypatch)
+    assert (settings.mode, settings.console.listen) == ("production", "0.0.0.0:7490")
+    assert settings.console.url.startswith("https://")
+    assert re.findall(r"^EXPOSE (\d+)$", _stage("console"), re.MULTILINE) == ["7490"]
 
 
 @pytest.mark.parametrize("service", SERVICES)

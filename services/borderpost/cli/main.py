@@ -40,9 +40,9 @@ from borderpost.cli import (
     watchlist,
 )
 from borderpost.cli.options import Json
-from borderpost.cli.people import OFFICER, Person
+from borderpost.cli.people import CONSOLE, OFFICER, Person
 from borderpost.cli.specimen_chip import SpecimenReader
-from borderpost.cli.stack import ENDS, PROBE, Stack, StackError
+from borderpost.cli.stack import ENDS, PROBE, ProcessName, Stack, StackError
 from borderpost.kiosk.camera import StillCamera
 from borderpost.kiosk.client import Kiosk
 from borderpost.kiosk.visits import Guided, Visit
@@ -114,7 +114,7 @@ app.command("specimen-chip")(specimen_chip.make_chip_folder)
 
 @app.command()
 def up(as_json: Json = False) -> None:
-    """Start all services on this machine, and stop them with Ctrl-C.
+    """Start all services and the console on this machine, and stop them with Ctrl-C.
 
     Certificates and databases are made on first use, below the state folder (`borderpost settings`).
 
@@ -123,7 +123,7 @@ def up(as_json: Json = False) -> None:
     # Ended by its supervisor or with its terminal, it stops the services too, as with Ctrl-C.
     for sign in ENDS:
         signal.signal(sign, signal.default_int_handler)
-    stack = Stack(load_settings())
+    stack = Stack(load_settings(), with_console=True)
     try:
         _start(stack, as_json)
         _watch(stack)
@@ -136,7 +136,8 @@ def up(as_json: Json = False) -> None:
 
 
 def _start(stack: Stack, as_json: bool) -> None:
-    addresses = {name: stack.settings.service(name).address for name in SERVICES}
+    addresses: dict[ProcessName, str] = {name: stack.settings.service(name).address for name in SERVICES}
+    addresses["console"] = stack.settings.console.url
     if not as_json:
         show.console.print("Starting the services; loading the models takes a few seconds.")
     stack.start(lambda name: None if as_json else show.console.print(f"  {name:<10} {addresses[name]}"))
@@ -147,6 +148,7 @@ def _start(stack: Stack, as_json: bool) -> None:
         lambda: (
             f"All serve. State and logs: {state}\n"
             "Screen a traveler:  borderpost screen --document page.jpg --live face.jpg\n"
+            f"See the referrals:  {stack.settings.console.url}\n"
             "Stop with Ctrl-C."
         ),
     )
@@ -165,12 +167,15 @@ def _watch(stack: Stack) -> None:
 
 
 @app.command()
-def serve(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")]) -> None:
-    """Run one service in this process.
+def serve(
+    service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}, console.")],
+) -> None:
+    """Run one service, or the console, in this process.
 
     Example: `BORDERPOST_FACES__THREADS=4 borderpost serve faces`
     """
-    os.execv(sys.executable, [sys.executable, "-m", f"borderpost.{_service(service)}"])  # noqa: S606
+    room = CONSOLE if service == CONSOLE else _service(service)
+    os.execv(sys.executable, [sys.executable, "-m", f"borderpost.{room}"])  # noqa: S606
 
 
 @app.command()

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from borderpost.runtime.channels import open_sync_channel
 from borderpost.runtime.errors import BorderpostError
@@ -37,7 +37,10 @@ ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROBE: Final = "console"
 """The identity that asks for health."""
 
-Progress = Callable[[ServiceName], None]
+ProcessName = ServiceName | Literal["console"]
+"""A service, or the console before them."""
+
+Progress = Callable[[ProcessName], None]
 
 
 class StackError(BorderpostError):
@@ -47,32 +50,33 @@ class StackError(BorderpostError):
 
 
 class Stack:
-    """The services as child processes. Each logs into `log_dir`/SERVICE.log."""
+    """The services as child processes, and the console if it is wanted. Each logs into `log_dir`/NAME.log."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, with_console: bool = False) -> None:
         self.settings = settings
+        self._names: tuple[ProcessName, ...] = (*SERVICES, "console") if with_console else SERVICES
         self.log_dir = settings.state_dir / "logs"
-        self._processes: dict[ServiceName, subprocess.Popen[bytes]] = {}
-        self._log_begins: dict[ServiceName, int] = {}
+        self._processes: dict[ProcessName, subprocess.Popen[bytes]] = {}
+        self._log_begins: dict[ProcessName, int] = {}
 
     def start(self, progress: Progress = lambda _: None) -> None:
         """Start all, and return when all serve. Raises StackError; nothing is left running then."""
         self.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            for name in SERVICES:
+            for name in self._names:
                 _want_free(name, self.settings)
             if self.settings.mode == "development":
                 ensure_development_certificates(self.settings)
-            for name in SERVICES:
+            for name in self._names:
                 self.launch(name)
-            for name in SERVICES:
+            for name in self._names:
                 self.wait_ready(name)
                 progress(name)
         except BaseException:
             self.stop()
             raise
 
-    def launch(self, name: ServiceName) -> None:
+    def launch(self, name: ProcessName) -> None:
         """Start one service, without waiting."""
         # A Ctrl-C between the start of a process and its place in the table would leave it to nobody.
         with self.log_file(name).open("ab") as log, _ends_held_back():
@@ -87,38 +91,44 @@ class Stack:
                 start_new_session=True,
             )
 
-    def wait_ready(self, name: ServiceName, seconds: float = READY_SECONDS) -> None:
+    def wait_ready(self, name: ProcessName, seconds: float = READY_SECONDS) -> None:
         """Wait until a service serves. Raises StackError if it ends or takes too long."""
-        until = time.monotonic() + seconds
+        if name == "console":
+            self._wait(name, seconds, lambda: _listens(self.settings.console.listen))
+            return
         with open_sync_channel(self.settings, name, PROBE) as channel:
-            while not serves(channel):
-                if self._processes[name].poll() is not None:
-                    raise StackError(f"{name} ended while starting:\n{self._last_lines(name)}")
-                if time.monotonic() > until:
-                    raise StackError(f"{name} isn't ready after {seconds:.0f} s:\n{self._last_lines(name)}")
-                time.sleep(0.05)
+            self._wait(name, seconds, lambda: serves(channel))
 
-    def process(self, name: ServiceName) -> int:
+    def _wait(self, name: ProcessName, seconds: float, ready: Callable[[], bool]) -> None:
+        until = time.monotonic() + seconds
+        while not ready():
+            if self._processes[name].poll() is not None:
+                raise StackError(f"{name} ended while starting:\n{self._last_lines(name)}")
+            if time.monotonic() > until:
+                raise StackError(f"{name} isn't ready after {seconds:.0f} s:\n{self._last_lines(name)}")
+            time.sleep(0.05)
+
+    def process(self, name: ProcessName) -> int:
         """Return the id of a service's process."""
         return self._processes[name].pid
 
-    def kill(self, name: ServiceName) -> None:
+    def kill(self, name: ProcessName) -> None:
         """End a service at once, as a crash would (SIGKILL)."""
         self._processes[name].kill()
         self._processes[name].wait()
 
-    def restart(self, name: ServiceName) -> None:
+    def restart(self, name: ProcessName) -> None:
         """Start a service that was killed, and wait until it serves."""
         self.launch(name)
         self.wait_ready(name)
 
-    def ended(self) -> list[ServiceName]:
+    def ended(self) -> list[ProcessName]:
         """Return the services that have ended without being asked to."""
         return [name for name, process in self._processes.items() if process.poll() is not None]
 
     def stop(self) -> None:
         """Stop all: the way in first, the log last."""
-        running = [self._processes[name] for name in reversed(SERVICES) if name in self._processes]
+        running = [self._processes[name] for name in reversed(self._names) if name in self._processes]
         for process in running:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -129,7 +139,7 @@ class Stack:
                 process.kill()
                 process.wait()
 
-    def log_file(self, name: ServiceName) -> Path:
+    def log_file(self, name: ProcessName) -> Path:
         """Return where a service logs."""
         return self.log_dir / f"{name}.log"
 
@@ -140,7 +150,7 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _last_lines(self, name: ServiceName) -> str:
+    def _last_lines(self, name: ProcessName) -> str:
         """Return the end of what the service has logged since it was launched."""
         log = self.log_file(name).read_bytes()[self._log_begins[name] :]
         return "\n".join(log.decode("utf-8", "replace").splitlines()[-5:])
@@ -210,17 +220,32 @@ def _flatten(path: str, value: object) -> list[tuple[str, object]]:
     return [(path, value)]
 
 
-def _want_free(name: ServiceName, settings: Settings) -> None:
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _listens_at(name: ProcessName, settings: Settings) -> str:
+    if name == "console":
+        return settings.console.listen
+    return settings.service(name).listen or settings.service(name).address
+
+
+def _want_free(name: ProcessName, settings: Settings) -> None:
     # Another stack's service would answer in place of the one that is being waited for.
-    own = settings.service(name)
-    host, _, port = (own.listen or own.address).rpartition(":")
+    setting = "LISTEN" if name == "console" else "ADDRESS"
+    host, _, port = _listens_at(name, settings).rpartition(":")
     try:
         socket.create_server((host, int(port))).close()
     except OSError as error:
         why = str(error.strerror).partition(" (")[0]
         raise StackError(
             f"{name}: can't listen on {host}:{port}: {why}. If `borderpost up` is running already, "
-            f"use that one; else set BORDERPOST_{name.upper()}__ADDRESS"
+            f"use that one; else set BORDERPOST_{name.upper()}__{setting}"
         ) from None
 
 

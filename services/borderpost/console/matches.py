@@ -12,6 +12,9 @@ from borderpost.runtime import rates
 from borderpost.runtime.clock import from_timestamp
 from borderpost.v1 import faces_pb2, types_pb2, watchlist_pb2
 
+SHOWN_DIGITS: Final = 8
+"""Of a calibration's id, which is a digest: enough to tell calibrations apart."""
+
 NEAR: Final = 0.02
 """Scores this close to one another are told apart by nothing but chance: their order means nothing."""
 
@@ -140,7 +143,10 @@ def comparison_words(comparison: faces_pb2.CompareResponse, spoken: Words) -> tu
 
 def _numbers(score: types_pb2.Score, threshold: float, spoken: Words) -> str:
     return spoken(
-        "score.numbers", score=f"{score.value:.3f}", threshold=f"{threshold:.3f}", of=score.calibration_id
+        "score.numbers",
+        score=f"{score.value:.3f}",
+        threshold=f"{threshold:.3f}",
+        of=score.calibration_id[:SHOWN_DIGITS],
     )
 
 

@@ -357,10 +357,10 @@ class ConsoleSettings(_Section):
         StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?$"),
         AfterValidator(_safe_origin),
     ] = Field(
-        default="http://127.0.0.1:7480",
+        default="http://127.0.0.1:7490",
         description="Where browsers reach it. https, but on this machine alone.",
     )
-    listen: Address = Field(default="127.0.0.1:7480", description="Where it listens: host:port.")
+    listen: Address = Field(default="127.0.0.1:7490", description="Where it listens: host:port.")
     certificate: Path | None = Field(
         default=None,
         description="Its certificate for browsers (PEM, with those between it and the authority). Default: none; TLS "
