@@ -23,7 +23,7 @@ from borderpost.runtime.settings import ConsoleSettings, PeopleSettings, Setting
 from borderpost.runtime.status import RemoteError
 from borderpost.v1 import cases_pb2
 
-URL = "http://127.0.0.1:7480"
+URL = "http://127.0.0.1:7490"
 ORIGIN = {"Origin": URL}
 
 
