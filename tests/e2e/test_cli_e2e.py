@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -317,7 +318,9 @@ def test_up_starts_all_starts_again_what_ends_and_leaves_no_process(files, tmp_p
         try:
             wait_for_line(up, "All serve.")
             processes = children(up.pid)
-            assert len(processes) == len(SERVICES)
+            assert set(processes) == {*SERVICES, "console"}
+            with urllib.request.urlopen(f"{settings.console.url}/login", timeout=10) as page:  # noqa: S310
+                assert page.status == 200
             make_watchlist(settings, "Empty")
             screening = run(env, "screen", "--document", files["page"], "--live", files["face"], "--json")
             assert screening.json["answer"]["outcome"] == "OUTCOME_CLEAR"

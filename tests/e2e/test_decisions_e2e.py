@@ -192,7 +192,7 @@ def test_what_services_are_and_decide_by_is_in_the_log(borderpost) -> None:
     }
     assert set(started) == set(SERVICES)
     assert started["faces"]["model_id"] == "mobilefacenet-v1"
-    assert started["gateway"]["policy"].startswith("default-4@")
+    assert started["gateway"]["policy"].startswith("default-5@")
     policies = [entry["event"] for entry in found if "policy_changed" in entry["event"]]
     assert [event["policy_changed"]["policy"] for event in policies] == [started["gateway"]["policy"]]
 

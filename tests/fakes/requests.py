@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from PIL import Image
 
 from borderpost.cli.people import token_of
+from borderpost.policy.model import BUILT_IN
 from borderpost.proofs.cosignatures import cosign, witness_verifier
 from borderpost.proofs.notes import Signer, split_note
 from borderpost.runtime.access import ACCESS
@@ -118,8 +119,10 @@ FORWARDED: Final = frozenset(
         "ReleaseCase",
         "EscalateCase",
         "GiveFinding",
+        "CorrectFinding",
         "FindSubject",
         "EraseSubject",
+        "RectifySubject",
         "GetRetention",
         "ApplyRetention",
         "GetCheckpoint",
@@ -571,6 +574,23 @@ def _finding(ask: Ask) -> Message:
     )
 
 
+def _correction(ask: Ask) -> Message:
+    finding = _finding(ask)
+    ask("/borderpost.v1.CasesService/GiveFinding", finding)
+    return cases_pb2.CorrectFindingRequest(finding=finding)
+
+
+def _policy_file() -> bytes:
+    return BUILT_IN.read_bytes()
+
+
+def _proposed(ask: Ask) -> str:
+    request = gateway_pb2.ProposePolicyRequest(toml=_policy_file())
+    answer: Any = ask("/borderpost.v1.GatewayService/ProposePolicy", request)
+    policy: str = answer.policy
+    return policy
+
+
 def _cosignature(ask: Ask) -> Message:
     made: Any = ask(
         "/borderpost.v1.TransparencyService/GetCheckpoint", transparency_pb2.GetCheckpointRequest(make=True)
@@ -689,11 +709,18 @@ _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
         case_id=_claimed(ask), reason="A_TEST"
     ),
     "CasesService/GiveFinding": _finding,
+    "CasesService/CorrectFinding": _correction,
+    "GatewayService/ProposePolicy": lambda _: gateway_pb2.ProposePolicyRequest(toml=_policy_file()),
+    "GatewayService/ActivatePolicy": lambda ask: gateway_pb2.ActivatePolicyRequest(policy=_proposed(ask)),
+    "DecisionsService/ListPolicies": lambda _: decisions_pb2.ListPoliciesRequest(),
     "SubjectsService/FindSubject": lambda _: subjects_pb2.FindSubjectRequest(
         document=types_pb2.DocumentKey(document_code="P", issuing_state="UTO", number="NOSUCH2")
     ),
     "SubjectsService/EraseSubject": lambda ask: subjects_pb2.EraseSubjectRequest(
         event_ids=[_case(ask)], basis="UNLAWFUL"
+    ),
+    "SubjectsService/RectifySubject": lambda ask: subjects_pb2.RectifySubjectRequest(
+        event_ids=[_case(ask)], statement="a test"
     ),
     "SubjectsService/GetRetention": lambda _: subjects_pb2.GetRetentionRequest(),
     "SubjectsService/ApplyRetention": lambda _: subjects_pb2.ApplyRetentionRequest(),

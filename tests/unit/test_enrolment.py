@@ -175,7 +175,7 @@ def test_a_batch_of_rows_that_is_none_is_refused(request_, says):
 
 async def test_the_servicer_answers_with_the_import_and_the_rows_in_error(office):
     calls.enter(KIOSK_CALL)
-    servicer = GatewayServicer(None, office.enrolment, None, None, None, SystemClock(), SECONDS)
+    servicer = GatewayServicer(None, office.enrolment, None, None, None, None, SystemClock(), SECONDS)
 
     class NoDeadline:
         def time_remaining(self):

@@ -69,7 +69,7 @@ def settings(tmp_path_factory):
 @pytest.fixture
 def late(settings, tmp_path):
     keys = SpoolKeys(tmp_path / "spool.key", make=True)
-    return LateCaptures(keys, lambda: load_authorities(settings), DOMAIN, DAY)
+    return LateCaptures(keys, lambda: load_authorities(settings), DOMAIN, lambda: DAY)
 
 
 @pytest.fixture

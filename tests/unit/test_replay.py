@@ -38,7 +38,7 @@ class House:
         self.decisions.policies[self.policy.version] = self.policy.toml
         documents = FakeDocuments({b"DOC1": b"anna"})
         services = Services(documents, self.faces, self.watchlists, self.decisions)
-        self.gateway = Gateway(services, self.policy, Admission(16, 16), commit_seconds=0.4)
+        self.gateway = Gateway(services, lambda: self.policy, Admission(16, 16), commit_seconds=0.4)
         self.replaying = Replay(self.decisions, self.faces)
 
     async def screen(self, frame):

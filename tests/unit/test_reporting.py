@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 
-from borderpost.gateway.telling import PolicyTold
-from borderpost.policy.model import load_policy
-from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.errors import UnavailableError
 from borderpost.runtime.reporting import Report, Reporter
@@ -60,17 +57,3 @@ async def test_an_end_waits_for_a_log_that_hangs_no_longer_than_a_second():
     started = time.monotonic()
     await reporter(Log(hangs=True)).stopped()
     assert time.monotonic() - started < 5
-
-
-async def test_the_gateway_has_told_its_policy_only_when_the_log_has_it():
-    log, policy = Log(failures=1), load_policy(None)
-    told = PolicyTold(policy, Actor("borderpost.test", "gateway"), log.deliver, SystemClock())
-    running = asyncio.create_task(told.run())
-    await asyncio.sleep(0.1)
-    assert not told.taken
-    await asyncio.sleep(0.7)
-    running.cancel()
-    assert told.taken
-    (event,) = log.taken
-    assert event.policy_changed.policy == policy.version
-    assert event.policy_changed.toml == policy.toml

@@ -55,7 +55,7 @@ class Border:
         self.decisions = FakeDecisions()
         services = Services(self.documents, self.faces, self.watchlists, self.decisions)
         self.policy = policy or load_policy(None)
-        self.gateway = Gateway(services, self.policy, Admission(16, 16), 0.4, draw)
+        self.gateway = Gateway(services, lambda: self.policy, Admission(16, 16), 0.4, draw)
 
     async def screen(self, page=b"DOC1", frame=b"anna", **changes):
         screened = await self.gateway.screen(request(page, frame, **changes), KIOSK_CALL, SECONDS)
@@ -194,7 +194,7 @@ async def test_the_pair_of_a_candidate_is_kept_for_officers_and_never_told_to_th
     border.watchlists.wanted.add(b"anna")
     border.watchlists.pair = b"sealed templates"
     calls.enter(KIOSK_CALL)
-    servicer = GatewayServicer(border.gateway, None, None, None, None, SystemClock(), SECONDS)
+    servicer = GatewayServicer(border.gateway, None, None, None, None, None, SystemClock(), SECONDS)
     asked = gateway_pb2.ScreenTravelerRequest(
         request_id=new_id(),
         visit_id=new_id(),

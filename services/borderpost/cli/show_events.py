@@ -40,6 +40,11 @@ SENTENCES: Final[Mapping[str, Callable[[Any], str]]] = {
         f"gave out events as {_plain(_FORMATS, body.format, 'EXPORT_FORMAT_')}, from a log of {body.size:,}"
     ),
     "policy_changed": lambda body: f"another policy is in force: {body.policy}",
+    "policy_proposed": lambda body: f"proposed another policy: {body.policy}",
+    "finding_corrected": lambda body: "corrected the finding that the closed case stands on",
+    "data_rectified": lambda body: (
+        "put a statement beside the screening: what of its data is wrong, and what is right"
+    ),
     "model_changed": lambda body: f"{body.service} uses another model or calibration: {body.model_id}",
     "data_erased": lambda body: (
         f"erased the data of {len(body.screening_event_ids)} screenings: {body.basis}"

@@ -184,7 +184,8 @@ _SHARED: Final[Mapping[ServiceName, Sequence[str]]] = {
 
 def private_settings(state_dir: Path, settings: Settings) -> Settings:
     """Return settings for a stack beside others: its own folder, keys and databases, and ports that are free now."""
-    ports = free_ports(2 * len(SERVICES) + 1)
+    ports = free_ports(2 * len(SERVICES) + 2)
+    shown_at = f"127.0.0.1:{ports[-2]}"
     changes: dict[str, object] = {
         "state_dir": state_dir,
         "tls_dir": None,
@@ -193,6 +194,9 @@ def private_settings(state_dir: Path, settings: Settings) -> Settings:
         "follow_authority": False,
         "mode": "development",
         "tracing": TracingSettings(),
+        "console": settings.console.model_copy(
+            update={"url": f"http://{shown_at}", "listen": shown_at, "certificate": None, "key": None}
+        ),
     }
     for name, port, shown in zip(SERVICES, ports, ports[len(SERVICES) :], strict=False):
         section = settings.service(name)

@@ -48,7 +48,9 @@ async def _page(page: Page, **more: Any) -> Response:
         if more.get("invitation")
         else "",
         policy_text=status.policy_toml.decode("utf-8", "replace"),
+        proposals=[_proposal(each, status, page) for each in status.proposals],
         may_change=page.session.may(Role.ADMINISTRATOR),
+        may_activate=page.session.may(Role.APPROVER),
         reasons=REASONS,
         access=_access(),
         roles=sorted(PEOPLE),
@@ -69,7 +71,9 @@ def _access() -> list[tuple[str, str, list[bool]]]:
 
 
 async def _machines(page: Page) -> list[dict[str, Any]] | None:
-    """The machines; None where the authority isn't part of this installation, or is away."""
+    """The machines; None where they can't be seen: not by this person, or there is no authority, or it is away."""
+    if not page.session.may(Role.ADMINISTRATOR, Role.AUDITOR):
+        return None
     try:
         answer = await page.ask(page.gateway.authority.ListMachines, authority_pb2.ListMachinesRequest())
     except RemoteError:
@@ -103,7 +107,7 @@ class Age:
 
 async def _ages(page: Page) -> list[Age]:
     """How old what is searched and trusted is."""
-    ages = await _trust_ages(page)
+    ages = await _trust_ages(page) if page.session.may(Role.ADMINISTRATOR, Role.AUDITOR, Role.OFFICER) else []
     if page.session.may(Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.AUDITOR):
         ages += await _list_ages(page)
     return ages
@@ -186,6 +190,56 @@ async def _revoke(page: Page) -> Response:
     return page.go("/administration", Notice("notice.revoked", {"machine": request.machine}))
 
 
+def _proposal(
+    waiting: gateway_pb2.PolicyProposal, status: gateway_pb2.GetStatusResponse, page: Page
+) -> dict[str, Any]:
+    """A policy that waits, held against the one in force."""
+    return {
+        "policy": waiting.policy,
+        "by": waiting.proposed_by.subject,
+        "mine": waiting.proposed_by.subject == page.session.name,
+        "time": waiting.time,
+        "purpose": waiting.purpose,
+        **_held_against(waiting.toml, status.policy_toml, page),
+    }
+
+
+def _held_against(candidate: bytes, current: bytes, page: Page) -> dict[str, Any]:
+    """What a policy changes, and what is to be said of it. Raises PolicyError."""
+    new, old = read_policy(candidate, "policy"), read_policy(current, "policy")
+    calibrations = load_calibrations(page.console.settings.calibrations).values()
+    return {
+        "name": new.version,
+        "lines": differences(old.policy, new.policy),
+        "remarks": remarks(new.policy, calibrations),
+    }
+
+
+async def _propose(page: Page) -> Response:
+    form = await page.form()
+    content, purpose = await file_of(form, "policy"), text_of(form, "purpose", 400)
+    if not content or len(content) > MOST_POLICY or not purpose:
+        return page.go("/administration", Notice("notice.policy_missing", bad=True))
+    try:
+        request = gateway_pb2.ProposePolicyRequest(toml=content)
+        await page.ask(page.gateway.gateway.ProposePolicy, request, purpose)
+    except RemoteError as error:
+        return page.failed(error, "/administration")
+    return page.go("/administration", Notice("notice.policy_proposed"))
+
+
+async def _activate(page: Page) -> Response:
+    form = await page.form()
+    page.want_fresh(form, "/administration")
+    purpose = text_of(form, "purpose", 400)
+    request = gateway_pb2.ActivatePolicyRequest(policy=text_of(form, "policy", 200))
+    try:
+        await page.ask(page.gateway.gateway.ActivatePolicy, request, purpose)
+    except RemoteError as error:
+        return page.failed(error, "/administration")
+    return page.go("/administration", Notice("notice.policy_activated", {"policy": request.policy}))
+
+
 async def _compare(page: Page) -> Response:
     """Hold a policy file against the one in force: what it changes, and what is to be said of it."""
     form = await page.form()
@@ -194,22 +248,11 @@ async def _compare(page: Page) -> Response:
         return page.go("/administration", Notice("notice.policy_missing", bad=True))
     status = await page.ask(page.gateway.gateway.GetStatus, gateway_pb2.GetStatusRequest())
     try:
-        candidate, current = read_policy(content, "policy"), read_policy(status.policy_toml, "policy")
+        held = _held_against(content, status.policy_toml, page)
     except PolicyError as error:
-        return page.go(
-            "/administration",
-            Notice("notice.refused", {"what": error.message, "reason": error.reason}, bad=True),
-        )
-    return await _page(
-        page,
-        policy_diff={
-            "name": candidate.version,
-            "lines": differences(current.policy, candidate.policy),
-            "remarks": remarks(
-                candidate.policy, load_calibrations(page.console.settings.calibrations).values()
-            ),
-        },
-    )
+        said = {"what": error.message, "reason": error.reason}
+        return page.go("/administration", Notice("notice.refused", said, bad=True))
+    return await _page(page, policy_diff=held)
 
 
 ROUTES: Final = (
@@ -217,4 +260,6 @@ ROUTES: Final = (
     Route("/administration/invite", _invite, "POST"),
     Route("/administration/revoke", _revoke, "POST"),
     Route("/administration/policy", _compare, "POST"),
+    Route("/administration/propose", _propose, "POST"),
+    Route("/administration/activate", _activate, "POST"),
 )

@@ -103,6 +103,10 @@ async def _values(page: Page, answer: cases_pb2.GetCaseResponse, purpose: str) -
         "may_take": may_find and not closed,
         "may_audit": session.may(Role.AUDITOR),
         "closed": closed,
+        "may_correct": closed
+        and session.may(Role.SUPERVISOR)
+        and session.name not in {given.officer for given in answer.findings},
+        "rectifications": list(screening.rectifications),
         "person": case_view.person(payload.mrz, said) if payload.HasField("mrz") else [],
         "mrz": case_view.marked_lines(payload.mrz, said) if payload.HasField("mrz") else [],
         "warnings": [said.reason(code) for code in payload.mrz.warnings],
@@ -321,6 +325,24 @@ async def _give_finding(page: Page) -> Response:
     )
 
 
+async def _correct(page: Page) -> Response:
+    """Put another finding in the place of the one that a closed case stands on."""
+    case_id, form = page.request.path_params["case_id"], await page.form()
+    back = f"/cases/{case_id}"
+    page.want_fresh(form, back)
+    finding = finding_request(case_id, form, {})
+    if finding is None or not finding.reasons:
+        page.session.drafts[back] = {name: texts_of(form, name) for name in form}
+        return page.go(back, Notice("notice.finding_incomplete", bad=True))
+    try:
+        request = cases_pb2.CorrectFindingRequest(finding=finding)
+        await page.ask(page.gateway.cases.CorrectFinding, request)
+    except RemoteError as error:
+        page.session.drafts[back] = {name: texts_of(form, name) for name in form}
+        return page.failed(error, back)
+    return page.go(back, Notice("notice.corrected"))
+
+
 def finding_request(
     case_id: str, form: FormData, looks: Mapping[str, str]
 ) -> cases_pb2.GiveFindingRequest | None:
@@ -364,4 +386,5 @@ ROUTES: Final = (
     Route("/cases/{case_id}/escalate", _escalate, "POST"),
     Route("/cases/{case_id}/look", _look, "POST"),
     Route("/cases/{case_id}/finding", _give_finding, "POST"),
+    Route("/cases/{case_id}/correct", _correct, "POST"),
 )

@@ -142,6 +142,8 @@ _SENTENCES: Final[Mapping[str, Callable[[Any, Words], str]]] = {
     ),
     "export_made": _export,
     "policy_changed": lambda body, spoken: body.policy,
+    "policy_proposed": lambda body, spoken: body.policy,
+    "finding_corrected": lambda body, spoken: _finding(body.finding, spoken),
     "model_changed": lambda body, spoken: f"{body.service}: {body.model_id}",
     "data_erased": _erased,
     "retention_applied": _applied,

@@ -45,7 +45,9 @@ SECTIONS: Final = (
     Section("audit", "/audit", frozenset({Role.AUDITOR})),
     Section("reports", "/reports", frozenset({Role.AUDITOR, Role.SUPERVISOR})),
     Section("rights", "/rights", frozenset({Role.SUPERVISOR, Role.AUDITOR})),
-    Section("administration", "/administration", frozenset({Role.ADMINISTRATOR, Role.AUDITOR})),
+    Section(
+        "administration", "/administration", frozenset({Role.ADMINISTRATOR, Role.APPROVER, Role.AUDITOR})
+    ),
 )
 """What the navigation leads to. Only what is shown: the services decide what is allowed."""
 

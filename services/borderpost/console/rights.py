@@ -139,6 +139,8 @@ def _put(archive: zipfile.ZipFile, folder: str, screening: decisions_pb2.GetScre
     """
     screening.payload.ClearField("watchlists")
     archive.writestr(f"{folder}/event.json", _json(screening.entry.event))
+    for at, statement in enumerate(screening.rectifications, 1):
+        archive.writestr(f"{folder}/rectified-{at}.json", _json(statement))
     if screening.payload.schema_version:
         archive.writestr(f"{folder}/data.json", _json(screening.payload))
     evidence = screening.evidence
@@ -161,6 +163,22 @@ def _ending(picture: bytes) -> str:
     return "jpg" if picture.startswith(b"\xff\xd8") else "jp2"
 
 
+async def _rectify(page: Page) -> Response:
+    """Put a statement beside what was chosen: what is wrong, and what is right."""
+    form = await page.form()
+    page.want_fresh(form, "/rights")
+    purpose, chosen, statement = _purpose(form), texts_of(form, "event"), text_of(form, "statement")
+    if not (purpose and _document(form).number):
+        return page.go("/rights", Notice("notice.rights_incomplete", bad=True))
+    if chosen and statement:
+        request = subjects_pb2.RectifySubjectRequest(event_ids=chosen, statement=statement)
+        await page.ask(page.gateway.subjects.RectifySubject, request, purpose)
+        page.session.notices.append(Notice("notice.rectified"))
+    else:
+        page.session.notices.append(Notice("notice.rectify_incomplete", bad=True))
+    return await _found(page, _document(form), purpose, form)
+
+
 async def _erase(page: Page) -> Response:
     """Erase what was chosen, and give the receipt for the person."""
     form = await page.form()
@@ -181,4 +199,5 @@ ROUTES: Final = (
     Route("/rights/find", _find, "POST"),
     Route("/rights/copy", _copy, "POST"),
     Route("/rights/erase", _erase, "POST"),
+    Route("/rights/rectify", _rectify, "POST"),
 )

@@ -36,6 +36,7 @@ from borderpost.decisions.servicer import DecisionsServicer, UseCases
 from borderpost.decisions.subjects.app import Subjects
 from borderpost.decisions.subjects.background import Upkeep
 from borderpost.decisions.subjects.proving import LogProver, range_signer
+from borderpost.decisions.subjects.rectifying import Rectifying
 from borderpost.decisions.subjects.retention import Retention
 from borderpost.decisions.subjects.rules import load_rules
 from borderpost.decisions.subjects.servicer import SubjectsServicer
@@ -69,13 +70,15 @@ async def build(settings: Settings, pool: WorkPool) -> Service:
     use = UseCases(
         house.decisions, house.recording, house.verify, house.exporting, house.figures, house.look_back
     )
-    servicer = DecisionsServicer(use, house.lookups, pool, writers)
+    servicer = DecisionsServicer(use, house.lookups, house.rectifying, pool, writers)
 
     def register(server: grpc.aio.Server) -> None:
         decisions_pb2_grpc.add_DecisionsServiceServicer_to_server(servicer, server)
-        cases_pb2_grpc.add_CasesServiceServicer_to_server(CasesServicer(house.cases, pool), server)
+        cases_pb2_grpc.add_CasesServiceServicer_to_server(
+            CasesServicer(house.cases, house.rectifying, pool), server
+        )
         subjects_pb2_grpc.add_SubjectsServiceServicer_to_server(
-            SubjectsServicer(house.subjects, house.retention, pool), server
+            SubjectsServicer(house.subjects, house.rectifying, house.retention, pool), server
         )
         transparency_pb2_grpc.add_TransparencyServiceServicer_to_server(
             TransparencyServicer(house.transparency, pool), server
@@ -148,6 +151,7 @@ class House:
             self.log, self.index, self.keys, self.lookups, clock, self.retention.keeps_evidence
         )
         self.recording = Recording(self.log, self.index)
+        self.rectifying = Rectifying(self.log, self.index, self.keys, store, clock)
         self.exporting = Exporting(
             self.log, self.index, tree, self.transparency.made, self.transparency.verifier_keys, clock
         )

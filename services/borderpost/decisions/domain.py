@@ -44,7 +44,8 @@ KINDS_BY_OUTBOX: Final[Mapping[Role, frozenset[int]]] = {
     Role.DOCUMENTS: _SERVICE_KINDS | {EventKind.EVENT_KIND_TRUST_STORE_CHANGED},
     Role.FACES: _SERVICE_KINDS,
     Role.AUTHORITY: _SERVICE_KINDS | {EventKind.EVENT_KIND_MACHINE_CHANGED},
-    Role.GATEWAY: _SERVICE_KINDS | {EventKind.EVENT_KIND_POLICY_CHANGED},
+    Role.GATEWAY: _SERVICE_KINDS
+    | {EventKind.EVENT_KIND_POLICY_CHANGED, EventKind.EVENT_KIND_POLICY_PROPOSED},
 }
 """What each of the other services may report: changes of its own. The rest is written by this service alone."""
 

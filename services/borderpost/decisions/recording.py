@@ -44,6 +44,11 @@ class Recording:
                 return change.toml
         raise PolicyNotFoundError("policy: the log has no policy of this version, or no longer")
 
+    def policies(self) -> list[Record]:
+        """What became of policies, newest first, at most AT_ONCE."""
+        kinds = frozenset({EventKind.EVENT_KIND_POLICY_PROPOSED, EventKind.EVENT_KIND_POLICY_CHANGED})
+        return list(self._index.query(EventFilter(kinds=kinds), None, AT_ONCE).records)
+
     def _is_in_force(self, event: Event) -> bool:
         if kind_of(event) != EventKind.EVENT_KIND_POLICY_CHANGED:
             return False

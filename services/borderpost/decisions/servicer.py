@@ -24,6 +24,7 @@ from borderpost.decisions.patterns.app import LookBack
 from borderpost.decisions.patterns.messages import look_back_response
 from borderpost.decisions.recording import Recording
 from borderpost.decisions.sampled import entry_for_officers
+from borderpost.decisions.subjects.rectifying import Rectifying
 from borderpost.decisions.verify import Verification
 from borderpost.runtime.calls import current
 from borderpost.runtime.clock import from_timestamp
@@ -48,10 +49,13 @@ class UseCases:
 class DecisionsServicer(DecisionsServiceServicer):
     """See protos/borderpost/v1/decisions.proto."""
 
-    def __init__(self, use: UseCases, lookups: Lookups, pool: WorkPool, writers: WorkPool) -> None:
+    def __init__(
+        self, use: UseCases, lookups: Lookups, rectifying: Rectifying, pool: WorkPool, writers: WorkPool
+    ) -> None:
         """`writers` has a thread for each append at the same time: they wait for one sync together."""
         self._use = use
         self._lookups = lookups
+        self._rectifying = rectifying
         self._pool = pool
         self._writers = writers
 
@@ -93,7 +97,10 @@ class DecisionsServicer(DecisionsServiceServicer):
             current(),
         )
         entry = entry_for_officers(log_entry(record), current())
-        return pb.GetScreeningResponse(entry=entry, payload=payload, evidence=evidence)
+        statements = await self._pool.run(self._rectifying.of, record.event().event_id)
+        return pb.GetScreeningResponse(
+            entry=entry, payload=payload, evidence=evidence, rectifications=statements
+        )
 
     async def QueryEvents(self, request: pb.QueryEventsRequest, context: Any) -> pb.QueryEventsResponse:
         """List events."""
@@ -141,6 +148,11 @@ class DecisionsServicer(DecisionsServiceServicer):
         """Get a policy's text."""
         validate.get_policy(request)
         return pb.GetPolicyResponse(toml=await self._pool.run(self._use.recording.policy, request.policy))
+
+    async def ListPolicies(self, request: pb.ListPoliciesRequest, context: Any) -> pb.ListPoliciesResponse:
+        """List what became of policies."""
+        records = await self._pool.run(self._use.recording.policies)
+        return pb.ListPoliciesResponse(entries=map(log_entry, records))
 
 
 def _next(chunks: Iterator[pb.ExportEventsResponse]) -> pb.ExportEventsResponse | None:

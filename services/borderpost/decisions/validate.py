@@ -29,6 +29,7 @@ from borderpost.v1.decisions_pb2 import (
     LookBackRequest,
     MachineChanged,
     PolicyChanged,
+    PolicyProposed,
     QueryEventsRequest,
     RecordEventsRequest,
     ServiceStarted,
@@ -361,7 +362,7 @@ def _machine_changed(field: str, body: MachineChanged) -> None:
         _text(f"{field}.serial", body.serial)
 
 
-def _policy_changed(field: str, body: PolicyChanged) -> None:
+def _policy_told(field: str, body: PolicyChanged | PolicyProposed) -> None:
     _text(f"{field}.policy", body.policy)
     size = len(body.toml)
     _want(1 <= size <= MAX_POLICY_BYTES, f"{field}.toml", f"{size:,} bytes", f"1 to {MAX_POLICY_BYTES:,}")
@@ -379,7 +380,8 @@ def _trust_store_changed(field: str, body: TrustStoreChanged) -> None:
 _BODIES: Final[Mapping[str, Callable[[str, Any], None]]] = {
     "service_started": _service,
     "service_stopped": _service,
-    "policy_changed": _policy_changed,
+    "policy_changed": _policy_told,
+    "policy_proposed": _policy_told,
     "machine_changed": _machine_changed,
     "trust_store_changed": _trust_store_changed,
     "watchlist_created": _watchlist_created,

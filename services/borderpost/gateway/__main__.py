@@ -14,12 +14,11 @@ from borderpost.gateway.front import FORWARDED, STREAMED, register_front
 from borderpost.gateway.late import LateCaptures
 from borderpost.gateway.looking import Services
 from borderpost.gateway.measuring import ScreeningNumbers
+from borderpost.gateway.policies import Itself, Policies
 from borderpost.gateway.replay import Replay
 from borderpost.gateway.servicer import GatewayServicer
 from borderpost.gateway.spool_keys import SpoolKeys
 from borderpost.gateway.status import Standing
-from borderpost.gateway.telling import PolicyTold
-from borderpost.policy.model import load_policy
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.channels import open_channel
 from borderpost.runtime.clock import SystemClock
@@ -43,10 +42,10 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
     Serving means that the decision log serves, without which there is no outcome, and that it has the policy's text,
     without which no outcome could be replayed.
     """
-    policy = load_policy(settings.gateway.policy)
     channels = {name: open_channel(settings, name, "gateway") for name in CALLED}
     log = GrpcLog(channels["decisions"])
-    told = PolicyTold(policy, Actor(settings.trust_domain, "gateway"), log.deliver, SystemClock())
+    itself = Itself(Actor(settings.trust_domain, "gateway"), settings.state_dir / "gateway-policy.toml")
+    policies = Policies(settings.gateway.policy, itself, log.policies, log.deliver, SystemClock())
     services = Services(
         GrpcDocuments(channels["documents"]),
         GrpcFaces(channels["faces"]),
@@ -58,18 +57,18 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
     numbers = Numbers()
     counted = ScreeningNumbers(numbers)
     counted.follow(admission)
-    gateway = Gateway(services, policy, admission, own.commit_seconds, counted=counted.screened)
+    gateway = Gateway(services, policies.current, admission, own.commit_seconds, counted=counted.screened)
     enrolment = Enrolment(services.faces, services.watchlists)
     replay = Replay(services.decisions, services.faces)
     late = LateCaptures(
         SpoolKeys(settings.spool_keys, make=settings.mode == "development"),
         lambda: load_authorities(settings),
         settings.trust_domain,
-        timedelta(seconds=policy.policy.late.most_age_seconds),
+        lambda: timedelta(seconds=policies.current().policy.late.most_age_seconds),
     )
-    standing = Standing(channels, told, policy)
+    standing = Standing(channels, policies)
     servicer = GatewayServicer(
-        gateway, enrolment, replay, late, standing, SystemClock(), own.screening_seconds
+        gateway, enrolment, replay, late, standing, policies, SystemClock(), own.screening_seconds
     )
 
     def register(server: grpc.aio.Server) -> None:
@@ -77,12 +76,12 @@ async def build(settings: Settings, _pool: WorkPool) -> Service:
         register_front(server, channels)
 
     async def ready() -> bool:
-        return told.taken and await is_serving(channels["decisions"])
+        return policies.told and await is_serving(channels["decisions"])
 
     forwarded = (service for service, _ in (*FORWARDED, *STREAMED))
     names = tuple(dict.fromkeys(("borderpost.v1.GatewayService", *forwarded)))
-    report = Report(log.deliver, lambda: Versions(policy=policy.version))
-    return Service(names, register, ready, (told.run,), report=report, numbers=numbers)
+    report = Report(log.deliver, lambda: Versions(policy=policies.current().version))
+    return Service(names, register, ready, (policies.run,), report=report, numbers=numbers)
 
 
 def main() -> None:

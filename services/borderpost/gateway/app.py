@@ -28,7 +28,7 @@ from borderpost.gateway.traveler import traveler_of
 from borderpost.policy.deciding import decide
 from borderpost.policy.domain import CheckResult, Decision, Traveler
 from borderpost.policy.inputs import pattern_terms
-from borderpost.policy.model import DRAWS, PolicyVersion
+from borderpost.policy.model import DRAWS, Policy, PolicyVersion
 from borderpost.runtime.calls import Call
 from borderpost.runtime.errors import BorderpostError
 from borderpost.v1 import decisions_pb2, types_pb2
@@ -57,13 +57,14 @@ class Gateway:
     def __init__(
         self,
         services: Services,
-        policy: PolicyVersion,
+        policy: Callable[[], PolicyVersion],
         admission: Admission,
         commit_seconds: float,
         draw: Callable[[], int] = draw,
         counted: Callable[[decisions_pb2.TravelerScreened], None] = lambda _: None,
     ) -> None:
-        """`counted` is told of each screening once its record is durable."""
+        """`policy` tells the one in force; a screening goes by one from its begin to its record. `counted` is told of
+        each screening once its record is durable."""
         self._services = services
         self._policy = policy
         self._admission = admission
@@ -91,13 +92,15 @@ class Gateway:
         patient = request.late
         async with self._admission.admitted(request.kiosk_id, left(until), patient) as admitted:
             # 3. Look, keeping the time that the commit needs.
-            wanted = Wanted(self._policy.policy.face_match_fmr, pattern_terms(self._policy.policy))
+            policy = self._policy()
+            wanted = Wanted(policy.policy.face_match_fmr, pattern_terms(policy.policy))
             findings = await look(self._services, request, wanted, call, until - self._commit_seconds)
             # 4. Decide: pure, from the findings, the draw, the time of the request and the policy alone.
-            traveler = traveler_of(request, findings, self._policy.policy, self._draw())
-            checks, decision = self._decide(request, findings, traveler)
+            traveler = traveler_of(request, findings, policy.policy, self._draw())
+            checks, decision = _decide(policy.policy, request, findings, traveler)
             # 5. Commit. No reply before it.
-            screened = await self._commit(request, findings, traveler, checks, decision, call)
+            record = record_of(request, findings, traveler, checks, decision, policy, SOFTWARE)
+            screened = await self._commit(record, call)
             admitted.whole = all(step.status == types_pb2.STEP_STATUS_DONE for step in findings.steps)
             return screened
 
@@ -117,14 +120,6 @@ class Gateway:
                 del self._in_flight[key]
             done.set()
 
-    def _decide(
-        self, request: ScreenRequest, findings: Findings, traveler: Traveler
-    ) -> tuple[Sequence[CheckResult], Decision]:
-        policy = self._policy.policy
-        stale = is_stale(findings.watchlists_as_of, request.received_at, policy.max_watchlist_age_seconds)
-        checks = assess(findings, ListTerms(stale, policy.refer_suppressed))
-        return checks, decide(policy, traveler, checks)
-
     async def _find(self, request: ScreenRequest, call: Call) -> decisions_pb2.LogEntry | None:
         try:
             entry = await self._services.decisions.find(
@@ -138,16 +133,7 @@ class Gateway:
             )
         return entry
 
-    async def _commit(
-        self,
-        request: ScreenRequest,
-        findings: Findings,
-        traveler: Traveler,
-        checks: Sequence[CheckResult],
-        decision: Decision,
-        call: Call,
-    ) -> Screened:
-        record = record_of(request, findings, traveler, checks, decision, self._policy, SOFTWARE)
+    async def _commit(self, record: decisions_pb2.AppendScreeningRequest, call: Call) -> Screened:
         try:
             answer = await self._services.decisions.append(record, call, self._commit_seconds)
         except BorderpostError as error:
@@ -157,6 +143,14 @@ class Gateway:
         if not answer.duplicate:
             self._counted(answer.entry.event.traveler_screened)
         return Screened(answer.entry, already_answered=answer.duplicate)
+
+
+def _decide(
+    policy: Policy, request: ScreenRequest, findings: Findings, traveler: Traveler
+) -> tuple[Sequence[CheckResult], Decision]:
+    stale = is_stale(findings.watchlists_as_of, request.received_at, policy.max_watchlist_age_seconds)
+    checks = assess(findings, ListTerms(stale, policy.refer_suppressed))
+    return checks, decide(policy, traveler, checks)
 
 
 def _no_log(error: BorderpostError) -> NoReturn:

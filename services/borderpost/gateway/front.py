@@ -93,10 +93,12 @@ FORWARDED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
         "ReleaseCase",
         "EscalateCase",
         "GiveFinding",
+        "CorrectFinding",
     ),
     ("borderpost.v1.SubjectsService", "decisions"): (
         "FindSubject",
         "EraseSubject",
+        "RectifySubject",
         "GetRetention",
         "ApplyRetention",
     ),

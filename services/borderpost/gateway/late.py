@@ -61,12 +61,13 @@ class SpoolKeyMissingError(BorderpostError):
 
 @dataclass(frozen=True, slots=True)
 class LateCaptures:
-    """Opens kept captures. `authorities` gives the certificates of the authorities that are trusted now."""
+    """Opens kept captures. `authorities` gives the certificates of the authorities that are trusted now, `most_age`
+    until what age captures are taken by the policy in force."""
 
     keys: SpoolKeys
     authorities: Callable[[], Sequence[x509.Certificate]]
     trust_domain: str
-    most_age: timedelta
+    most_age: Callable[[], timedelta]
 
     def key(self) -> gateway_pb2.GetSpoolKeyResponse:
         """Return the key that is given out, and until what age captures are taken."""
@@ -74,7 +75,7 @@ class LateCaptures:
         return gateway_pb2.GetSpoolKeyResponse(
             key_id=key_id,
             public_key=public_key,
-            most_age_seconds=int(self.most_age.total_seconds()),
+            most_age_seconds=int(self.most_age().total_seconds()),
         )
 
     def open(
@@ -96,10 +97,10 @@ class LateCaptures:
                 "sealed: captured at a time that is yet to come: keep it, and set the kiosk's clock",
                 field="sealed",
             )
-        if captured_at < now - self.most_age:
+        if captured_at < now - self.most_age():
             raise SpoolTooOldError(
                 "sealed: captured at a time that is not taken any more: want one of the last "
-                f"{self.most_age.total_seconds() / 3600:.0f} hours. Nothing was screened",
+                f"{self.most_age().total_seconds() / 3600:.0f} hours. Nothing was screened",
                 field="sealed",
             )
         starts = certificate.not_valid_before_utc - CLOCK_SKEW

@@ -12,6 +12,7 @@ from borderpost.gateway import validate
 from borderpost.gateway.app import Gateway, Screened
 from borderpost.gateway.enrolment import Enrolment
 from borderpost.gateway.late import LateCaptures
+from borderpost.gateway.policies import Policies
 from borderpost.gateway.replay import Replay
 from borderpost.gateway.status import Standing
 from borderpost.runtime import calls
@@ -39,6 +40,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         replay: Replay,
         late: LateCaptures,
         standing: Standing,
+        policies: Policies,
         clock: Clock,
         screening_seconds: float,
     ) -> None:
@@ -47,6 +49,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._replay = replay
         self._late = late
         self._standing = standing
+        self._policies = policies
         self._clock = clock
         self._screening_seconds = screening_seconds
 
@@ -72,6 +75,21 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.GetStatusResponse:
         """See gateway.proto."""
         return await self._standing.status()
+
+    async def ProposePolicy(
+        self, request: gateway_pb2.ProposePolicyRequest, context: Rpc
+    ) -> gateway_pb2.ProposePolicyResponse:
+        """See gateway.proto."""
+        version = await self._policies.propose(request.toml, calls.current())
+        return gateway_pb2.ProposePolicyResponse(policy=version)
+
+    async def ActivatePolicy(
+        self, request: gateway_pb2.ActivatePolicyRequest, context: Rpc
+    ) -> gateway_pb2.ActivatePolicyResponse:
+        """See gateway.proto."""
+        validate.activate_policy(request)
+        await self._policies.activate(request.policy, calls.current())
+        return gateway_pb2.ActivatePolicyResponse(policy=request.policy)
 
     async def SubmitSpooled(
         self, request: gateway_pb2.SubmitSpooledRequest, context: Rpc

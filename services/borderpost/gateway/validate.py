@@ -15,6 +15,7 @@ from borderpost.v1 import documents_pb2, gateway_pb2, types_pb2
 MAX_ATTEMPT: Final = 100
 MAX_FRAMES: Final = 8
 MAX_PICTURES: Final = 16
+MAX_POLICY_NAME: Final = 200
 MAX_ROWS: Final = 50
 MAX_ROWS_BYTES: Final = 12 * 1024 * 1024
 """Of one StageImportRows (gateway.proto)."""
@@ -109,6 +110,15 @@ def migrate_request(request: gateway_pb2.MigrateEntriesRequest) -> None:
 def replay_request(request: gateway_pb2.ReplayScreeningRequest) -> None:
     """Check which screening is to be decided again. Raises InvalidRequestError."""
     _id("request_id", request.request_id)
+
+
+def activate_policy(request: gateway_pb2.ActivatePolicyRequest) -> None:
+    """Check which policy is wanted. Raises InvalidRequestError."""
+    length = len(request.policy)
+    if not 1 <= length <= MAX_POLICY_NAME:
+        raise InvalidRequestError(
+            f"policy: got {length} characters, want its name and hash, as it was proposed", field="policy"
+        )
 
 
 def _id(field: str, text: str) -> None:

@@ -51,7 +51,11 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}GatewayService/ScreenTraveler": _only(Role.KIOSK),
     f"{_PACKAGE}GatewayService/GetSpoolKey": _only(Role.KIOSK),
     f"{_PACKAGE}GatewayService/SubmitSpooled": _only(Role.KIOSK),
-    f"{_PACKAGE}GatewayService/GetStatus": _only(Role.ADMINISTRATOR, Role.SUPERVISOR, Role.AUDITOR),
+    f"{_PACKAGE}GatewayService/ProposePolicy": _only(Role.ADMINISTRATOR),
+    f"{_PACKAGE}GatewayService/ActivatePolicy": _only(Role.APPROVER),
+    f"{_PACKAGE}GatewayService/GetStatus": _only(
+        Role.ADMINISTRATOR, Role.APPROVER, Role.SUPERVISOR, Role.AUDITOR
+    ),
     f"{_PACKAGE}GatewayService/EnrolEntry": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}GatewayService/StageImportRows": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}GatewayService/MigrateEntries": _only(Role.LIST_MANAGER),
@@ -116,6 +120,7 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}DecisionsService/ExportEvents": _only(Role.AUDITOR),
     f"{_PACKAGE}DecisionsService/GetFigures": _only(Role.AUDITOR, Role.SUPERVISOR),
     f"{_PACKAGE}DecisionsService/GetPolicy": _only(Role.AUDITOR, Role.ADMINISTRATOR),
+    f"{_PACKAGE}DecisionsService/ListPolicies": Rule(frozenset({Role.GATEWAY}), direct=True),
     f"{_PACKAGE}GatewayService/ReplayScreening": _only(Role.AUDITOR),
     f"{_PACKAGE}TransparencyService/GetCheckpoint": _only(Role.AUDITOR),
     f"{_PACKAGE}TransparencyService/GetInclusionProof": _only(Role.AUDITOR),
@@ -127,8 +132,10 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}CasesService/ReleaseCase": _only(Role.OFFICER, Role.SUPERVISOR),
     f"{_PACKAGE}CasesService/EscalateCase": _only(Role.OFFICER, Role.SUPERVISOR),
     f"{_PACKAGE}CasesService/GiveFinding": _only(Role.OFFICER, Role.SUPERVISOR),
+    f"{_PACKAGE}CasesService/CorrectFinding": _only(Role.SUPERVISOR),
     f"{_PACKAGE}SubjectsService/FindSubject": _only(Role.SUPERVISOR, Role.AUDITOR),
     f"{_PACKAGE}SubjectsService/EraseSubject": _only(Role.SUPERVISOR),
+    f"{_PACKAGE}SubjectsService/RectifySubject": _only(Role.SUPERVISOR),
     f"{_PACKAGE}SubjectsService/GetRetention": _only(Role.SUPERVISOR, Role.AUDITOR, Role.ADMINISTRATOR),
     f"{_PACKAGE}SubjectsService/ApplyRetention": _only(Role.ADMINISTRATOR),
     f"{_PACKAGE}AuthorityService/InviteKiosk": _only(Role.ADMINISTRATOR),
@@ -154,6 +161,7 @@ _BY_CROSSING: Final = frozenset(
         f"{_PACKAGE}GatewayService/ReplayScreening",
         f"{_PACKAGE}SubjectsService/FindSubject",
         f"{_PACKAGE}SubjectsService/EraseSubject",
+        f"{_PACKAGE}SubjectsService/RectifySubject",
     }
 )
 

@@ -8,7 +8,7 @@ from typing import Final
 import grpc
 
 from borderpost.runtime.status import from_rpc_error
-from borderpost.v1.decisions_pb2 import Event, RecordEventsRequest
+from borderpost.v1.decisions_pb2 import Event, ListPoliciesRequest, LogEntry, RecordEventsRequest
 from borderpost.v1.decisions_pb2_grpc import DecisionsServiceStub
 
 DELIVERY_SECONDS: Final = 10.0
@@ -27,3 +27,11 @@ class GrpcLog:
             await self._stub.RecordEvents(RecordEventsRequest(events=events), timeout=DELIVERY_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
+
+    async def policies(self) -> Sequence[LogEntry]:
+        """Return what became of policies, newest first; for the gateway. Raises BorderpostError."""
+        try:
+            answer = await self._stub.ListPolicies(ListPoliciesRequest(), timeout=DELIVERY_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+        return list(answer.entries)

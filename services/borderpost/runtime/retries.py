@@ -14,7 +14,7 @@ from typing import Final
 RETRIED: Final[Mapping[str, Sequence[str]]] = {
     "borderpost.v1.GatewayService": ("ScreenTraveler", "SubmitSpooled", "GetSpoolKey"),
     "borderpost.v1.DocumentsService": ("ReadDocument", "IssueChipChallenge"),
-    "borderpost.v1.FacesService": ("ExtractTemplate", "Compare", "LocateEyes"),
+    "borderpost.v1.FacesService": ("ExtractTemplate", "Compare"),
     "borderpost.v1.WatchlistService": ("Search",),
     "borderpost.v1.DecisionsService": ("FindScreening", "AppendScreening", "LookBack", "RecordEvents"),
 }

@@ -72,6 +72,11 @@ class CasesServiceStub:
                 request_serializer=borderpost_dot_v1_dot_cases__pb2.GiveFindingRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_cases__pb2.GiveFindingResponse.FromString,
                 _registered_method=True)
+        self.CorrectFinding = channel.unary_unary(
+                '/borderpost.v1.CasesService/CorrectFinding',
+                request_serializer=borderpost_dot_v1_dot_cases__pb2.CorrectFindingRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_cases__pb2.CorrectFindingResponse.FromString,
+                _registered_method=True)
 
 
 class CasesServiceServicer:
@@ -137,6 +142,17 @@ class CasesServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CorrectFinding(self, request, context):
+        """Corrects the finding that a closed case stands on, as a supervisor who gave none of its findings. The case stays
+        closed, and the findings before it stay in the log.
+
+        FAILED_PRECONDITION: CASE_STATE (it isn't closed), FINDING_ALREADY_YOURS.
+        INVALID_ARGUMENT: as GiveFinding; INVALID_REQUEST (no reason says why).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CasesServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -169,6 +185,11 @@ def add_CasesServiceServicer_to_server(servicer, server):
                     servicer.GiveFinding,
                     request_deserializer=borderpost_dot_v1_dot_cases__pb2.GiveFindingRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_cases__pb2.GiveFindingResponse.SerializeToString,
+            ),
+            'CorrectFinding': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectFinding,
+                    request_deserializer=borderpost_dot_v1_dot_cases__pb2.CorrectFindingRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_cases__pb2.CorrectFindingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -341,6 +362,33 @@ class CasesService:
             '/borderpost.v1.CasesService/GiveFinding',
             borderpost_dot_v1_dot_cases__pb2.GiveFindingRequest.SerializeToString,
             borderpost_dot_v1_dot_cases__pb2.GiveFindingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectFinding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.CasesService/CorrectFinding',
+            borderpost_dot_v1_dot_cases__pb2.CorrectFindingRequest.SerializeToString,
+            borderpost_dot_v1_dot_cases__pb2.CorrectFindingResponse.FromString,
             options,
             channel_credentials,
             insecure,

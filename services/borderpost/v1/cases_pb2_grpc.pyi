@@ -67,6 +67,13 @@ class CasesServiceStub:
 
     INVALID_ARGUMENT: INVALID_REQUEST (a verdict is wanted of each candidate that is shown).
     """
+    CorrectFinding: _grpc.UnaryUnaryMultiCallable[_cases_pb2.CorrectFindingRequest, _cases_pb2.CorrectFindingResponse]
+    """Corrects the finding that a closed case stands on, as a supervisor who gave none of its findings. The case stays
+    closed, and the findings before it stay in the log.
+
+    FAILED_PRECONDITION: CASE_STATE (it isn't closed), FINDING_ALREADY_YOURS.
+    INVALID_ARGUMENT: as GiveFinding; INVALID_REQUEST (no reason says why).
+    """
 
 @_typing.type_check_only
 class CasesServiceAsyncStub(CasesServiceStub):
@@ -106,6 +113,13 @@ class CasesServiceAsyncStub(CasesServiceStub):
     """Says what was found. Closes the case, or leaves it to a second officer, or to a supervisor if the two differ.
 
     INVALID_ARGUMENT: INVALID_REQUEST (a verdict is wanted of each candidate that is shown).
+    """
+    CorrectFinding: _aio.UnaryUnaryMultiCallable[_cases_pb2.CorrectFindingRequest, _cases_pb2.CorrectFindingResponse]  # type: ignore[assignment]
+    """Corrects the finding that a closed case stands on, as a supervisor who gave none of its findings. The case stays
+    closed, and the findings before it stay in the log.
+
+    FAILED_PRECONDITION: CASE_STATE (it isn't closed), FINDING_ALREADY_YOURS.
+    INVALID_ARGUMENT: as GiveFinding; INVALID_REQUEST (no reason says why).
     """
 
 class CasesServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -179,6 +193,19 @@ class CasesServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says what was found. Closes the case, or leaves it to a second officer, or to a supervisor if the two differ.
 
         INVALID_ARGUMENT: INVALID_REQUEST (a verdict is wanted of each candidate that is shown).
+        """
+
+    @_abc_1.abstractmethod
+    def CorrectFinding(
+        self,
+        request: _cases_pb2.CorrectFindingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cases_pb2.CorrectFindingResponse, _abc.Awaitable[_cases_pb2.CorrectFindingResponse]]:
+        """Corrects the finding that a closed case stands on, as a supervisor who gave none of its findings. The case stays
+        closed, and the findings before it stay in the log.
+
+        FAILED_PRECONDITION: CASE_STATE (it isn't closed), FINDING_ALREADY_YOURS.
+        INVALID_ARGUMENT: as GiveFinding; INVALID_REQUEST (no reason says why).
         """
 
 def add_CasesServiceServicer_to_server(servicer: CasesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

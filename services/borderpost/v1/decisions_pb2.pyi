@@ -94,6 +94,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """Checkpoints are signed with another key, or with one more."""
     EVENT_KIND_MACHINE_CHANGED: _EventKind.ValueType  # 31
     """A kiosk was invited, enrolled or revoked, or another machine's certificate was."""
+    EVENT_KIND_POLICY_PROPOSED: _EventKind.ValueType  # 32
+    """A person proposed another policy; a second person activates it (POLICY_CHANGED)."""
+    EVENT_KIND_FINDING_CORRECTED: _EventKind.ValueType  # 33
+    """A supervisor corrected the finding that a closed case stands on."""
+    EVENT_KIND_DATA_RECTIFIED: _EventKind.ValueType  # 34
+    """A person's data was rectified: a statement was put beside it."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """Kinds of events."""
@@ -162,6 +168,12 @@ EVENT_KIND_LOG_KEY_CHANGED: EventKind.ValueType  # 30
 """Checkpoints are signed with another key, or with one more."""
 EVENT_KIND_MACHINE_CHANGED: EventKind.ValueType  # 31
 """A kiosk was invited, enrolled or revoked, or another machine's certificate was."""
+EVENT_KIND_POLICY_PROPOSED: EventKind.ValueType  # 32
+"""A person proposed another policy; a second person activates it (POLICY_CHANGED)."""
+EVENT_KIND_FINDING_CORRECTED: EventKind.ValueType  # 33
+"""A supervisor corrected the finding that a closed case stands on."""
+EVENT_KIND_DATA_RECTIFIED: EventKind.ValueType  # 34
+"""A person's data was rectified: a statement was put beside it."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 class _FindingVerdict:
@@ -294,6 +306,9 @@ class Event(_message.Message):
     CHECKPOINT_WITNESSED_FIELD_NUMBER: _builtins.int
     LOG_KEY_CHANGED_FIELD_NUMBER: _builtins.int
     MACHINE_CHANGED_FIELD_NUMBER: _builtins.int
+    POLICY_PROPOSED_FIELD_NUMBER: _builtins.int
+    FINDING_CORRECTED_FIELD_NUMBER: _builtins.int
+    DATA_RECTIFIED_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     event_id: _builtins.str
@@ -444,6 +459,18 @@ class Event(_message.Message):
     def machine_changed(self) -> Global___MachineChanged:
         """MACHINE_CHANGED."""
 
+    @_builtins.property
+    def policy_proposed(self) -> Global___PolicyProposed:
+        """POLICY_PROPOSED."""
+
+    @_builtins.property
+    def finding_corrected(self) -> Global___FindingCorrected:
+        """FINDING_CORRECTED."""
+
+    @_builtins.property
+    def data_rectified(self) -> Global___DataRectified:
+        """DATA_RECTIFIED."""
+
     def __init__(
         self,
         *,
@@ -487,12 +514,15 @@ class Event(_message.Message):
         checkpoint_witnessed: Global___CheckpointWitnessed | None = ...,
         log_key_changed: Global___LogKeyChanged | None = ...,
         machine_changed: Global___MachineChanged | None = ...,
+        policy_proposed: Global___PolicyProposed | None = ...,
+        finding_corrected: Global___FindingCorrected | None = ...,
+        data_rectified: Global___DataRectified | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "export_made", b"export_made", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "machine_changed", b"machine_changed", "model_changed", b"model_changed", "policy_changed", b"policy_changed", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "data_rectified", b"data_rectified", "export_made", b"export_made", "finding_corrected", b"finding_corrected", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "machine_changed", b"machine_changed", "model_changed", b"model_changed", "policy_changed", b"policy_changed", "policy_proposed", b"policy_proposed", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "event_id", b"event_id", "evidence_sha256", b"evidence_sha256", "export_made", b"export_made", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "machine_changed", b"machine_changed", "model_changed", b"model_changed", "payload_sha256", b"payload_sha256", "policy_changed", b"policy_changed", "purpose", b"purpose", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "schema_version", b"schema_version", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "subject", b"subject", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "data_rectified", b"data_rectified", "event_id", b"event_id", "evidence_sha256", b"evidence_sha256", "export_made", b"export_made", "finding_corrected", b"finding_corrected", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "machine_changed", b"machine_changed", "model_changed", b"model_changed", "payload_sha256", b"payload_sha256", "policy_changed", b"policy_changed", "policy_proposed", b"policy_proposed", "purpose", b"purpose", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "schema_version", b"schema_version", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "subject", b"subject", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed", "watchlist_changed", "watchlist_entry_changed", "watchlist_imported", "watchlist_exported", "watchlist_searched", "watchlist_suppression_changed", "referral_opened", "referral_claimed", "referral_released", "referral_escalated", "finding_given", "second_finding_given", "findings_disagree", "referral_closed", "export_made", "policy_changed", "model_changed", "data_erased", "retention_applied", "service_started", "service_stopped", "checkpoint_witnessed", "log_key_changed", "machine_changed"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed", "watchlist_changed", "watchlist_entry_changed", "watchlist_imported", "watchlist_exported", "watchlist_searched", "watchlist_suppression_changed", "referral_opened", "referral_claimed", "referral_released", "referral_escalated", "finding_given", "second_finding_given", "findings_disagree", "referral_closed", "export_made", "policy_changed", "model_changed", "data_erased", "retention_applied", "service_started", "service_stopped", "checkpoint_witnessed", "log_key_changed", "machine_changed", "policy_proposed", "finding_corrected", "data_rectified"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -1782,6 +1812,136 @@ class PolicyChanged(_message.Message):
 Global___PolicyChanged: _TypeAlias = PolicyChanged  # noqa: Y015
 
 @_typing.final
+class PolicyProposed(_message.Message):
+    """A policy was proposed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    TOML_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """Its name and hash, as records would name it."""
+    toml: _builtins.bytes
+    """The file."""
+    def __init__(
+        self,
+        *,
+        policy: _builtins.str = ...,
+        toml: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "toml", b"toml"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyProposed: _TypeAlias = PolicyProposed  # noqa: Y015
+
+@_typing.final
+class FindingCorrected(_message.Message):
+    """The finding of a closed case was corrected. The findings before it stay in the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def finding(self) -> Global___FindingGiven:
+        """The finding that stands from now on."""
+
+    def __init__(
+        self,
+        *,
+        finding: Global___FindingGiven | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingCorrected: _TypeAlias = FindingCorrected  # noqa: Y015
+
+@_typing.final
+class DataRectified(_message.Message):
+    """A statement was put beside a screening: what of its data is wrong, and what is right. It is in the payload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCREENING_EVENT_ID_FIELD_NUMBER: _builtins.int
+    screening_event_id: _builtins.str
+    """The screening's event id."""
+    def __init__(
+        self,
+        *,
+        screening_event_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["screening_event_id", b"screening_event_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DataRectified: _TypeAlias = DataRectified  # noqa: Y015
+
+@_typing.final
+class RectificationPayload(_message.Message):
+    """The personal part of a rectification. Stored encrypted under the screening's key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEMA_VERSION_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    schema_version: _builtins.int
+    """Version of this message's meaning; 1."""
+    statement: _builtins.str
+    """What is wrong and what is right, at most 2,000 characters."""
+    def __init__(
+        self,
+        *,
+        schema_version: _builtins.int = ...,
+        statement: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["schema_version", b"schema_version", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RectificationPayload: _TypeAlias = RectificationPayload  # noqa: Y015
+
+@_typing.final
+class Rectification(_message.Message):
+    """A statement beside a screening."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    """Who put it there: the subject of the actor."""
+    statement: _builtins.str
+    """What is wrong and what is right."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        by: _builtins.str = ...,
+        statement: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "statement", b"statement", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rectification: _TypeAlias = Rectification  # noqa: Y015
+
+@_typing.final
 class ModelChanged(_message.Message):
     """Another model or calibration is in use."""
 
@@ -2742,6 +2902,7 @@ class GetScreeningResponse(_message.Message):
     ENTRY_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
+    RECTIFICATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def entry(self) -> Global___LogEntry:
         """The stored entry."""
@@ -2754,16 +2915,21 @@ class GetScreeningResponse(_message.Message):
     def evidence(self) -> Global___ScreeningEvidence:
         """Pictures and templates. Not set if they were not asked for, not kept, or erased."""
 
+    @_builtins.property
+    def rectifications(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rectification]:
+        """What was rectified of it since, oldest first."""
+
     def __init__(
         self,
         *,
         entry: Global___LogEntry | None = ...,
         payload: Global___ScreeningPayload | None = ...,
         evidence: Global___ScreeningEvidence | None = ...,
+        rectifications: _abc.Iterable[Global___Rectification] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "evidence", b"evidence", "payload", b"payload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "evidence", b"evidence", "payload", b"payload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "evidence", b"evidence", "payload", b"payload", "rectifications", b"rectifications"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3395,3 +3561,44 @@ class GetPolicyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPolicyResponse: _TypeAlias = GetPolicyResponse  # noqa: Y015
+
+@_typing.final
+class ListPoliciesRequest(_message.Message):
+    """No choice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPoliciesRequest: _TypeAlias = ListPoliciesRequest  # noqa: Y015
+
+@_typing.final
+class ListPoliciesResponse(_message.Message):
+    """What became of policies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___LogEntry]:
+        """The events."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___LogEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPoliciesResponse: _TypeAlias = ListPoliciesResponse  # noqa: Y015

@@ -91,6 +91,11 @@ class DecisionsServiceStub:
                 request_serializer=borderpost_dot_v1_dot_decisions__pb2.GetPolicyRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_decisions__pb2.GetPolicyResponse.FromString,
                 _registered_method=True)
+        self.ListPolicies = channel.unary_unary(
+                '/borderpost.v1.DecisionsService/ListPolicies',
+                request_serializer=borderpost_dot_v1_dot_decisions__pb2.ListPoliciesRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_decisions__pb2.ListPoliciesResponse.FromString,
+                _registered_method=True)
 
 
 class DecisionsServiceServicer:
@@ -204,6 +209,14 @@ class DecisionsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPolicies(self, request, context):
+        """Lists what became of policies: POLICY_PROPOSED and POLICY_CHANGED, newest first, at most 50; for the gateway, which
+        goes by it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DecisionsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -256,6 +269,11 @@ def add_DecisionsServiceServicer_to_server(servicer, server):
                     servicer.GetPolicy,
                     request_deserializer=borderpost_dot_v1_dot_decisions__pb2.GetPolicyRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_decisions__pb2.GetPolicyResponse.SerializeToString,
+            ),
+            'ListPolicies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPolicies,
+                    request_deserializer=borderpost_dot_v1_dot_decisions__pb2.ListPoliciesRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_decisions__pb2.ListPoliciesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -535,6 +553,33 @@ class DecisionsService:
             '/borderpost.v1.DecisionsService/GetPolicy',
             borderpost_dot_v1_dot_decisions__pb2.GetPolicyRequest.SerializeToString,
             borderpost_dot_v1_dot_decisions__pb2.GetPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPolicies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.DecisionsService/ListPolicies',
+            borderpost_dot_v1_dot_decisions__pb2.ListPoliciesRequest.SerializeToString,
+            borderpost_dot_v1_dot_decisions__pb2.ListPoliciesResponse.FromString,
             options,
             channel_credentials,
             insecure,

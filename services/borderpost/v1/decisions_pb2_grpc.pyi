@@ -101,6 +101,10 @@ class DecisionsServiceStub:
 
     NOT_FOUND: POLICY_NOT_FOUND.
     """
+    ListPolicies: _grpc.UnaryUnaryMultiCallable[_decisions_pb2.ListPoliciesRequest, _decisions_pb2.ListPoliciesResponse]
+    """Lists what became of policies: POLICY_PROPOSED and POLICY_CHANGED, newest first, at most 50; for the gateway, which
+    goes by it.
+    """
 
 @_typing.type_check_only
 class DecisionsServiceAsyncStub(DecisionsServiceStub):
@@ -174,6 +178,10 @@ class DecisionsServiceAsyncStub(DecisionsServiceStub):
     """Gets the text of a policy that was once in force, by the version that a record names, for a replay.
 
     NOT_FOUND: POLICY_NOT_FOUND.
+    """
+    ListPolicies: _aio.UnaryUnaryMultiCallable[_decisions_pb2.ListPoliciesRequest, _decisions_pb2.ListPoliciesResponse]  # type: ignore[assignment]
+    """Lists what became of policies: POLICY_PROPOSED and POLICY_CHANGED, newest first, at most 50; for the gateway, which
+    goes by it.
     """
 
 class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -305,6 +313,16 @@ class DecisionsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gets the text of a policy that was once in force, by the version that a record names, for a replay.
 
         NOT_FOUND: POLICY_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPolicies(
+        self,
+        request: _decisions_pb2.ListPoliciesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decisions_pb2.ListPoliciesResponse, _abc.Awaitable[_decisions_pb2.ListPoliciesResponse]]:
+        """Lists what became of policies: POLICY_PROPOSED and POLICY_CHANGED, newest first, at most 50; for the gateway, which
+        goes by it.
         """
 
 def add_DecisionsServiceServicer_to_server(servicer: DecisionsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -67,6 +67,16 @@ class GatewayServiceStub:
                 request_serializer=borderpost_dot_v1_dot_gateway__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_gateway__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.ProposePolicy = channel.unary_unary(
+                '/borderpost.v1.GatewayService/ProposePolicy',
+                request_serializer=borderpost_dot_v1_dot_gateway__pb2.ProposePolicyRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_gateway__pb2.ProposePolicyResponse.FromString,
+                _registered_method=True)
+        self.ActivatePolicy = channel.unary_unary(
+                '/borderpost.v1.GatewayService/ActivatePolicy',
+                request_serializer=borderpost_dot_v1_dot_gateway__pb2.ActivatePolicyRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_gateway__pb2.ActivatePolicyResponse.FromString,
+                _registered_method=True)
         self.GetSpoolKey = channel.unary_unary(
                 '/borderpost.v1.GatewayService/GetSpoolKey',
                 request_serializer=borderpost_dot_v1_dot_gateway__pb2.GetSpoolKeyRequest.SerializeToString,
@@ -147,6 +157,27 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProposePolicy(self, request, context):
+        """Proposes a policy. It comes into force when a second person activates it.
+
+        INVALID_ARGUMENT: POLICY (it can't be used; the message says why). FAILED_PRECONDITION: POLICY_FROM_FILE (this
+        installation's policy is a file that its operators name in the settings).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivatePolicy(self, request, context):
+        """Brings a policy into force that an administrator proposed, as an approver, another person: for every screening that begins from now on, at every gateway
+        within seconds. Returns when it is recorded.
+
+        FAILED_PRECONDITION: POLICY_FROM_FILE, SECOND_PERSON_NEEDED. NOT_FOUND: POLICY_NOT_FOUND (nobody proposed it, or a later
+        one came into force since).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSpoolKey(self, request, context):
         """Gives out the public key that a kiosk without a connection encrypts its captures to. The kiosk can't decrypt them
         again. Ask anew at every chance: the key changes.
@@ -200,6 +231,16 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=borderpost_dot_v1_dot_gateway__pb2.GetStatusRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_gateway__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'ProposePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProposePolicy,
+                    request_deserializer=borderpost_dot_v1_dot_gateway__pb2.ProposePolicyRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_gateway__pb2.ProposePolicyResponse.SerializeToString,
+            ),
+            'ActivatePolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivatePolicy,
+                    request_deserializer=borderpost_dot_v1_dot_gateway__pb2.ActivatePolicyRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_gateway__pb2.ActivatePolicyResponse.SerializeToString,
             ),
             'GetSpoolKey': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSpoolKey,
@@ -377,6 +418,60 @@ class GatewayService:
             '/borderpost.v1.GatewayService/GetStatus',
             borderpost_dot_v1_dot_gateway__pb2.GetStatusRequest.SerializeToString,
             borderpost_dot_v1_dot_gateway__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProposePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.GatewayService/ProposePolicy',
+            borderpost_dot_v1_dot_gateway__pb2.ProposePolicyRequest.SerializeToString,
+            borderpost_dot_v1_dot_gateway__pb2.ProposePolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivatePolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.GatewayService/ActivatePolicy',
+            borderpost_dot_v1_dot_gateway__pb2.ActivatePolicyRequest.SerializeToString,
+            borderpost_dot_v1_dot_gateway__pb2.ActivatePolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -73,6 +73,19 @@ class GatewayServiceStub:
     """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetStatusRequest, _gateway_pb2.GetStatusResponse]
     """Tells which services serve, as the gateway finds them, and what is in force here. No personal data; not recorded."""
+    ProposePolicy: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ProposePolicyRequest, _gateway_pb2.ProposePolicyResponse]
+    """Proposes a policy. It comes into force when a second person activates it.
+
+    INVALID_ARGUMENT: POLICY (it can't be used; the message says why). FAILED_PRECONDITION: POLICY_FROM_FILE (this
+    installation's policy is a file that its operators name in the settings).
+    """
+    ActivatePolicy: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ActivatePolicyRequest, _gateway_pb2.ActivatePolicyResponse]
+    """Brings a policy into force that an administrator proposed, as an approver, another person: for every screening that begins from now on, at every gateway
+    within seconds. Returns when it is recorded.
+
+    FAILED_PRECONDITION: POLICY_FROM_FILE, SECOND_PERSON_NEEDED. NOT_FOUND: POLICY_NOT_FOUND (nobody proposed it, or a later
+    one came into force since).
+    """
     GetSpoolKey: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetSpoolKeyRequest, _gateway_pb2.GetSpoolKeyResponse]
     """Gives out the public key that a kiosk without a connection encrypts its captures to. The kiosk can't decrypt them
     again. Ask anew at every chance: the key changes.
@@ -132,6 +145,19 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetStatusRequest, _gateway_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Tells which services serve, as the gateway finds them, and what is in force here. No personal data; not recorded."""
+    ProposePolicy: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ProposePolicyRequest, _gateway_pb2.ProposePolicyResponse]  # type: ignore[assignment]
+    """Proposes a policy. It comes into force when a second person activates it.
+
+    INVALID_ARGUMENT: POLICY (it can't be used; the message says why). FAILED_PRECONDITION: POLICY_FROM_FILE (this
+    installation's policy is a file that its operators name in the settings).
+    """
+    ActivatePolicy: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ActivatePolicyRequest, _gateway_pb2.ActivatePolicyResponse]  # type: ignore[assignment]
+    """Brings a policy into force that an administrator proposed, as an approver, another person: for every screening that begins from now on, at every gateway
+    within seconds. Returns when it is recorded.
+
+    FAILED_PRECONDITION: POLICY_FROM_FILE, SECOND_PERSON_NEEDED. NOT_FOUND: POLICY_NOT_FOUND (nobody proposed it, or a later
+    one came into force since).
+    """
     GetSpoolKey: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetSpoolKeyRequest, _gateway_pb2.GetSpoolKeyResponse]  # type: ignore[assignment]
     """Gives out the public key that a kiosk without a connection encrypts its captures to. The kiosk can't decrypt them
     again. Ask anew at every chance: the key changes.
@@ -224,6 +250,31 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.GetStatusResponse, _abc.Awaitable[_gateway_pb2.GetStatusResponse]]:
         """Tells which services serve, as the gateway finds them, and what is in force here. No personal data; not recorded."""
+
+    @_abc_1.abstractmethod
+    def ProposePolicy(
+        self,
+        request: _gateway_pb2.ProposePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ProposePolicyResponse, _abc.Awaitable[_gateway_pb2.ProposePolicyResponse]]:
+        """Proposes a policy. It comes into force when a second person activates it.
+
+        INVALID_ARGUMENT: POLICY (it can't be used; the message says why). FAILED_PRECONDITION: POLICY_FROM_FILE (this
+        installation's policy is a file that its operators name in the settings).
+        """
+
+    @_abc_1.abstractmethod
+    def ActivatePolicy(
+        self,
+        request: _gateway_pb2.ActivatePolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ActivatePolicyResponse, _abc.Awaitable[_gateway_pb2.ActivatePolicyResponse]]:
+        """Brings a policy into force that an administrator proposed, as an approver, another person: for every screening that begins from now on, at every gateway
+        within seconds. Returns when it is recorded.
+
+        FAILED_PRECONDITION: POLICY_FROM_FILE, SECOND_PERSON_NEEDED. NOT_FOUND: POLICY_NOT_FOUND (nobody proposed it, or a later
+        one came into force since).
+        """
 
     @_abc_1.abstractmethod
     def GetSpoolKey(

@@ -26,7 +26,7 @@ from borderpost.v1 import types_pb2 as borderpost_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x62orderpost/v1/subjects.proto\x12\rborderpost.v1\x1a\x19\x62orderpost/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"B\n\x12\x46indSubjectRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.borderpost.v1.DocumentKey\"U\n\x13\x46indSubjectResponse\x12\x30\n\nscreenings\x18\x01 \x03(\x0b\x32\x1c.borderpost.v1.HeldScreening\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\xc7\x01\n\rHeldScreening\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63rossing\x18\x04 \x01(\t\x12\'\n\x07outcome\x18\x05 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12\x14\n\x0cpayload_held\x18\x06 \x01(\x08\x12\x15\n\revidence_held\x18\x07 \x01(\x08\"e\n\x13\x45raseSubjectRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.borderpost.v1.DocumentKey\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\r\n\x05\x62\x61sis\x18\x03 \x01(\t\";\n\x14\x45raseSubjectResponse\x12\x0f\n\x07receipt\x18\x01 \x01(\t\x12\x12\n\nscreenings\x18\x02 \x01(\r\"\x15\n\x13GetRetentionRequest\"\x98\x01\n\x14GetRetentionResponse\x12\r\n\x05rules\x18\x01 \x01(\t\x12)\n\x07\x63lasses\x18\x02 \x03(\x0b\x32\x18.borderpost.v1.HeldClass\x12\x30\n\x0clast_applied\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cpruned_until\x18\x04 \x01(\x04\"\xd0\x01\n\tHeldClass\x12\x12\n\ndata_class\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12\x0c\n\x04held\x18\x03 \x01(\x04\x12\x14\n\x0ckeep_seconds\x18\x04 \x01(\x04\x12\x14\n\x0c\x63ounted_from\x18\x05 \x01(\t\x12*\n\x06oldest\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x07 \x01(\x04\x12\x0f\n\x07sampled\x18\x08 \x01(\x08\"\x17\n\x15\x41pplyRetentionRequest\"L\n\x16\x41pplyRetentionResponse\x12\x10\n\x08\x65vidence\x18\x01 \x01(\x04\x12\x10\n\x08payloads\x18\x02 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x04\x32\xf8\x02\n\x0fSubjectsService\x12T\n\x0b\x46indSubject\x12!.borderpost.v1.FindSubjectRequest\x1a\".borderpost.v1.FindSubjectResponse\x12W\n\x0c\x45raseSubject\x12\".borderpost.v1.EraseSubjectRequest\x1a#.borderpost.v1.EraseSubjectResponse\x12W\n\x0cGetRetention\x12\".borderpost.v1.GetRetentionRequest\x1a#.borderpost.v1.GetRetentionResponse\x12]\n\x0e\x41pplyRetention\x12$.borderpost.v1.ApplyRetentionRequest\x1a%.borderpost.v1.ApplyRetentionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x62orderpost/v1/subjects.proto\x12\rborderpost.v1\x1a\x19\x62orderpost/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"B\n\x12\x46indSubjectRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.borderpost.v1.DocumentKey\"U\n\x13\x46indSubjectResponse\x12\x30\n\nscreenings\x18\x01 \x03(\x0b\x32\x1c.borderpost.v1.HeldScreening\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\xc7\x01\n\rHeldScreening\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63rossing\x18\x04 \x01(\t\x12\'\n\x07outcome\x18\x05 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12\x14\n\x0cpayload_held\x18\x06 \x01(\x08\x12\x15\n\revidence_held\x18\x07 \x01(\x08\"e\n\x13\x45raseSubjectRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.borderpost.v1.DocumentKey\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\r\n\x05\x62\x61sis\x18\x03 \x01(\t\";\n\x14\x45raseSubjectResponse\x12\x0f\n\x07receipt\x18\x01 \x01(\t\x12\x12\n\nscreenings\x18\x02 \x01(\r\"=\n\x15RectifySubjectRequest\x12\x11\n\tevent_ids\x18\x01 \x03(\t\x12\x11\n\tstatement\x18\x02 \x01(\t\",\n\x16RectifySubjectResponse\x12\x12\n\nscreenings\x18\x01 \x01(\r\"\x15\n\x13GetRetentionRequest\"\x98\x01\n\x14GetRetentionResponse\x12\r\n\x05rules\x18\x01 \x01(\t\x12)\n\x07\x63lasses\x18\x02 \x03(\x0b\x32\x18.borderpost.v1.HeldClass\x12\x30\n\x0clast_applied\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cpruned_until\x18\x04 \x01(\x04\"\xd0\x01\n\tHeldClass\x12\x12\n\ndata_class\x18\x01 \x01(\t\x12\'\n\x07outcome\x18\x02 \x01(\x0e\x32\x16.borderpost.v1.Outcome\x12\x0c\n\x04held\x18\x03 \x01(\x04\x12\x14\n\x0ckeep_seconds\x18\x04 \x01(\x04\x12\x14\n\x0c\x63ounted_from\x18\x05 \x01(\t\x12*\n\x06oldest\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07overdue\x18\x07 \x01(\x04\x12\x0f\n\x07sampled\x18\x08 \x01(\x08\"\x17\n\x15\x41pplyRetentionRequest\"L\n\x16\x41pplyRetentionResponse\x12\x10\n\x08\x65vidence\x18\x01 \x01(\x04\x12\x10\n\x08payloads\x18\x02 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x04\x32\xd7\x03\n\x0fSubjectsService\x12T\n\x0b\x46indSubject\x12!.borderpost.v1.FindSubjectRequest\x1a\".borderpost.v1.FindSubjectResponse\x12W\n\x0c\x45raseSubject\x12\".borderpost.v1.EraseSubjectRequest\x1a#.borderpost.v1.EraseSubjectResponse\x12]\n\x0eRectifySubject\x12$.borderpost.v1.RectifySubjectRequest\x1a%.borderpost.v1.RectifySubjectResponse\x12W\n\x0cGetRetention\x12\".borderpost.v1.GetRetentionRequest\x1a#.borderpost.v1.GetRetentionResponse\x12]\n\x0e\x41pplyRetention\x12$.borderpost.v1.ApplyRetentionRequest\x1a%.borderpost.v1.ApplyRetentionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,16 +43,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASESUBJECTREQUEST']._serialized_end=565
   _globals['_ERASESUBJECTRESPONSE']._serialized_start=567
   _globals['_ERASESUBJECTRESPONSE']._serialized_end=626
-  _globals['_GETRETENTIONREQUEST']._serialized_start=628
-  _globals['_GETRETENTIONREQUEST']._serialized_end=649
-  _globals['_GETRETENTIONRESPONSE']._serialized_start=652
-  _globals['_GETRETENTIONRESPONSE']._serialized_end=804
-  _globals['_HELDCLASS']._serialized_start=807
-  _globals['_HELDCLASS']._serialized_end=1015
-  _globals['_APPLYRETENTIONREQUEST']._serialized_start=1017
-  _globals['_APPLYRETENTIONREQUEST']._serialized_end=1040
-  _globals['_APPLYRETENTIONRESPONSE']._serialized_start=1042
-  _globals['_APPLYRETENTIONRESPONSE']._serialized_end=1118
-  _globals['_SUBJECTSSERVICE']._serialized_start=1121
-  _globals['_SUBJECTSSERVICE']._serialized_end=1497
+  _globals['_RECTIFYSUBJECTREQUEST']._serialized_start=628
+  _globals['_RECTIFYSUBJECTREQUEST']._serialized_end=689
+  _globals['_RECTIFYSUBJECTRESPONSE']._serialized_start=691
+  _globals['_RECTIFYSUBJECTRESPONSE']._serialized_end=735
+  _globals['_GETRETENTIONREQUEST']._serialized_start=737
+  _globals['_GETRETENTIONREQUEST']._serialized_end=758
+  _globals['_GETRETENTIONRESPONSE']._serialized_start=761
+  _globals['_GETRETENTIONRESPONSE']._serialized_end=913
+  _globals['_HELDCLASS']._serialized_start=916
+  _globals['_HELDCLASS']._serialized_end=1124
+  _globals['_APPLYRETENTIONREQUEST']._serialized_start=1126
+  _globals['_APPLYRETENTIONREQUEST']._serialized_end=1149
+  _globals['_APPLYRETENTIONRESPONSE']._serialized_start=1151
+  _globals['_APPLYRETENTIONRESPONSE']._serialized_end=1227
+  _globals['_SUBJECTSSERVICE']._serialized_start=1230
+  _globals['_SUBJECTSSERVICE']._serialized_end=1701
 # @@protoc_insertion_point(module_scope)

@@ -183,6 +183,56 @@ class EraseSubjectResponse(_message.Message):
 Global___EraseSubjectResponse: _TypeAlias = EraseSubjectResponse  # noqa: Y015
 
 @_typing.final
+class RectifySubjectRequest(_message.Message):
+    """What to say beside which screenings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_IDS_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    statement: _builtins.str
+    """What is wrong, and what is right: 1 to 2,000 characters."""
+    @_builtins.property
+    def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """These screenings, by their event ids, 1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        event_ids: _abc.Iterable[_builtins.str] | None = ...,
+        statement: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_ids", b"event_ids", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RectifySubjectRequest: _TypeAlias = RectifySubjectRequest  # noqa: Y015
+
+@_typing.final
+class RectifySubjectResponse(_message.Message):
+    """Said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCREENINGS_FIELD_NUMBER: _builtins.int
+    screenings: _builtins.int
+    """Beside how many screenings."""
+    def __init__(
+        self,
+        *,
+        screenings: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["screenings", b"screenings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RectifySubjectResponse: _TypeAlias = RectifySubjectResponse  # noqa: Y015
+
+@_typing.final
 class GetRetentionRequest(_message.Message):
     """No choice."""
 

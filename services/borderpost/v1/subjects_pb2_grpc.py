@@ -46,6 +46,11 @@ class SubjectsServiceStub:
                 request_serializer=borderpost_dot_v1_dot_subjects__pb2.EraseSubjectRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_subjects__pb2.EraseSubjectResponse.FromString,
                 _registered_method=True)
+        self.RectifySubject = channel.unary_unary(
+                '/borderpost.v1.SubjectsService/RectifySubject',
+                request_serializer=borderpost_dot_v1_dot_subjects__pb2.RectifySubjectRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_subjects__pb2.RectifySubjectResponse.FromString,
+                _registered_method=True)
         self.GetRetention = channel.unary_unary(
                 '/borderpost.v1.SubjectsService/GetRetention',
                 request_serializer=borderpost_dot_v1_dot_subjects__pb2.GetRetentionRequest.SerializeToString,
@@ -83,6 +88,18 @@ class SubjectsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RectifySubject(self, request, context):
+        """Puts a statement beside screenings: what of their data is wrong, and what is right (Directive (EU) 2016/680, article
+        16(1); Regulation (EU) 2016/679, article 16). The record itself stays as it is: it says what was read at the time.
+        Whoever gets a screening gets its statements, and they are erased with it. Recorded as DATA_RECTIFIED, one event for
+        each screening.
+
+        INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND (none, or nothing is held of it).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRetention(self, request, context):
         """Says what is held, by class and outcome, for how long, and what is overdue. No personal data.
         """
@@ -109,6 +126,11 @@ def add_SubjectsServiceServicer_to_server(servicer, server):
                     servicer.EraseSubject,
                     request_deserializer=borderpost_dot_v1_dot_subjects__pb2.EraseSubjectRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_subjects__pb2.EraseSubjectResponse.SerializeToString,
+            ),
+            'RectifySubject': grpc.unary_unary_rpc_method_handler(
+                    servicer.RectifySubject,
+                    request_deserializer=borderpost_dot_v1_dot_subjects__pb2.RectifySubjectRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_subjects__pb2.RectifySubjectResponse.SerializeToString,
             ),
             'GetRetention': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRetention,
@@ -177,6 +199,33 @@ class SubjectsService:
             '/borderpost.v1.SubjectsService/EraseSubject',
             borderpost_dot_v1_dot_subjects__pb2.EraseSubjectRequest.SerializeToString,
             borderpost_dot_v1_dot_subjects__pb2.EraseSubjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RectifySubject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.SubjectsService/RectifySubject',
+            borderpost_dot_v1_dot_subjects__pb2.RectifySubjectRequest.SerializeToString,
+            borderpost_dot_v1_dot_subjects__pb2.RectifySubjectResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,14 @@ class SubjectsServiceStub:
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
     """
+    RectifySubject: _grpc.UnaryUnaryMultiCallable[_subjects_pb2.RectifySubjectRequest, _subjects_pb2.RectifySubjectResponse]
+    """Puts a statement beside screenings: what of their data is wrong, and what is right (Directive (EU) 2016/680, article
+    16(1); Regulation (EU) 2016/679, article 16). The record itself stays as it is: it says what was read at the time.
+    Whoever gets a screening gets its statements, and they are erased with it. Recorded as DATA_RECTIFIED, one event for
+    each screening.
+
+    INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND (none, or nothing is held of it).
+    """
     GetRetention: _grpc.UnaryUnaryMultiCallable[_subjects_pb2.GetRetentionRequest, _subjects_pb2.GetRetentionResponse]
     """Says what is held, by class and outcome, for how long, and what is overdue. No personal data."""
     ApplyRetention: _grpc.UnaryUnaryMultiCallable[_subjects_pb2.ApplyRetentionRequest, _subjects_pb2.ApplyRetentionResponse]
@@ -70,6 +78,14 @@ class SubjectsServiceAsyncStub(SubjectsServiceStub):
     the next start. Screenings whose data is gone already are accepted.
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
+    """
+    RectifySubject: _aio.UnaryUnaryMultiCallable[_subjects_pb2.RectifySubjectRequest, _subjects_pb2.RectifySubjectResponse]  # type: ignore[assignment]
+    """Puts a statement beside screenings: what of their data is wrong, and what is right (Directive (EU) 2016/680, article
+    16(1); Regulation (EU) 2016/679, article 16). The record itself stays as it is: it says what was read at the time.
+    Whoever gets a screening gets its statements, and they are erased with it. Recorded as DATA_RECTIFIED, one event for
+    each screening.
+
+    INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND (none, or nothing is held of it).
     """
     GetRetention: _aio.UnaryUnaryMultiCallable[_subjects_pb2.GetRetentionRequest, _subjects_pb2.GetRetentionResponse]  # type: ignore[assignment]
     """Says what is held, by class and outcome, for how long, and what is overdue. No personal data."""
@@ -103,6 +119,20 @@ class SubjectsServiceServicer(metaclass=_abc_1.ABCMeta):
         the next start. Screenings whose data is gone already are accepted.
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def RectifySubject(
+        self,
+        request: _subjects_pb2.RectifySubjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_subjects_pb2.RectifySubjectResponse, _abc.Awaitable[_subjects_pb2.RectifySubjectResponse]]:
+        """Puts a statement beside screenings: what of their data is wrong, and what is right (Directive (EU) 2016/680, article
+        16(1); Regulation (EU) 2016/679, article 16). The record itself stays as it is: it says what was read at the time.
+        Whoever gets a screening gets its statements, and they are erased with it. Recorded as DATA_RECTIFIED, one event for
+        each screening.
+
+        INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST. NOT_FOUND: SCREENING_NOT_FOUND (none, or nothing is held of it).
         """
 
     @_abc_1.abstractmethod

@@ -6,11 +6,12 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from borderpost.decisions.adapters.sql_cases import from_bytes
 from borderpost.decisions.adapters.sql_errors import log_explained
 from borderpost.decisions.adapters.sql_views import SqlViews
 from borderpost.decisions.figures import ATTEMPTS_EXHAUSTED, Counts, Day, ListCounts
 from borderpost.runtime.sql import Connection, SqlDatabase
-from borderpost.v1.decisions_pb2 import Event, EventKind, FindingVerdict
+from borderpost.v1.decisions_pb2 import EventKind, FindingVerdict
 from borderpost.v1.types_pb2 import Outcome
 
 DAY: Final = 86_400_000_000
@@ -52,13 +53,9 @@ _CLOSED: Final = f"""
     SELECT crossing, closed_at / {DAY} AS day, closed_at - opened_at AS took FROM cases
     WHERE closed_at >= ? AND closed_at < ? AND (? = '' OR crossing = ?)
 """  # noqa: S608 - constants
-_FINDINGS: Final = f"""
-    SELECT l.event AS event FROM event_index e
-    JOIN log l ON l.idx = e.idx
-    JOIN cases c ON c.case_id = e.subject
-    WHERE e.kind = {EventKind.EVENT_KIND_REFERRAL_CLOSED} AND e.time >= ? AND e.time < ?
-        AND (? = '' OR c.crossing = ?) AND l.event IS NOT NULL
-"""  # noqa: S608 - constants
+_FINDINGS: Final = """
+    SELECT body FROM cases WHERE closed_at >= ? AND closed_at < ? AND (? = '' OR crossing = ?)
+"""
 
 
 class SqlFigures:
@@ -102,7 +99,8 @@ def _days(connection: Connection, values: tuple[Any, ...]) -> tuple[Day, ...]:
 def _lists(connection: Connection, values: tuple[Any, ...]) -> tuple[ListCounts, ...]:
     found: dict[str, Counter[int]] = defaultdict(Counter)
     for row in connection.execute(_FINDINGS, values):
-        for finding in Event.FromString(bytes(row["event"])).referral_closed.finding.lists:
+        standing = from_bytes(bytes(row["body"])).finding
+        for finding in standing.lists if standing is not None else ():
             found[finding.list_id][finding.verdict] += 1
     return tuple(
         ListCounts(

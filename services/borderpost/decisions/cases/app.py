@@ -129,6 +129,20 @@ class Cases:
             personal,
         )
 
+    def correct_finding(self, request: GiveFindingRequest, call: Call) -> Case:
+        """Put another finding in the place of the one that a closed case stands on.
+
+        InvalidRequestError: as `give_finding`.
+        """
+        case = self._case(request.case_id, call)
+        domain.correct(case, call.actor, FindingGiven())
+        payload = self._open_screening(request.case_id, False)[1]
+        finding = finding_of(request, payload, case.opened.list_ids)
+        personal = None if payload is None else payload_of(request)
+        return self._step(
+            request.case_id, call, lambda case, _: domain.correct(case, call.actor, finding), personal
+        )
+
     def _case(self, case_id: str, call: Call) -> Case:
         case = self._cases.get(case_id)
         if case is None:

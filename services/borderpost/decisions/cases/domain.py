@@ -19,6 +19,7 @@ from borderpost.runtime.identity import is_same_person
 from borderpost.v1.cases_pb2 import CaseState
 from borderpost.v1.decisions_pb2 import (
     Event,
+    FindingCorrected,
     FindingGiven,
     FindingsDisagree,
     ReferralClaimed,
@@ -43,6 +44,7 @@ Step = (
     | SecondFindingGiven
     | FindingsDisagree
     | ReferralClosed
+    | FindingCorrected
 )
 """The body of an event that brings a case on."""
 
@@ -54,6 +56,7 @@ BODIES: Final[dict[type, str]] = {
     SecondFindingGiven: "second_finding_given",
     FindingsDisagree: "findings_disagree",
     ReferralClosed: "referral_closed",
+    FindingCorrected: "finding_corrected",
 }
 """The field of `Event` that each step is in."""
 
@@ -126,6 +129,9 @@ def apply(case: Case | None, event: Event, time: datetime) -> Case:
         case "referral_closed":
             finding = event.referral_closed.finding
             return replace(case, claim=None, state=CLOSED, closed_at=time, finding=finding)
+        case "finding_corrected":
+            corrected = Finding(event.event_id, actor, time, event.finding_corrected.finding)
+            return replace(case, findings=(*case.findings, corrected), finding=corrected.body)
         case _:
             raise ValueError("case: got an event that is no step of a case")
 
@@ -171,6 +177,17 @@ def give_finding(
     if case.opened.second_finding:
         return [given]
     return [given, ReferralClosed(case_id=case.case_id, finding=given)]
+
+
+def correct(case: Case, actor: Actor, finding: FindingGiven) -> list[Step]:
+    """Put another finding in the place of the one that a closed case stands on; by somebody who gave none of its."""
+    if case.state != CLOSED:
+        raise CaseStateError("case: it isn't closed: give a finding")
+    _want_no_finding_of(case, actor)
+    given = FindingGiven()
+    given.CopyFrom(finding)
+    given.case_id = case.case_id
+    return [FindingCorrected(finding=given)]
 
 
 def is_same_finding(one: FindingGiven, other: FindingGiven) -> bool:
@@ -230,5 +247,9 @@ def _want_entitled(case: Case, actor: Actor, supervisor: bool) -> None:
     """Two findings are never by one person, and what was escalated is for supervisors."""
     if case.state == ESCALATED and not supervisor:
         raise SupervisorNeededError("case: it was escalated: a supervisor must settle it")
+    _want_no_finding_of(case, actor)
+
+
+def _want_no_finding_of(case: Case, actor: Actor) -> None:
     if any(is_same_person(each.officer, actor) for each in case.findings):
         raise FindingAlreadyYoursError("case: a finding on it is yours: another person must give the next")

@@ -14,6 +14,7 @@ from borderpost.decisions.cases.messages import (
     token_place,
 )
 from borderpost.decisions.sampled import entry_for_officers, for_officers
+from borderpost.decisions.subjects.rectifying import Rectifying
 from borderpost.runtime.calls import current
 from borderpost.runtime.pool import WorkPool
 from borderpost.runtime.scopes import narrowed
@@ -24,8 +25,9 @@ from borderpost.v1.cases_pb2_grpc import CasesServiceServicer
 class CasesServicer(CasesServiceServicer):
     """See protos/borderpost/v1/cases.proto."""
 
-    def __init__(self, cases: Cases, pool: WorkPool) -> None:
+    def __init__(self, cases: Cases, rectifying: Rectifying, pool: WorkPool) -> None:
         self._cases = cases
+        self._rectifying = rectifying
         self._pool = pool
 
     async def ListCases(self, request: pb.ListCasesRequest, context: Any) -> pb.ListCasesResponse:
@@ -44,6 +46,8 @@ class CasesServicer(CasesServiceServicer):
         validate.case_id(request.case_id)
         shown = await self._pool.run(self._cases.get_case, request.case_id, request.with_evidence, current())
         answer = shown_message(shown, self._cases.now())
+        statements = await self._pool.run(self._rectifying.of, request.case_id)
+        answer.screening.rectifications.extend(statements)
         for_officers(answer.case, current())
         entry_for_officers(answer.screening.entry, current())
         return answer
@@ -71,3 +75,11 @@ class CasesServicer(CasesServiceServicer):
         validate.give_finding(request)
         case = await self._pool.run(self._cases.give_finding, request, current())
         return pb.GiveFindingResponse(case=for_officers(case_message(case, self._cases.now()), current()))
+
+    async def CorrectFinding(
+        self, request: pb.CorrectFindingRequest, context: Any
+    ) -> pb.CorrectFindingResponse:
+        """Correct the finding that a closed case stands on."""
+        validate.correct_finding(request)
+        case = await self._pool.run(self._cases.correct_finding, request.finding, current())
+        return pb.CorrectFindingResponse(case=for_officers(case_message(case, self._cases.now()), current()))

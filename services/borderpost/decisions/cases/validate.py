@@ -7,7 +7,13 @@ from typing import Final
 
 from borderpost.runtime.clock import is_id
 from borderpost.runtime.errors import InvalidRequestError
-from borderpost.v1.cases_pb2 import CaseState, EscalateCaseRequest, GiveFindingRequest, ListCasesRequest
+from borderpost.v1.cases_pb2 import (
+    CaseState,
+    CorrectFindingRequest,
+    EscalateCaseRequest,
+    GiveFindingRequest,
+    ListCasesRequest,
+)
 from borderpost.v1.decisions_pb2 import Disposition, FindingVerdict
 
 DEFAULT_PAGE: Final = 50
@@ -61,6 +67,13 @@ def give_finding(request: GiveFindingRequest) -> None:
         _reason("reasons", reason)
     length = len(request.note)
     _want(length <= MAX_NOTE, "note", f"{length} characters", f"at most {MAX_NOTE:,}")
+
+
+def correct_finding(request: CorrectFindingRequest) -> None:
+    """Check a correction: a whole finding that says why."""
+    _want(request.HasField("finding"), "finding", "none", "the finding that is to stand")
+    give_finding(request.finding)
+    _want(bool(request.finding.reasons), "finding.reasons", "none", "at least one: why it is corrected")
 
 
 def _verdict(field: str, verdict: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from borderpost.decisions.subjects import validate
 from borderpost.decisions.subjects.app import Subjects
 from borderpost.decisions.subjects.messages import apply_response, find_response, retention_response
+from borderpost.decisions.subjects.rectifying import Rectifying
 from borderpost.decisions.subjects.retention import Retention
 from borderpost.runtime.calls import current
 from borderpost.runtime.pool import WorkPool
@@ -17,8 +18,11 @@ from borderpost.v1.subjects_pb2_grpc import SubjectsServiceServicer
 class SubjectsServicer(SubjectsServiceServicer):
     """See protos/borderpost/v1/subjects.proto."""
 
-    def __init__(self, subjects: Subjects, retention: Retention, pool: WorkPool) -> None:
+    def __init__(
+        self, subjects: Subjects, rectifying: Rectifying, retention: Retention, pool: WorkPool
+    ) -> None:
         self._subjects = subjects
+        self._rectifying = rectifying
         self._retention = retention
         self._pool = pool
 
@@ -36,6 +40,16 @@ class SubjectsServicer(SubjectsServiceServicer):
             self._subjects.erase, document, list(request.event_ids), request.basis, current()
         )
         return pb.EraseSubjectResponse(receipt=erased.receipt, screenings=erased.screenings)
+
+    async def RectifySubject(
+        self, request: pb.RectifySubjectRequest, context: Any
+    ) -> pb.RectifySubjectResponse:
+        """Put a statement beside screenings."""
+        validate.rectify_subject(request)
+        count = await self._pool.run(
+            self._rectifying.rectify, list(request.event_ids), request.statement, current()
+        )
+        return pb.RectifySubjectResponse(screenings=count)
 
     async def GetRetention(self, request: pb.GetRetentionRequest, context: Any) -> pb.GetRetentionResponse:
         """Say what is held."""

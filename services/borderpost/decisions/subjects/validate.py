@@ -7,10 +7,11 @@ from typing import Final
 from borderpost.decisions.subjects.app import BASES, MAX_ERASED
 from borderpost.runtime.clock import is_id
 from borderpost.runtime.errors import InvalidRequestError
-from borderpost.v1.subjects_pb2 import EraseSubjectRequest, FindSubjectRequest
+from borderpost.v1.subjects_pb2 import EraseSubjectRequest, FindSubjectRequest, RectifySubjectRequest
 from borderpost.v1.types_pb2 import DocumentKey
 
 MAX_CODE: Final = 2
+MAX_STATEMENT: Final = 2000
 MAX_STATE: Final = 3
 MAX_NUMBER: Final = 30
 """Characters. A number that doesn't fit its field in an MRZ goes on in the optional data (ICAO 9303-5, 4.2.2.1)."""
@@ -34,6 +35,16 @@ def erase_subject(request: EraseSubjectRequest) -> None:
     for event_id in request.event_ids:
         _want(is_id(event_id), "event_ids", f"{len(event_id)} characters", "UUIDv7s in canonical text form")
     _want(request.basis in BASES, "basis", f"{len(request.basis)} characters", f"one of {', '.join(BASES)}")
+
+
+def rectify_subject(request: RectifySubjectRequest) -> None:
+    """Check what to say beside which screenings."""
+    count, length = len(request.event_ids), len(request.statement)
+    _want(1 <= count <= MAX_ERASED, "event_ids", str(count), f"1 to {MAX_ERASED:,}")
+    for event_id in request.event_ids:
+        _want(is_id(event_id), "event_ids", f"{len(event_id)} characters", "UUIDv7s in canonical text form")
+    said = bool(request.statement.strip()) and length <= MAX_STATEMENT
+    _want(said, "statement", f"{length} characters", f"1 to {MAX_STATEMENT:,}")
 
 
 def _document(document: DocumentKey) -> None:
