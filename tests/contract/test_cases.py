@@ -126,6 +126,26 @@ def test_the_queue_says_how_many_wait_however_few_are_on_a_page(desk):
     assert desk.cases.list_cases(CaseFilter(reasons=frozenset({"X"})), None, 2).total is None
 
 
+def test_a_closed_case_is_corrected_by_a_supervisor_who_found_nothing_in_it(desk):
+    case_id = desk.open()
+    boss, other = who("boss", Role.SUPERVISOR), who("other", Role.SUPERVISOR)
+    with pytest.raises(CaseStateError):
+        desk.cases.correct_finding(finding(case_id, 2), boss)
+    desk.cases.claim(case_id, who("a"))
+    desk.cases.give_finding(finding(case_id), who("a"))
+    with pytest.raises(FindingAlreadyYoursError):
+        desk.cases.correct_finding(finding(case_id, 2), who("a", Role.SUPERVISOR))
+    corrected = desk.cases.correct_finding(finding(case_id, 2), boss)
+    assert (corrected.state, corrected.finding.document) == (CLOSED, 2)
+    with pytest.raises(FindingAlreadyYoursError):
+        desk.cases.correct_finding(finding(case_id, 3), boss)
+    again = desk.cases.correct_finding(finding(case_id, 3), other)
+    assert [each.body.document for each in again.findings] == [1, 2, 3]
+    shown = desk.cases.get_case(case_id, False, who("auditor", Role.AUDITOR))
+    assert [payload.note for _, payload in shown.findings] == ["n", "n", "n"]
+    assert desk.cases.list_cases(CaseFilter(frozenset({CLOSED})), None, 5).cases[0].finding.document == 3
+
+
 def test_a_claim_ends_by_itself(desk):
     case_id = desk.open()
     desk.cases.claim(case_id, who("a"))

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from borderpost.decisions.adapters.sql_cases import to_bytes
 from borderpost.decisions.adapters.sql_figures import DAY, SqlFigures
+from borderpost.decisions.adapters.sql_rows import from_microseconds
 from borderpost.decisions.adapters.sql_views import SqlViews
+from borderpost.decisions.cases.domain import Case
 from borderpost.decisions.figures import Counts
-from borderpost.v1.decisions_pb2 import Event, FindingVerdict
+from borderpost.v1.decisions_pb2 import FindingGiven, FindingVerdict, ReferralOpened
 from borderpost.v1.types_pb2 import Outcome
 from fakes.subject_site import DATABASES
 
@@ -86,27 +89,19 @@ def days_name(after: int) -> str:
     return ["2024-10-04", "2024-10-05"][after]
 
 
-def test_cases_and_their_findings_are_counted_when_they_close(database):
-    event = Event(event_id="e", subject="c1")
+def test_cases_and_the_findings_that_stand_are_counted_when_they_close(database):
+    finding = FindingGiven()
     for list_id, verdict in (("l1", "SAME_PERSON"), ("l2", "NOT_SAME_PERSON"), ("l3", "CANNOT_TELL")):
-        event.referral_closed.finding.lists.add(
-            list_id=list_id, verdict=FindingVerdict.Value(f"FINDING_VERDICT_{verdict}")
-        )
+        finding.lists.add(list_id=list_id, verdict=FindingVerdict.Value(f"FINDING_VERDICT_{verdict}"))
+    opened = from_microseconds(START)
     with database.transaction() as connection:
-        for case, closed in (("c1", START + DAY + 5_000_000), ("c2", None)):
+        for name, closed in (("c1", START + DAY + 5_000_000), ("c2", None)):
+            case = Case(name, 1, 1, ReferralOpened(), opened, finding=finding if closed else None)
             connection.execute(
                 "INSERT INTO cases (case_id, version, state, priority, crossing, opened_at, closed_at, body) "
                 "VALUES (?, 1, 1, 9, 'north', ?, ?, ?)",
-                (case, START, closed, b""),
+                (name, START, closed, to_bytes(case)),
             )
-        connection.execute(
-            "INSERT INTO log (idx, event_id, event, leaf_sha256, logged_at) VALUES (0, 'e', ?, ?, 0)",
-            (event.SerializeToString(), b""),
-        )
-        connection.execute(
-            "INSERT INTO event_index (idx, kind, time, actor, subject) VALUES (0, 21, ?, 'o', 'c1')",
-            (START + DAY + 5_000_000,),
-        )
     found = count(database, START, START + 2 * DAY)
     assert [(d.day, d.cases, d.seconds_to_close) for d in found.days] == [
         ("2024-10-04", 2, ()),

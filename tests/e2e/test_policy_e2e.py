@@ -28,3 +28,21 @@ def test_the_policy_in_force_changes_nothing_and_a_stricter_one_what_it_should(
     assert ("CLEAR", "REFER") in ways
     assert "CLEAR" not in {after for _, after in ways}
     assert "LIVENESS_NOT_PERFORMED" in changed["reasons"]
+
+
+def test_which_policy_is_in_force_is_told_and_one_that_is_none_is_not_proposed(stack, tmp_path):
+    told = run(environment(stack.settings), "policy", "status", "--json").json
+    assert told["policy"].startswith("default-5@")
+    assert told["policy_by_people"]
+    (tmp_path / "none.toml").write_text("name = ")
+    refused = run(
+        environment(stack.settings),
+        "policy",
+        "propose",
+        str(tmp_path / "none.toml"),
+        "--purpose",
+        "x",
+        "--json",
+    )
+    assert refused.status == 1
+    assert '"POLICY"' in refused.err

@@ -35,7 +35,7 @@ def servicer(tmp_path: Path) -> Iterator[DecisionsServicer]:
         use = UseCases(
             house.decisions, house.recording, house.verify, house.exporting, house.figures, house.look_back
         )
-        yield DecisionsServicer(use, house.lookups, pool, writers)
+        yield DecisionsServicer(use, house.lookups, house.rectifying, pool, writers)
 
 
 async def test_a_screening_goes_in_is_found_got_listed_and_verified(servicer: DecisionsServicer) -> None:

@@ -11,6 +11,7 @@ import pytest
 from borderpost.decisions.subjects import background
 from borderpost.decisions.subjects.app import SUBJECT_REQUEST, Subjects
 from borderpost.decisions.subjects.background import Upkeep
+from borderpost.decisions.subjects.rectifying import Rectifying
 from borderpost.decisions.subjects.retention import Retention
 from borderpost.decisions.subjects.rules import load_rules
 from borderpost.decisions.subjects.servicer import SubjectsServicer
@@ -52,10 +53,11 @@ def retention(site: SubjectSite) -> Retention:
 
 
 @pytest.fixture
-def servicer(subjects: Subjects, retention: Retention) -> Iterator[SubjectsServicer]:
+def servicer(site: SubjectSite, subjects: Subjects, retention: Retention) -> Iterator[SubjectsServicer]:
     pool = WorkPool(1, 4)
     enter(a_supervisor_call())
-    yield SubjectsServicer(subjects, retention, pool)
+    rectifying = Rectifying(site.log, None, site.keys, site.store, site.clock)
+    yield SubjectsServicer(subjects, rectifying, retention, pool)
     pool.close()
 
 

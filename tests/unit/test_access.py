@@ -158,6 +158,7 @@ def test_at_a_service_only_rows_that_say_so_take_calls_without_the_gateway() -> 
     direct = {method for method in _methods(OURS) if speaks_directly(method, at_gateway=False)}
     assert direct == {
         "/borderpost.v1.DecisionsService/RecordEvents",
+        "/borderpost.v1.DecisionsService/ListPolicies",
         "/borderpost.v1.AuthorityService/RenewCertificate",
         "/borderpost.v1.AuthorityService/GetRevocations",
         "/borderpost.v1.EnrolmentService/EnrolKiosk",

@@ -1,4 +1,4 @@
-"""`borderpost policy`: look at policies, compare, test, and try one on what was recorded, before it goes live."""
+"""`borderpost policy`: look at policies, compare, test, try one on what was recorded, and bring it into force."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Annotated, Final
 import grpc
 import typer
 from rich.console import Group
+from rich.table import Table
 
 from borderpost.cli import event_filter, show
 from borderpost.cli.options import Json, Purpose
-from borderpost.cli.people import AUDITOR, Person
+from borderpost.cli.people import ADMINISTRATOR, APPROVER, AUDITOR, Person
 from borderpost.policy.cases import load_cases, wrong
 from borderpost.policy.comparing import Simulation, differences, simulate
 from borderpost.policy.model import Policy, PolicyError, PolicyVersion, load_policy, read_policy
@@ -20,12 +21,13 @@ from borderpost.policy.remarks import remarks
 from borderpost.runtime.calibration import load_calibrations
 from borderpost.runtime.settings import load_settings
 from borderpost.runtime.status import RemoteError
+from borderpost.v1 import gateway_pb2
 from borderpost.v1.decisions_pb2 import GetPolicyRequest
 
 PAGE: Final = 500
 SCREENED: Final = "traveler-screened"
 
-app = typer.Typer(help="Policies: check, compare, test and simulate them.", no_args_is_help=True)
+app = typer.Typer(help="Policies: check, compare, test, simulate and activate them.", no_args_is_help=True)
 
 PolicyFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A policy, a TOML file.")]
 
@@ -34,7 +36,9 @@ PolicyFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A
 def show_policy(
     file: Annotated[
         Path | None,
-        typer.Argument(exists=True, dir_okay=False, help="A policy. Default: the one that settings name."),
+        typer.Argument(
+            exists=True, dir_okay=False, help="A policy. Default: what settings name, or what comes with it."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -45,6 +49,71 @@ def show_policy(
     policy = load_policy(file or load_settings().gateway.policy)
     plain = {"version": policy.version, "policy": policy.policy.model_dump(mode="json")}
     show.emit(as_json, plain, lambda: f"# {policy.version}\n{policy.toml.decode()}")
+
+
+@app.command()
+def status(
+    identity: Annotated[str, typer.Option("--as", help="Your identity.")] = ADMINISTRATOR,
+    as_json: Json = False,
+) -> None:
+    """Show which policy is in force at the gateway, and which ones wait for a second person.
+
+    Example: `borderpost policy status`
+    """
+    with Person(load_settings(), identity) as someone:
+        answer = someone.ask(someone.gateway.GetStatus, gateway_pb2.GetStatusRequest())
+    show.emit(as_json, answer, lambda: _standing(answer))
+
+
+@app.command()
+def propose(
+    file: PolicyFile,
+    purpose: Purpose,
+    identity: Annotated[str, typer.Option("--as", help="Your identity.")] = ADMINISTRATOR,
+    as_json: Json = False,
+) -> None:
+    """Propose a policy; an approver, another person, brings it into force.
+
+    Example: `borderpost policy propose new-policy.toml --purpose "change 12"`
+    """
+    request = gateway_pb2.ProposePolicyRequest(toml=file.read_bytes())
+    with Person(load_settings(), identity, purpose) as administrator:
+        answer = administrator.ask(administrator.gateway.ProposePolicy, request)
+    then = f"borderpost policy activate {answer.policy} --purpose …"
+    show.emit(
+        as_json, answer, lambda: f"Proposed {answer.policy}. An approver brings it into force:\n  {then}"
+    )
+
+
+@app.command()
+def activate(
+    policy: Annotated[str, typer.Argument(help="Its name and hash, as it was proposed.")],
+    purpose: Purpose,
+    identity: Annotated[str, typer.Option("--as", help="Your identity.")] = APPROVER,
+    as_json: Json = False,
+) -> None:
+    """Bring a policy into force that an administrator proposed: for everybody who comes from now on.
+
+    Example: `borderpost policy activate default-5@57a995b2bfd1abcc --purpose "change 12"`
+    """
+    request = gateway_pb2.ActivatePolicyRequest(policy=policy)
+    with Person(load_settings(), identity, purpose) as approver:
+        answer = approver.ask(approver.gateway.ActivatePolicy, request)
+    show.emit(as_json, answer, lambda: f"{answer.policy} is in force.")
+
+
+def _standing(answer: gateway_pb2.GetStatusResponse) -> Table:
+    rows = show.pairs()
+    rows.add_row("in force", answer.policy)
+    rows.add_row(
+        "changed by", "two people" if answer.policy_by_people else "the file that gateway.policy names"
+    )
+    for each in answer.proposals:
+        said = (
+            f"{each.policy}\nby {each.proposed_by.subject}, {show.when(each.time)} UTC, for: {each.purpose}"
+        )
+        rows.add_row("proposed", said)
+    return rows
 
 
 @app.command()

@@ -48,6 +48,8 @@ def record_view(record: decisions_pb2.GetScreeningResponse) -> Table:
             rows.add_row("seen lately", pattern_words(record.payload.patterns))
     else:
         rows.add_row("personal data", "erased, or never there")
+    for each in record.rectifications:
+        rows.add_row("rectified", f"{each.statement}\n{each.by}, {show.when(each.time)} UTC")
     rows.add_row("in force", _in_force(screening.versions))
     return rows
 

@@ -100,6 +100,28 @@ def erase(
     )
 
 
+@app.command()
+def rectify(
+    purpose: Purpose,
+    event: Annotated[
+        list[str], typer.Option("--event", help="The screening, by its event id; may be repeated.")
+    ],
+    statement: Annotated[str, typer.Option(help="What is wrong, and what is right.")],
+    identity: As = SUPERVISOR,
+    as_json: Json = False,
+) -> None:
+    """Put a statement beside screenings: what of their data is wrong, and what is right. The record itself stays.
+
+    Example: `borderpost subject rectify --event EVENT_ID --statement "The name is spelled Berta."
+    --purpose "request 12/26"`
+    """
+    request = subjects_pb2.RectifySubjectRequest(event_ids=event, statement=statement)
+    with Person(load_settings(), identity, purpose) as supervisor:
+        answer = supervisor.ask(supervisor.subjects.RectifySubject, request)
+    beside = show.count(answer.screenings, "screening")
+    show.emit(as_json, answer, lambda: f"The statement stands beside {beside}, wherever it is shown.")
+
+
 @app.command("check-receipt")
 def check_file(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The receipt.")],

@@ -94,7 +94,7 @@ def receipt_text(receipt: Receipt) -> str:
 def parse_receipt(text: str) -> Receipt:
     """Read the text of a receipt. ReceiptError: it is none."""
     lines = [line for line in text.split("\n") if not line.startswith("#")]
-    if lines[0] != HEADING or lines[-1]:
+    if not lines or lines[0] != HEADING or lines[-1]:
         raise ReceiptError(f"receipt: want {HEADING!r} as its first line, and whole lines")
     fields = [_field(line) for line in lines[1:-1]]
     if [name for name, _ in fields[:4]] != ["log", "erased", "basis", "checkpoint"]:
