@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from starlette.testclient import TestClient
 from borderpost.console.app import CONTENT_SECURITY_POLICY, ROUTES, make_app
 from borderpost.console.gateway import Gateway
 from borderpost.console.pages import Console
-from borderpost.console.server import ConsoleUnsafeError, make_server
+from borderpost.console.server import AddressTakenError, ConsoleUnsafeError, listen, make_server
 from borderpost.console.sessions import Sessions
 from borderpost.runtime.clock import SystemClock, new_id
 from borderpost.runtime.people import open_people
@@ -221,14 +222,15 @@ def test_whose_token_has_run_out_logs_in_again(house):
     assert client.get("/queue").headers["location"].startswith("/login")  # the session is gone with it
 
 
-def test_what_nobody_foresaw_says_nothing_about_itself(house):
-    _, gateway, console = house
+def test_what_nobody_foresaw_says_nothing_about_itself(house, caplog, capfd):
+    client, gateway, _ = house
     gateway.answers["ListCases"] = ValueError("Mr. Canary, U1CANARY1")
-    with TestClient(make_app(console), base_url=URL, raise_server_exceptions=False) as client:
-        client.post("/login/development", data={"name": "ann", "role": "officer"}, headers=ORIGIN)
-        answer = client.get("/queue")
-        assert answer.status_code == 500
-        assert "CANARY" not in answer.text.upper()
+    login(client)
+    answer = client.get("/queue")
+    assert answer.status_code == 500
+    told = answer.text + caplog.text + "".join(capfd.readouterr())
+    assert "CANARY" not in told.upper()
+    assert "page_failed" in told
 
 
 def test_who_logs_out_is_out(house):
@@ -268,6 +270,13 @@ def test_the_development_login_is_nobodys_in_production(tmp_path):
         answer = client.post("/login/development", data=data, headers={"Origin": own.url})
         assert answer.status_code == 403
         assert "__Host-borderpost=" not in str(answer.headers)
+
+
+def test_an_address_that_is_taken_is_said(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        own = ConsoleSettings(listen=f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(AddressTakenError, match=r"console\.listen"):
+            listen(Settings(state_dir=tmp_path, console=own))
 
 
 async def test_in_production_the_console_wants_tls(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from borderpost.console.server import make_server
+from borderpost.console.server import listen, make_server
 from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.logging import configure_logging
 from borderpost.runtime.settings import load_settings
@@ -16,7 +16,7 @@ async def run() -> None:
     settings = load_settings()
     configure_logging("console", settings.log_level)
     server = await make_server(settings)
-    await server.serve()
+    await server.serve(sockets=[listen(settings)])
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     try:
         asyncio.run(run())
     except BorderpostError as error:
-        sys.exit(f"{error.reason}: {error.message}")
+        sys.exit(f"borderpost console can't start: {error.message}")
 
 
 if __name__ == "__main__":

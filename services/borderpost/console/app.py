@@ -99,7 +99,6 @@ def make_app(console: Console) -> Starlette:
         exception_handlers={
             HTTPException: _wrong(console, login),
             ClientDisconnect: _gone,
-            Exception: _broken(console, login),
         },
     )
 
@@ -120,6 +119,10 @@ def _served(console: Console, login: Login, route: Route) -> Callable[[Request],
             return RedirectResponse(f"/login?again=1&next={stale.back}", 303)
         except RemoteError as error:
             return _refused(page, login, error, route)
+        except (HTTPException, ClientDisconnect):
+            raise
+        except Exception as error:
+            return _failed(page, route, error)
         finally:
             await request.close()  # files that were uploaded
 
@@ -143,6 +146,14 @@ def _refused(page: Page, login: Login, error: RemoteError, route: Route) -> Resp
     if route.quiet:
         return Response(status_code=status)
     return page.show("error.html", status, status=status, **refusal(page.words, error))
+
+
+def _failed(page: Page, route: Route, error: Exception) -> Response:
+    """What nobody foresaw is told without a word about it; the log has its kind and place, and no data."""
+    _log.error("page_failed", error=type(error).__name__, place=place_of(error))
+    if route.quiet:
+        return Response(status_code=500)
+    return page.show("error.html", 500, status=500, what=page.words("error.http_500"), reason="")
 
 
 async def _begin(page: Page) -> Response:
@@ -184,18 +195,6 @@ def _wrong(console: Console, login: Login) -> Any:
             **around(spoken, request, console.clock.now()), what=what
         )
         return HTMLResponse(body, error.status_code)
-
-    return handler
-
-
-def _broken(console: Console, login: Login) -> Any:
-    """What nobody foresaw is told without a word about it; the log has its kind and place, and no data."""
-    wrong = _wrong(console, login)
-
-    async def handler(request: Request, error: Exception) -> Response:
-        _log.error("page_failed", error=type(error).__name__, place=place_of(error))
-        answer: Response = await wrong(request, HTTPException(500))
-        return answer
 
     return handler
 

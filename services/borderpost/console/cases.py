@@ -40,6 +40,9 @@ ESCALATIONS: Final = ("NOT_MINE_TO_DECIDE", "SECOND_OPINION", "TOO_LITTLE_TIME",
 MOST_ENTRIES: Final = 12
 """Candidates whose entries and pictures are got with the case; the others are named without."""
 
+MOST_BESIDE: Final = 2
+"""Pictures of one entry beside the traveler; the entry's own page shows all."""
+
 EYES_AT_ONCE: Final = 8
 
 
@@ -167,7 +170,7 @@ async def _entry(
         pictures = await page.ask(watchlist.GetPictures, asked, purpose)
     except RemoteError:
         return None, ()
-    return answer.entry, pictures.pictures
+    return answer.entry, pictures.pictures[:MOST_BESIDE]
 
 
 async def _pictures(

@@ -14,7 +14,7 @@ from starlette.routing import Route as HttpRoute
 
 from borderpost.console.pages import Console, Page, Route, around
 from borderpost.console.provider import Provider, ProviderError, Started
-from borderpost.console.sessions import Session
+from borderpost.console.sessions import Notice, Session
 from borderpost.console.words import CATALOGUES, accepted, words
 from borderpost.runtime.calls import PEOPLE, Role
 from borderpost.runtime.dev_login import DevelopmentLoginError, development_token
@@ -161,6 +161,7 @@ class Login:
         sessions = self._console.sessions
         before = sessions.find(again) if again else None
         if before is not None and before.person.actor == person.actor:
+            before.notices.append(Notice("notice.fresh"))
             cookie = sessions.renew(again, person, token)
         else:
             sessions.end(request.cookies.get(self.cookie_name, ""))

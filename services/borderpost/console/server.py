@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Final
 
 import uvicorn
@@ -23,10 +24,37 @@ MOST_CONNECTIONS: Final = 1000
 DRAIN_SECONDS: Final = 5
 
 
+QUIET: Final = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "loggers": {"uvicorn": {"level": "CRITICAL"}},
+}
+"""What goes wrong is told by the pages' own log, by kind and place; the server's would write the error with what was in
+it."""
+
+
+class AddressTakenError(BorderpostError):
+    """Another program listens where the console should."""
+
+    reason = "ADDRESS"
+
+
 class ConsoleUnsafeError(BorderpostError):
     """The console would be open to others on the way to the browser."""
 
     reason = "CONSOLE_UNSAFE"
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the console's address. Raises AddressTakenError."""
+    host, _, port = settings.console.listen.rpartition(":")
+    try:
+        return socket.create_server((host, int(port)))
+    except OSError as error:
+        raise AddressTakenError(
+            f"console.listen: can't listen on {settings.console.listen}: {error.strerror}; if a console runs already, "
+            "use that one"
+        ) from None
 
 
 async def make_server(settings: Settings) -> uvicorn.Server:
@@ -51,7 +79,7 @@ async def make_server(settings: Settings) -> uvicorn.Server:
             ssl_certfile=own.certificate,
             ssl_keyfile=own.key,
             access_log=False,
-            log_level="warning",
+            log_config=QUIET,
             server_header=False,
             proxy_headers=False,
             ws="none",

@@ -17,7 +17,7 @@ from borderpost.v1.decisions_pb2 import QueryEventsRequest
 PICTURE_SECONDS: Final = 120.0
 """A picture that no page fetched by then is dropped."""
 
-MOST_PICTURES: Final = 64
+MOST_PICTURES: Final = 200
 """Pictures that wait for one session's pages; the oldest go first."""
 
 MOST_SESSIONS: Final = 10_000
