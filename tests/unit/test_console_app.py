@@ -22,7 +22,17 @@ from borderpost.runtime.clock import SystemClock, new_id
 from borderpost.runtime.people import open_people
 from borderpost.runtime.settings import ConsoleSettings, PeopleSettings, Settings
 from borderpost.runtime.status import RemoteError
-from borderpost.v1 import cases_pb2
+from borderpost.v1 import (
+    authority_pb2,
+    cases_pb2,
+    decisions_pb2,
+    faces_pb2,
+    gateway_pb2,
+    subjects_pb2,
+    transparency_pb2,
+    trust_pb2,
+    watchlist_pb2,
+)
 
 URL = "http://127.0.0.1:7490"
 ORIGIN = {"Origin": URL}
@@ -231,6 +241,74 @@ def test_what_nobody_foresaw_says_nothing_about_itself(house, caplog, capfd):
     told = answer.text + caplog.text + "".join(capfd.readouterr())
     assert "CANARY" not in told.upper()
     assert "page_failed" in told
+
+
+@pytest.mark.parametrize("empty", [True, False])
+@pytest.mark.parametrize("role", ["officer", "auditor", "list-manager", "supervisor", "administrator"])
+def test_a_form_that_no_page_has_is_refused_in_words_and_never_a_fault(house, role, empty):
+    """Every form, with nothing, with what is no number, no date, no file, and with what is too long."""
+    client, gateway, _ = house
+    login(client, role)
+    token = re.search(r'data-csrf="([^"]+)"', client.get("/nothing").text)
+    assert token
+    refused = RemoteError(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", "in the service's words")
+    gateway.answers = Empty() if empty else Refusing(refused)
+    fields = (
+        "document",
+        "disposition",
+        "index",
+        "priority",
+        "target",
+        "from",
+        "until",
+        "born",
+        "policy",
+        "event",
+    )
+    for value in (
+        "",
+        "-1",
+        "nan",
+        "1e999",
+        "99999999999999999999",
+        "0000-99-99",
+        "\x00",
+        "🐤" * 50,
+        "x" * 5000,
+    ):
+        for route in ROUTES:
+            path = re.sub(r"\{\w+\}", new_id(), route.path)
+            data = {
+                "csrf": token[1],
+                **dict.fromkeys(fields, value),
+                "purpose": "other",
+                "words": "w",
+                "request": "r",
+            }
+            answer = client.request(
+                route.method, path, data=data if route.method == "POST" else None, headers=ORIGIN
+            )
+            assert answer.status_code < 500, (path, value, answer.text[-300:])
+
+
+class Empty(dict[str, Any]):
+    """Every method answers with a message in which nothing is set."""
+
+    def __getitem__(self, name: str) -> Any:
+        rooms = (cases_pb2, decisions_pb2, gateway_pb2, watchlist_pb2, subjects_pb2, trust_pb2)
+        rooms = (*rooms, authority_pb2, transparency_pb2, faces_pb2)
+        return next(getattr(room, f"{name}Response")() for room in rooms if hasattr(room, f"{name}Response"))
+
+
+class Refusing(dict[str, Any]):
+    """Every method is refused."""
+
+    def __init__(self, error: RemoteError) -> None:
+        super().__init__()
+        self.error = error
+
+    def __getitem__(self, _: str) -> RemoteError:
+        return self.error
 
 
 def test_who_logs_out_is_out(house):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import resources
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import grpc
 import structlog
@@ -116,7 +117,7 @@ def _served(console: Console, login: Login, route: Route) -> Callable[[Request],
         try:
             return await route.handler(page)
         except StaleLoginError as stale:
-            return RedirectResponse(f"/login?again=1&next={stale.back}", 303)
+            return RedirectResponse(f"/login?{urlencode({'again': '1', 'next': stale.back})}", 303)
         except RemoteError as error:
             return _refused(page, login, error, route)
         except (HTTPException, ClientDisconnect):

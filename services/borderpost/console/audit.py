@@ -41,6 +41,9 @@ TEXTS: Final = (
 KINDS: Final = tuple(name.removeprefix("EVENT_KIND_") for name in pb.EventKind.keys()[1:])
 OUTCOMES: Final = ("CLEAR", "REFER", "RETAKE")
 FORMATS: Final = ("JSONL", "CSV", "PARQUET")
+MOST_DIGITS: Final = 18
+"""Of an event's place in the log, which has 64 bits."""
+
 TIME: Final = "%Y-%m-%dT%H:%M"
 """As browsers write it (HTML, local date and time); it is UTC."""
 
@@ -236,8 +239,8 @@ def _replayed(answer: gateway_pb2.ReplayScreeningResponse, page: Page) -> dict[s
 async def _prove(page: Page) -> Response:
     """Prove an event: checked here, on the console, against a checkpoint that the log has signed."""
     form = await page.form()
-    index = text_of(form, "index", 20)
-    if not index.isdecimal():
+    index = text_of(form, "index", MOST_DIGITS)
+    if not (index.isascii() and index.isdecimal()):
         raise HTTPException(400)
     proof = await inclusion(page, int(index))
     return await _timeline(page, proof=proof)

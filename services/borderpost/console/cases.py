@@ -285,6 +285,7 @@ async def _release(page: Page) -> Response:
         await page.ask(page.gateway.cases.ReleaseCase, cases_pb2.ReleaseCaseRequest(case_id=case_id))
     except RemoteError as error:
         return page.failed(error, "/queue")
+    page.session.purposes.pop(case_id, None)  # whoever looks again says why
     return page.go("/queue", Notice("notice.released"))
 
 
@@ -295,6 +296,7 @@ async def _escalate(page: Page) -> Response:
         await page.ask(page.gateway.cases.EscalateCase, request)
     except RemoteError as error:
         return page.failed(error, f"/cases/{case_id}")
+    page.session.purposes.pop(case_id, None)
     return page.go("/queue", Notice("notice.escalated"))
 
 
@@ -321,6 +323,7 @@ async def _give_finding(page: Page) -> Response:
     except RemoteError as error:
         page.session.drafts[f"/cases/{case_id}"] = {name: texts_of(form, name) for name in form}
         return page.failed(error, f"/cases/{case_id}")
+    page.session.purposes.pop(case_id, None)
     state = case_view.enum_name(cases_pb2.CaseState, answer.case.state, "CASE_STATE_")
     return page.go(
         "/queue",

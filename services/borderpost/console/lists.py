@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -211,7 +212,7 @@ def an_import(kept: pb.Import, page: Page) -> dict[str, Any]:
         "import_id": kept.import_id,
         "source": kept.source,
         "state": state,
-        "said": page.words(f"import_state.{state}"),
+        "said": page.words.named("import_state", state),
         "complete": kept.complete,
         "by": kept.proposed_by.subject,
         "mine": kept.proposed_by.subject == page.session.name,
@@ -332,10 +333,12 @@ def _partial(text: str) -> types_pb2.PartialDate:
 
 
 def _number(text: str) -> float:
+    """Read a number; 0, which no field takes, for anything that is none or below it."""
     try:
-        return float(text.replace(",", "."))
+        number = float(text.replace(",", "."))
     except ValueError:
         return 0.0
+    return number if math.isfinite(number) and number > 0 else 0.0
 
 
 async def _approve(page: Page) -> Response:

@@ -22,6 +22,7 @@ DAYS: Final = 14
 """Shown without a choice."""
 
 MOST_DAYS: Final = 366
+LAST_YEAR: Final = 9998
 MOST_REASONS: Final = 12
 OUTCOMES: Final = ("CLEAR", "REFER", "RETAKE")
 
@@ -40,7 +41,7 @@ async def _values(page: Page) -> dict[str, Any]:
     since, until = _day(query.get("from", "")), _day(query.get("until", ""))
     until = until or page.console.clock.now().date()
     since = since or until - timedelta(days=DAYS - 1)
-    if not timedelta(0) <= until - since < timedelta(days=MOST_DAYS):
+    if not timedelta(0) <= until - since < timedelta(days=MOST_DAYS) or until.year > LAST_YEAR:
         raise HTTPException(400)
     request = pb.GetFiguresRequest(crossing=query.get("crossing", "").strip())
     getattr(request, "from").CopyFrom(to_timestamp(_midnight(since)))
