@@ -30,6 +30,7 @@ from fakes.requests import (
     MAY_BE_EMPTY,
     METHODS,
     PICTURE_FIELDS,
+    POLICY_FIELDS,
     SPOOL_FIELDS,
     TOKEN_FIELDS,
     TRUST_FIELDS,
@@ -196,7 +197,7 @@ def test_an_empty_message_is_an_invalid_request_unless_nothing_is_asked_for(clie
     nothing_needed = {
         *("ListWatchlists", "ListTrusted", "VerifyLog", "QueryEvents", "RecordEvents"),
         *("ListCases", "GetRetention", "ApplyRetention", "GetCheckpoint", "GetSpoolKey", "GetStatus"),
-        *("ListMachines", "GetRevocations"),
+        *("ListMachines", "GetRevocations", "ListPolicies"),
     }
     for way in ways(path):
         got = client.call(way, path, b"")
@@ -248,7 +249,7 @@ def test_a_picture_that_is_none_is_refused_with_its_reason_and_its_field(client,
 
 def test_every_field_of_bytes_in_a_request_is_one_that_a_test_is_about():
     known = {(path, field) for path, fields in PICTURE_FIELDS.items() for field in fields}
-    known |= TOKEN_FIELDS | TRUST_FIELDS | WATCHLIST_FIELDS | SPOOL_FIELDS
+    known |= TOKEN_FIELDS | TRUST_FIELDS | WATCHLIST_FIELDS | SPOOL_FIELDS | POLICY_FIELDS
     found = {
         (path, field.name)
         for path, (_, method) in METHODS.items()

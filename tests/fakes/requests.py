@@ -790,6 +790,9 @@ SPOOL_FIELDS: Final = frozenset(
 )
 """Every field of a kept capture, and the digest of a portrait; unit/test_late.py is about the former."""
 
+POLICY_FIELDS: Final = frozenset({("/borderpost.v1.GatewayService/ProposePolicy", "toml")})
+"""Every field that holds a policy's text: unit/test_gateway_policies.py is about it."""
+
 WATCHLIST_FIELDS: Final = frozenset(
     {
         (f"{_WATCHLISTS}ProposeSuppression", "pair"),
