@@ -2,79 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import KeySet
 from starlette.testclient import TestClient
 
 from borderpost.console import app as console_app
 from borderpost.console.app import make_app
-from borderpost.console.gateway import Gateway
 from borderpost.console.pages import Console
 from borderpost.console.provider import Provider
 from borderpost.console.sessions import Sessions
 from borderpost.runtime.clock import SystemClock
 from borderpost.runtime.people import People, Terms
 from borderpost.runtime.settings import ConsoleSettings, PeopleSettings, Settings
+from fakes.console_gateway import FakeGateway
+from fakes.identity_provider import ISSUER, FakeProvider
 
-ISSUER = "https://login.example/realm"
 URL = "https://console.example"
-
-
-@dataclass
-class FakeProvider:
-    """An identity provider that isn't there: answers the console over HTTP, as it is told to."""
-
-    key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
-    claims: dict[str, Any] = field(default_factory=dict)
-    nonce: str = ""
-    challenge: str = ""
-    away: bool = False
-    asked: list[dict[str, list[str]]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.key.ensure_kid()
-
-    def token(self, **more: Any) -> str:
-        now = int(time.time())
-        claims = {
-            "iss": ISSUER,
-            "aud": "borderpost",
-            "sub": "ann",
-            "iat": now,
-            "exp": now + 600,
-            "auth_time": now,
-            "borderpost_roles": ["officer"],
-        }
-        return jwt.encode({"alg": "ES256", "kid": self.key.kid}, claims | self.claims | more, self.key)
-
-    def __call__(self, request: httpx2.Request) -> httpx2.Response:
-        if self.away:
-            raise httpx2.ConnectError("away")
-        if request.url.path.endswith("/.well-known/openid-configuration"):
-            ends = {
-                name: f"{ISSUER}/{name}" for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")
-            }
-            return httpx2.Response(200, json={"issuer": ISSUER, **ends})
-        if request.url.path.endswith("/jwks_uri"):
-            return httpx2.Response(200, json={"keys": [self.key.as_dict(private=False)]})
-        asked = parse_qs(request.content.decode())
-        self.asked.append(asked)
-        digest = hashlib.sha256(asked["code_verifier"][0].encode()).digest()
-        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != self.challenge:
-            return httpx2.Response(400, json={"error": "invalid_grant"})
-        tokens = {"access_token": self.token(), "id_token": self.token(nonce=self.nonce)}
-        return httpx2.Response(200, json={**tokens, "token_type": "Bearer"})
 
 
 @dataclass
@@ -82,6 +34,7 @@ class House:
     provider: FakeProvider
     client: TestClient
     console: Console
+    gateway: FakeGateway
 
     def begin(self, path: str = "/login/start?next=/queue") -> dict[str, str]:
         """Follow the link to the provider; return what it is asked."""
@@ -112,9 +65,10 @@ def house(tmp_path, monkeypatch) -> Iterator[House]:
             return KeySet([provider.key])
 
     terms = Terms(ISSUER, "borderpost", "borderpost_roles", "borderpost_scopes", timedelta(hours=12))
-    console = Console(settings, Gateway.__new__(Gateway), People(terms, Keys(), clock), Sessions(900), clock)
+    gateway = FakeGateway()
+    console = Console(settings, gateway, People(terms, Keys(), clock), Sessions(900), clock)
     with TestClient(make_app(console), base_url=URL, follow_redirects=False) as client:
-        yield House(provider, client, console)
+        yield House(provider, client, console, gateway)
 
 
 def entered(answer: Any) -> bool:
@@ -188,3 +142,59 @@ def test_to_prove_anew_who_one_is_the_provider_asks_again(house):
     answer = house.back(asked["state"])
     assert answer.headers["location"] == "/cases/1"
     assert entered(answer)
+
+
+def tokens_used(house: House) -> list[str]:
+    return [metadata["authorization"] for _, _, metadata in house.gateway.asked]
+
+
+def test_a_token_that_runs_out_is_renewed_and_nobody_notices(house):
+    house.provider.life, house.provider.renewal = 50, "r"
+    house.back(house.begin()["state"])
+    house.provider.life = 600
+    assert [house.client.get("/queue").status_code for _ in range(3)] == [200] * 3
+    first, second, third = tokens_used(house)
+    assert house.provider.renewal == "r+"  # once: the new one holds long enough
+    assert first == second == third
+
+
+def test_every_renewal_is_with_what_the_last_one_gave(house):
+    house.provider.life, house.provider.renewal = 50, "r"
+    house.back(house.begin()["state"])
+    assert [house.client.get("/queue").status_code for _ in range(3)] == [200] * 3
+    assert house.provider.renewal == "r+++"
+
+
+def test_a_renewed_token_makes_no_login_newer(house):
+    """A provider that doesn't say when somebody logged in leaves the token's own time, which each renewal moves on."""
+    house.provider.life, house.provider.renewal = 50, "r"
+    house.provider.claims = {"auth_time": int(time.time()) - 3500}
+    answer = house.back(house.begin()["state"])
+    house.provider.claims = {"auth_time": int(time.time())}
+    house.client.get("/queue")
+    (cookie,) = re.findall(r"__Host-borderpost=([^;]+)", str(answer.headers.get_list("set-cookie")))
+    session = house.console.sessions.find(cookie)
+    assert house.provider.renewal == "r+"
+    assert session is not None
+    assert not session.is_fresh(house.console.clock.now(), 3000)
+
+
+@pytest.mark.parametrize("how", ["away", "refused", "somebody else's"])
+def test_what_is_not_renewed_goes_on_until_the_services_refuse_it(house, how):
+    house.provider.life, house.provider.renewal = 50, "r"
+    house.back(house.begin()["state"])
+    house.provider.away = how == "away"
+    house.provider.renewal = "another" if how == "refused" else "r"
+    house.provider.claims = {"sub": "eve"} if how == "somebody else's" else {}
+    answer = house.client.get("/queue")
+    assert answer.status_code == 200
+    assert "eve" not in answer.text
+    assert len(set(tokens_used(house))) == 1
+
+
+def test_the_next_person_at_a_desk_is_asked_who_they_are(house):
+    """A provider still knows who logged in there last, and would let anybody in as them."""
+    assert "prompt" not in house.begin()
+    house.back(house.begin()["state"])
+    house.console.sessions.sweep()
+    assert house.begin("/login/start")["prompt"] == "login"

@@ -14,11 +14,10 @@ from joserfc.jwk import ECKey
 from starlette.testclient import TestClient
 
 from borderpost.console.app import CONTENT_SECURITY_POLICY, ROUTES, make_app
-from borderpost.console.gateway import Gateway
 from borderpost.console.pages import Console
 from borderpost.console.server import AddressTakenError, ConsoleUnsafeError, listen, make_server
 from borderpost.console.sessions import Sessions
-from borderpost.runtime.clock import SystemClock, new_id
+from borderpost.runtime.clock import SystemClock, new_id, to_timestamp
 from borderpost.runtime.people import open_people
 from borderpost.runtime.settings import ConsoleSettings, PeopleSettings, Settings
 from borderpost.runtime.status import RemoteError
@@ -33,39 +32,10 @@ from borderpost.v1 import (
     trust_pb2,
     watchlist_pb2,
 )
+from fakes.console_gateway import FakeGateway
 
 URL = "http://127.0.0.1:7490"
 ORIGIN = {"Origin": URL}
-
-
-class FakeGateway(Gateway):
-    """Answers every method with what is laid out; remembers what was asked, and with which metadata."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, Any, dict[str, Any]]] = []
-        self.answers: dict[str, Any] = {"ListCases": cases_pb2.ListCasesResponse()}
-        for room in (
-            "authority",
-            "cases",
-            "decisions",
-            "faces",
-            "gateway",
-            "subjects",
-            "transparency",
-            "trust",
-        ):
-            setattr(self, room, self)
-        self.watchlist = self
-
-    def __getattr__(self, name: str) -> Any:
-        async def method(request: Any, metadata: Any, **_: Any) -> Any:
-            self.asked.append((name, request, dict(metadata)))
-            answer = self.answers[name]
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        return method
 
 
 @pytest.fixture
@@ -227,9 +197,33 @@ def test_whose_token_has_run_out_logs_in_again(house):
     client, gateway, _ = house
     login(client)
     gateway.answers["ListCases"] = RemoteError(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED", "")
-    assert client.get("/queue").headers["location"].startswith("/login")
-    gateway.answers["ListCases"] = cases_pb2.ListCasesResponse()
-    assert client.get("/queue").headers["location"].startswith("/login")  # the session is gone with it
+    assert client.get("/queue").headers["location"] == "/login?again=1&next=%2Fqueue"
+    assert client.get("/queue/rows").status_code == 401
+
+
+def test_what_was_filled_in_outlasts_a_token(house):
+    client, gateway, console = house
+    login(client)
+    token, case = token_of(client), new_id()
+    gateway.answers["GiveFinding"] = RemoteError(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED", "")
+    fields = {"csrf": token, "document": "SAME_PERSON", "disposition": "PROCEED", "note": "the scar agrees"}
+    sent = client.post(f"/cases/{case}/finding", data=fields, headers=ORIGIN)
+    assert sent.headers["location"] == f"/login?again=1&next=%2Fcases%2F{case}"
+    login(client, again="1", next=f"/cases/{case}")
+    gateway.answers["ClaimCase"] = cases_pb2.ClaimCaseResponse()
+    client.post(f"/cases/{case}/claim", data={"csrf": token}, headers=ORIGIN)
+    now = to_timestamp(console.clock.now())
+    held = cases_pb2.Case(
+        case_id=case, opened_at=now, lease_until=now, state=cases_pb2.CASE_STATE_CLAIMED, holder="ann"
+    )
+    gateway.answers["GetCase"] = cases_pb2.GetCaseResponse(case=held)
+    assert "the scar agrees" in client.get(f"/cases/{case}").text
+
+
+def test_a_development_login_that_is_made_anew_is_limited_as_before(house):
+    client, _, _ = house
+    login(client, scopes="crossing:north")
+    assert 'name="scopes" value="crossing:north"' in client.get("/login?again=1").text
 
 
 def test_what_nobody_foresaw_says_nothing_about_itself(house, caplog, capfd):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from borderpost.console.sessions import MOST_KEPT, MOST_PICTURES, PICTURE_SECONDS, Kept, Session, Sessions
@@ -20,7 +21,9 @@ class Watch:
 
 
 def a_session(name: str = "ann") -> Session:
-    return Session(Person(Actor("idp", name), frozenset({Role.OFFICER}), frozenset(), NOW), "token", "en")
+    until = NOW + timedelta(hours=8)
+    person = Person(Actor("idp", name), frozenset({Role.OFFICER}), frozenset(), NOW, until)
+    return Session(person, "token", "en")
 
 
 def test_a_session_ends_when_nobody_is_there_and_looking_by_itself_is_nobody():
@@ -53,8 +56,8 @@ def test_who_logs_in_again_goes_on_under_another_cookie():
     before = sessions.find(cookie)
     assert before is not None
     before.drafts["/cases/1"] = {"note": ["words"]}
-    later = Person(before.person.actor, before.person.roles, frozenset(), NOW + timedelta(hours=1))
-    renewed = sessions.renew(cookie, later, "another token")
+    later = replace(before.person, authenticated_at=NOW + timedelta(hours=1))
+    renewed = sessions.renew(cookie, later, "another token", "")
     assert sessions.find(cookie) is None
     after = sessions.find(renewed)
     assert after is not None

@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import resources
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import grpc
 import structlog
@@ -14,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route as HttpRoute
 
 from borderpost.console import administration, audit, audit_log, cases, imports, lists, queue, reports, rights
@@ -113,11 +112,12 @@ def _served(console: Console, login: Login, route: Route) -> Callable[[Request],
         session = login.session_of(request, touch=not route.quiet)
         if session is None:
             return Response(status_code=401) if route.quiet else login.to_login(_again(request))
+        await login.renewed(session)
         page = Page(console, request, session)
         try:
             return await route.handler(page)
         except StaleLoginError as stale:
-            return RedirectResponse(f"/login?{urlencode({'again': '1', 'next': stale.back})}", 303)
+            return login.to_login(stale.back, again=True)
         except RemoteError as error:
             return _refused(page, login, error, route)
         except (HTTPException, ClientDisconnect):
@@ -138,10 +138,10 @@ def _again(request: Request) -> str:
 
 
 def _refused(page: Page, login: Login, error: RemoteError, route: Route) -> Response:
-    """Say what a service refused, on a page of its own. Whose token doesn't hold any more logs in again."""
+    """Say what a service refused, on a page of its own. Whose token doesn't hold any more logs in again; their session
+    stays for that, with what they filled in."""
     if error.code is grpc.StatusCode.UNAUTHENTICATED:
-        page.console.sessions.end(page.request.cookies.get(login.cookie_name, ""))
-        return Response(status_code=401) if route.quiet else login.to_login(_again(page.request))
+        return Response(status_code=401) if route.quiet else login.to_login(_again(page.request), again=True)
     status = STATUSES.get(error.code, 500)
     _log.info("page_refused", page=route.path, reason=error.reason)
     if route.quiet:

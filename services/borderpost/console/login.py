@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 from starlette.routing import Route as HttpRoute
 
 from borderpost.console.pages import Console, Page, Route, around
-from borderpost.console.provider import Provider, ProviderError, Started
+from borderpost.console.provider import Provider, ProviderError, Started, Tokens
 from borderpost.console.sessions import Notice, Session
 from borderpost.console.words import CATALOGUES, accepted, words
 from borderpost.runtime.calls import PEOPLE, Role
@@ -22,6 +25,13 @@ from borderpost.runtime.errors import BorderpostError
 
 LANGUAGE_COOKIE: Final = "borderpost_language"
 LOGIN_COOKIE: Final = "borderpost_login"
+SEEN_COOKIE: Final = "borderpost_seen"
+"""Somebody was logged in at this browser before. The provider then asks anew who it is: the next person at a desk must
+not come in as the one who left it."""
+
+RENEW_SECONDS: Final = 60.0
+"""A token that runs out so soon is renewed before it is used."""
+
 LOGIN_SECONDS: Final = 600.0
 """How long a login at the provider may take."""
 
@@ -41,6 +51,9 @@ DEVELOPERS: Final = (
     ("administrator", "dev", Role.ADMINISTRATOR),
 )
 """Whom the development login offers to be, as the command does: a text's key, a name and a role."""
+
+
+_log = structlog.get_logger(__name__)
 
 
 def safe_path(text: str) -> str:
@@ -75,9 +88,10 @@ class Login:
         )
         return [HttpRoute(path, handler, methods=[method]) for path, method, handler in pages]
 
-    def to_login(self, path: str) -> Response:
-        """Send somebody who isn't logged in to where they can."""
-        return RedirectResponse(f"/login?{_query(path)}" if path != "/" else "/login", 303)
+    def to_login(self, path: str, again: bool = False) -> Response:
+        """Send somebody to where they can log in; `again`: who is logged in, and has to show that it is them."""
+        query = urlencode(({"again": "1"} if again else {}) | ({"next": path} if path != "/" else {}))
+        return RedirectResponse(f"/login?{query}" if query else "/login", 303)
 
     def language_of(self, request: Request) -> str:
         """Return the language that was chosen, or that the browser asks for."""
@@ -104,6 +118,7 @@ class Login:
                 next=safe_path(request.query_params.get("next", "/")),
                 again=session.name if session and "again" in request.query_params else "",
                 again_roles=sorted(session.person.roles) if session else [],
+                again_scopes=" ".join(sorted(session.person.scopes)) if session else "",
                 problem=problem,
             ),
             status,
@@ -112,11 +127,12 @@ class Login:
     async def _start(self, request: Request) -> Response:
         if self._provider is None:
             return RedirectResponse("/login", 303)
-        again = request.cookies.get(self.cookie_name, "") if "again" in request.query_params else ""
+        known = "again" in request.query_params and self.session_of(request, touch=False) is not None
         try:
             started, url = await self._provider.begin(
                 safe_path(request.query_params.get("next", "/")),
-                again if self.session_of(request, touch=False) else "",
+                request.cookies.get(self.cookie_name, "") if known else "",
+                anew=known or SEEN_COOKIE in request.cookies,
             )
         except ProviderError as error:
             return self._page(request, error.reason, 503)
@@ -135,8 +151,8 @@ class Login:
         if not code:
             return self._page(request, "LOGIN_REFUSED", 403)
         try:
-            token = await self._provider.finish(started, code)
-            return self._enter(request, token, started.next, started.cookie)
+            tokens = await self._provider.finish(started, code)
+            return self._enter(request, tokens, started.next, started.cookie)
         except BorderpostError as error:
             return self._page(request, error.reason, 403)
 
@@ -151,24 +167,44 @@ class Login:
                 raise DevelopmentLoginError("login: there is an identity provider: log in there")
             settings = self._console.settings
             token = development_token(settings, name, roles, self._console.clock.now(), scopes)
-            return self._enter(request, token, safe_path(str(form.get("next", "/"))), again)
+            return self._enter(request, Tokens(token, ""), safe_path(str(form.get("next", "/"))), again)
         except BorderpostError as error:
             return self._page(request, error.reason, 403)
 
-    def _enter(self, request: Request, token: str, path: str, again: str) -> Response:
+    async def renewed(self, session: Session) -> None:
+        """Renew the token of a session, if it runs out soon and can be. What can't be renewed the services refuse."""
+        async with session.renewing:
+            left = session.person.expires_at - self._console.clock.now()
+            if self._provider is None or not session.renewal or left > timedelta(seconds=RENEW_SECONDS):
+                return
+            try:
+                tokens = await self._provider.renew(session.renewal)
+                person = self._console.people.verify(tokens.token)
+            except BorderpostError as error:
+                _log.info("token_not_renewed", reason=error.reason)
+                return
+            if person.actor == session.person.actor:
+                since = min(person.authenticated_at, session.person.authenticated_at)  # nobody logged in anew
+                session.person = replace(person, authenticated_at=since)
+                session.token, session.renewal = tokens.token, tokens.renewal
+
+    def _enter(self, request: Request, tokens: Tokens, path: str, again: str) -> Response:
         """Begin the session of whom a token names, or let theirs go on. Raises the errors of `People.verify`."""
-        person = self._console.people.verify(token)
+        person = self._console.people.verify(tokens.token)
         sessions = self._console.sessions
         before = sessions.find(again) if again else None
         if before is not None and before.person.actor == person.actor:
             before.notices.append(Notice("notice.fresh"))
-            cookie = sessions.renew(again, person, token)
+            cookie = sessions.renew(again, person, tokens.token, tokens.renewal)
         else:
             sessions.end(request.cookies.get(self.cookie_name, ""))
-            cookie = sessions.open(Session(person, token, self.language_of(request)))
+            cookie = sessions.open(
+                Session(person, tokens.token, self.language_of(request), renewal=tokens.renewal)
+            )
         answer = RedirectResponse(path, 303)
         answer.delete_cookie(LOGIN_COOKIE)
         self._set(answer, self.cookie_name, cookie)
+        self._set(answer, SEEN_COOKIE, "1")
         return answer
 
     async def _language(self, request: Request) -> Response:
@@ -210,7 +246,3 @@ async def _here(page: Page) -> Response:
     """The person is still there: their request alone is what counts."""
     await page.form()
     return Response(status_code=204)
-
-
-def _query(path: str) -> str:
-    return urlencode({"next": path})

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import grpc
 import jinja2
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -147,7 +148,9 @@ class Page:
         return RedirectResponse(path, 303)
 
     def failed(self, error: RemoteError, path: str) -> Response:
-        """Say on a page what came of a step that a service refused."""
+        """Say on a page what came of a step that a service refused. Raises StaleLoginError if the token ran out."""
+        if error.code is grpc.StatusCode.UNAUTHENTICATED:
+            raise StaleLoginError(path)
         return self.go(path, Notice("notice.refused", refusal(self.words, error), bad=True))
 
 

@@ -19,15 +19,25 @@ from borderpost.runtime.errors import BorderpostError
 from borderpost.runtime.people import ALGORITHMS
 from borderpost.runtime.settings import Settings
 
-SCOPE: Final = "openid"
 SECONDS: Final = 10.0
 MOST_BYTES: Final = 256 * 1024
+
+
+FAILURES: Final = (httpx.HTTPError, OAuthError, JoseError, ValueError, TypeError, KeyError)
 
 
 class ProviderError(BorderpostError):
     """The identity provider can't be reached, or what it answered can't be used."""
 
     reason = "PROVIDER"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the provider gave: the token that services get, and what another is got with; empty if it gives none."""
+
+    token: str
+    renewal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +67,12 @@ class Provider:
         """Where the provider sends people back to."""
         return f"{self._own.url}/login/back"
 
-    async def begin(self, next_path: str, cookie: str = "") -> tuple[Started, str]:
-        """Begin a login; return it and the provider's address for it. With a `cookie` the person has to prove anew who
-        they are. Raises ProviderError."""
+    async def begin(self, next_path: str, cookie: str = "", anew: bool = False) -> tuple[Started, str]:
+        """Begin a login; return it and the provider's address for it. `anew`: the person has to prove who they are,
+        though the provider knows the browser. Raises ProviderError."""
         state, nonce, verifier = (secrets.token_urlsafe(48) for _ in range(3))
         started = Started(state, nonce, verifier, next_path, cookie)
-        again = {"prompt": "login", "max_age": "0"} if cookie else {}
+        asked = {"prompt": "login", "max_age": "0"} if anew else {}
         about = await self._discover()
         async with self._client() as client:
             url, _ = client.create_authorization_url(
@@ -70,11 +80,11 @@ class Provider:
                 state=started.state,
                 code_verifier=started.verifier,
                 nonce=started.nonce,
-                **again,
+                **asked,
             )
         return started, url
 
-    async def finish(self, started: Started, code: str) -> str:
+    async def finish(self, started: Started, code: str) -> Tokens:
         """Change the provider's code into the token that services get. Raises ProviderError."""
         about = await self._discover()
         try:
@@ -89,11 +99,22 @@ class Provider:
                     (await client.request("GET", about["jwks_uri"], withhold_token=True)).json()
                 )
             self._want_own(answer["id_token"], keys, started)
-            return str(answer[self._own.token])
-        except (httpx.HTTPError, OAuthError, JoseError, ValueError, TypeError, KeyError) as error:
-            raise ProviderError(
-                f"login: the identity provider's answer can't be used ({type(error).__name__}): begin again"
-            ) from None
+            return self._tokens(answer)
+        except FAILURES as error:
+            raise _unusable(error) from None
+
+    async def renew(self, renewal: str) -> Tokens:
+        """Get another token in the place of one that runs out (RFC 6749, 6). Raises ProviderError."""
+        about = await self._discover()
+        try:
+            async with self._client() as client:
+                answer = await client.refresh_token(about["token_endpoint"], refresh_token=renewal)
+            return self._tokens({"refresh_token": renewal, **answer})
+        except FAILURES as error:
+            raise _unusable(error) from None
+
+    def _tokens(self, answer: Mapping[str, Any]) -> Tokens:
+        return Tokens(str(answer[self._own.token]), str(answer.get("refresh_token") or ""))
 
     def _want_own(self, token: str, keys: KeySet, started: Started) -> None:
         """The ID token is the provider's, for us, and answers this login (OpenID Connect Core 1.0, 3.1.3.7)."""
@@ -135,8 +156,14 @@ class Provider:
             client_secret=secret.read_text("utf-8").strip() if secret else None,
             token_endpoint_auth_method="client_secret_basic" if secret else "none",
             redirect_uri=self.redirect_uri,
-            scope=SCOPE,
+            scope=self._own.scope,
             code_challenge_method="S256",
             timeout=SECONDS,
             transport=self._transport,
         )
+
+
+def _unusable(error: Exception) -> ProviderError:
+    return ProviderError(
+        f"login: the identity provider's answer can't be used ({type(error).__name__}): begin again"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -49,11 +50,14 @@ class Kept(dict[str, V]):
 
 @dataclass(slots=True)
 class Session:
-    """One person at one browser. `token` is their provider's, which every service verifies again."""
+    """One person at one browser. `token` is their provider's, which every service verifies again; `renewal` is what
+    another is got with, empty if there is none."""
 
     person: Person
     token: str
     language: str
+    renewal: str = ""
+    renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     seed: str = field(default_factory=lambda: secrets.token_hex(16))
     seen: float = 0.0
@@ -124,10 +128,10 @@ class Sessions:
             session.seen = self._now()
         return session
 
-    def renew(self, cookie: str, person: Person, token: str) -> str:
+    def renew(self, cookie: str, person: Person, token: str, renewal: str) -> str:
         """The same person logged in again: the session goes on under another cookie, which is returned."""
         session = self._sessions.pop(_key(cookie))
-        return self.open(replace(session, person=person, token=token))
+        return self.open(replace(session, person=person, token=token, renewal=renewal))
 
     def end(self, cookie: str) -> None:
         """End a session."""

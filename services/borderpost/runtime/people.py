@@ -72,12 +72,14 @@ class TokenNotHereError(BorderpostError):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody, as their provider's token says: who, in which roles, limited to what, since when they are logged in."""
+    """Somebody, as their provider's token says: who, in which roles, limited to what, since when they are logged in,
+    and until when the token holds."""
 
     actor: Actor
     roles: frozenset[Role]
     scopes: frozenset[str]
     authenticated_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class People:
         try:
             registry.validate(dict(claims))
             since = datetime.fromtimestamp(float(claims.get("auth_time", claims["iat"])), UTC)
+            until = datetime.fromtimestamp(float(claims["exp"]), UTC)
             if since > now + LEEWAY:
                 raise ValueError("a login of the future")
             roles, scopes = _texts(claims.get(terms.roles_claim)), _texts(claims.get(terms.scopes_claim))
@@ -159,7 +162,7 @@ class People:
         if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_NAME or not subject.isprintable():
             raise TokenInvalidError(f"token: want a subject of 1 to {MAX_NAME} printable characters")
         known = frozenset(Role(role) for role in roles if role in PEOPLE)
-        return Person(Actor(terms.issuer, subject), known, frozenset(scopes), since)
+        return Person(Actor(terms.issuer, subject), known, frozenset(scopes), since, until)
 
 
 def bearer(value: str | bytes | None) -> str:

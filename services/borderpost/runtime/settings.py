@@ -380,6 +380,12 @@ class ConsoleSettings(_Section):
         default="access_token",
         description="Which of the provider's tokens the services get: the one that is made for people.audience.",
     )
+    scope: str = Field(
+        default="openid",
+        pattern=r"^openid( [!#-\[\]-~]+)*$",
+        description="What it asks the provider for (OAuth 2.0 scope). Some give tokens that can be renewed only if "
+        "offline_access is among it.",
+    )
     idle_seconds: float = Field(
         default=900.0, ge=60, le=43_200, description="A session without a request ends after this time."
     )
