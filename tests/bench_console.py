@@ -25,9 +25,9 @@ from borderpost.runtime.settings import Settings
 from borderpost.runtime.tls import ensure_development_certificates
 from fakes.browser import Browser
 from fakes.console_house import console
+from fakes.console_walk import AUDITOR, OFFICER, login
 
 LOADS: Final = 15
-OFFICER, AUDITOR = 0, 5
 
 
 def fill(settings: Settings, count: int) -> None:
@@ -43,13 +43,6 @@ def fill(settings: Settings, count: int) -> None:
             house.log.append(list(itertools.islice(events, BATCH)))
         house.views.catch_up()
         print(f"{count:,} events after {time.monotonic() - begun:.0f} s", flush=True)  # noqa: T201
-
-
-def login(browser: Browser, url: str, who: int) -> None:
-    """Be one of the people of the development login."""
-    browser.open(f"{url}/login")
-    browser.value(f"document.querySelectorAll('.people form')[{who}].requestSubmit()")
-    browser.until("location.pathname !== '/login' && document.documentElement?.dataset.ready === ''", 60)
 
 
 def paints(browser: Browser, url: str) -> list[float]:

@@ -28,14 +28,28 @@ from borderpost.v1 import types_pb2
 from fakes.axe import script, violations
 from fakes.browser import Browser, chromium
 from fakes.console_house import console, put_on_list, wanted_list
+from fakes.console_walk import (
+    ADMINISTRATOR,
+    APPROVER,
+    AUDITOR,
+    IMPORTED,
+    MANAGER,
+    OFFICER,
+    SECOND,
+    SUPERVISOR,
+    Walk,
+    choose,
+    click,
+    fill,
+    login,
+    unfold,
+)
 
 pytestmark = pytest.mark.skipif(
     chromium() is None and not os.environ.get("CI"), reason="chromium isn't installed: apt install chromium"
 )
 
 KIOSK = "kiosk/north/1"
-OFFICER, SECOND, SUPERVISOR, MANAGER, APPROVER, AUDITOR, ADMINISTRATOR = range(7)
-"""Places of the people that the development login offers."""
 
 
 @dataclass
@@ -73,39 +87,8 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
         yield opened
 
 
-def settled(browser: Browser) -> None:
-    """Wait for the page that a step leads to."""
-    time.sleep(0.15)
-    browser.until("document.documentElement?.dataset.ready === ''", 30)
-
-
-def click(browser: Browser, selector: str) -> None:
-    browser.value(f"document.querySelector({selector!r}).click()")
-    settled(browser)
-
-
-def fill(browser: Browser, **fields: str) -> None:
-    for name, value in fields.items():
-        browser.value(f"document.querySelector('[name={name}]').value = {value!r}")
-
-
-def choose(browser: Browser, value: str) -> None:
-    """Choose it wherever it is offered."""
-    browser.value(f"document.querySelectorAll('input[value={value}]').forEach(each => each.click())")
-
-
-def login(browser: Browser, house: House, who: int) -> None:
-    browser.open(f"{house.url}/login")
-    browser.value(f"document.querySelectorAll('.people form')[{who}].requestSubmit()")
-    browser.until("location.pathname !== '/login' && document.documentElement?.dataset.ready === ''")
-
-
 def text(browser: Browser) -> str:
     return str(browser.value("document.querySelector('main').innerText"))
-
-
-def unfold(browser: Browser) -> None:
-    browser.value("document.querySelectorAll('details:not(.menu)').forEach(each => each.open = true)")
 
 
 def take(browser: Browser, house: House, case_id: str) -> None:
@@ -130,7 +113,7 @@ def look_and_find(browser: Browser, verdict: str) -> None:
 
 def test_a_referral_from_the_kiosk_to_the_auditor(house, browser):
     """It appears without a reload, two officers find blindly, and the auditor sees who looked, proves and exports."""
-    login(browser, house, OFFICER)
+    login(browser, house.url, OFFICER)
     browser.open(f"{house.url}/queue?crossing=south")
     assert "Nobody waits" in text(browser)
     browser.value("window.stayed = true")
@@ -145,13 +128,13 @@ def test_a_referral_from_the_kiosk_to_the_auditor(house, browser):
     look_and_find(browser, "SAME_PERSON")
     assert "A second officer looks at it now" in text(browser)
 
-    login(browser, house, SECOND)
+    login(browser, house.url, SECOND)
     browser.open(f"{house.url}/queue?crossing=south")
     click(browser, ".take")
     look_and_find(browser, "SAME_PERSON")
     assert "the case is closed" in text(browser)
 
-    login(browser, house, AUDITOR)
+    login(browser, house.url, AUDITOR)
     browser.open(f"{house.url}/audit")
     fill(browser, purpose="yearly audit", crossing="south")
     choose(browser, "REFER")
@@ -201,9 +184,8 @@ def assert_quiet(browser: Browser, house: House) -> None:
     assert browser.complaints == []
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_every_page_is_accessible(house, browser, dark, language):
+@pytest.mark.parametrize(("language", "dark"), [("en", False), ("de", True)])
+def test_every_page_is_accessible(house, browser, dark, language, tmp_path):
     axe = script()
     if axe is None:
         pytest.skip("axe-core isn't here: `make test` fetches it")
@@ -217,69 +199,25 @@ def test_every_page_is_accessible(house, browser, dark, language):
         if wrong := violations(browser, axe):
             found[name] = wrong
 
-    browser.open(f"{house.url}/login")
     if language == "de":
+        browser.open(f"{house.url}/login")
         click(browser, "form.language button")
-    check("login")
-    for name in pages(browser, house, case_id):
+    list_id = wanted_list(
+        house.settings, f"Another list, {language}, {dark}"
+    )  # what the walk leaves there is in nobody's way
+    walk = Walk(house.url, list_id, case_id, "U2CANARY2", house.travelers.samples.a_live, tmp_path)
+    for name in walk.pages(browser):
         check(name)
     assert found == {}
-
-
-def pages(browser: Browser, house: House, case_id: str) -> Iterator[str]:
-    """Go through all pages; yield when one is shown."""
-    login(browser, house, OFFICER)
-    yield "queue"
-    browser.open(f"{house.url}/cases/{case_id}")
-    yield "purpose"
-    click(browser, "form[action$=claim] button")
-    yield "case, before the first look"
-    choose(browser, "CANNOT_TELL")
-    click(browser, "form[action$=look] button.main")
-    yield "case"
-    click(browser, "form[action$=release] button")
-    browser.open(f"{house.url}/queue?view=mine")
-    yield "empty queue"
-    browser.open(f"{house.url}/login?again=1")
-    yield "login again"
-    login(browser, house, AUDITOR)
-    for path in ("/audit", "/reports", "/lists", "/administration", "/rights"):
-        browser.open(house.url + path)
-        yield path
-    browser.open(f"{house.url}/audit")
-    fill(browser, purpose="tour")
-    click(browser, "form[action='/audit/query'] button.main")
-    yield "results"
-    click(browser, "tr:has(.outcome) a.button")
-    click(browser, "form[action$=proof] button")
-    yield "history with a proof"
-    browser.open(f"{house.url}/audit")
-    click(browser, "form[action$=verify] button")
-    browser.until("!!document.querySelector('.result')")
-    yield "verified"
-    login(browser, house, MANAGER)
-    yield "lists"
-    click(browser, "td a")
-    yield "list"
-    click(browser, "a[href*=entries]")
-    yield "entry"
-    login(browser, house, SUPERVISOR)
-    browser.open(f"{house.url}/rights")
-    fill(browser, request="12/26", document_code="P", issuing_state="UTO", number="U2CANARY2")
-    choose(browser, "document_seen")
-    click(browser, "form[action='/rights/find'] button.main")
-    yield "what is held"
-    login(browser, house, ADMINISTRATOR)
-    yield "administration"
 
 
 def test_a_person_is_found_copied_and_erased_with_a_receipt(house, browser):
     case_id = house.refer_b("kiosk/south/1")
     for who in (OFFICER, SECOND):  # of an open case nothing is erased
-        login(browser, house, who)
+        login(browser, house.url, who)
         take(browser, house, case_id)
         look_and_find(browser, "NOT_SAME_PERSON")
-    login(browser, house, SUPERVISOR)
+    login(browser, house.url, SUPERVISOR)
     browser.open(f"{house.url}/rights")
     fill(browser, request="12/26", document_code="P", issuing_state="UTO", number="U2CANARY2")
     choose(browser, "document_seen")
@@ -314,7 +252,7 @@ def test_a_person_is_found_copied_and_erased_with_a_receipt(house, browser):
 
 
 def test_an_entry_and_a_file_take_two_people(house, browser, tmp_path):
-    login(browser, house, MANAGER)
+    login(browser, house.url, MANAGER)
     browser.open(f"{house.url}/lists/{house.list_id}")
     unfold(browser)
     fill(browser, surname="Doe", given="Jane", born="1980-02-03", reason_code="WARRANT", until="2030-01-01")
@@ -325,10 +263,7 @@ def test_an_entry_and_a_file_take_two_people(house, browser, tmp_path):
     assert "Doe Jane" in text(browser)
 
     file = tmp_path / "wanted.csv"
-    file.write_text(
-        "record_id,surname,given_names,birth_date,valid_until,reason_code,source_reference\n"
-        "1,Roe,Richard,1970-01-01,2030-05-05,WARRANT,case 8\n2,,,,2030-05-05,WARRANT,case 9\n"
-    )
+    file.write_text(IMPORTED)
     unfold(browser)
     browser.choose_file("[name=file]", file)
     browser.value("document.querySelector('[name=kind]').value = 'csv'")
@@ -342,7 +277,7 @@ def test_an_entry_and_a_file_take_two_people(house, browser, tmp_path):
     click(browser, "form[action$=propose] button")
     assert "Another person applies it" in text(browser)
 
-    login(browser, house, APPROVER)
+    login(browser, house.url, APPROVER)
     browser.open(f"{house.url}/lists/{house.list_id}")
     click(browser, "a[href*=imports]")
     click(browser, "form[action$=approve] button")
@@ -356,7 +291,7 @@ def test_an_entry_and_a_file_take_two_people(house, browser, tmp_path):
 
 
 def test_a_policy_comes_into_force_by_an_administrator_and_an_approver(house, browser, tmp_path):
-    login(browser, house, ADMINISTRATOR)
+    login(browser, house.url, ADMINISTRATOR)
     file = tmp_path / "new.toml"
     before = browser.value("document.querySelector('pre.receipt').textContent")
     file.write_text(before.replace("max_attempts = 3", "max_attempts = 2"))
@@ -366,13 +301,13 @@ def test_a_policy_comes_into_force_by_an_administrator_and_an_approver(house, br
     assert "max_attempts" in text(browser)
     assert "change 12" in text(browser)
     assert not browser.value("!!document.querySelector('form[action$=activate]')")
-    login(browser, house, APPROVER)
+    login(browser, house.url, APPROVER)
     browser.open(f"{house.url}/administration")
     browser.value("document.querySelector('form[action$=activate] [name=purpose]').value = 'change 12'")
     click(browser, "form[action$=activate] button")
     assert "is in force for everybody" in text(browser)
     house.refer_b()
-    login(browser, house, AUDITOR)
+    login(browser, house.url, AUDITOR)
     browser.open(f"{house.url}/administration")
     assert "max_attempts = 2" in browser.value("document.querySelector('pre.receipt').textContent")
     assert_quiet(browser, house)
@@ -381,10 +316,10 @@ def test_a_policy_comes_into_force_by_an_administrator_and_an_approver(house, br
 def test_a_finding_is_corrected_and_data_is_rectified_beside_what_was(house, browser):
     case_id = house.refer_b("kiosk/south/1")
     for who in (OFFICER, SECOND):
-        login(browser, house, who)
+        login(browser, house.url, who)
         take(browser, house, case_id)
         look_and_find(browser, "SAME_PERSON")
-    login(browser, house, SUPERVISOR)
+    login(browser, house.url, SUPERVISOR)
     browser.open(f"{house.url}/cases/{case_id}")
     choose(browser, "supervision")
     click(browser, "form[action$=purpose] button")
@@ -416,7 +351,7 @@ def test_what_needs_a_fresh_login_keeps_what_was_filled_in(house, browser):
     case_id = house.refer_b()
     with console(house.settings, fresh_seconds=3.0) as url:
         strict = House(house.settings, url, house.travelers, house.list_id)
-        login(browser, strict, OFFICER)
+        login(browser, strict.url, OFFICER)
         take(browser, strict, case_id)
         choose(browser, "CANNOT_TELL")
         click(browser, "form[action$=look] button.main")

@@ -43,10 +43,10 @@ def console(settings: Settings, **changes: Any) -> Iterator[str]:
         thread.join()
 
 
-def wanted_list(settings: Settings, name: str) -> str:
+def wanted_list(settings: Settings, name: str, list_id: str = "") -> str:
     """Make a list, and return its id."""
     watchlist = watchlist_pb2.Watchlist(
-        list_id=new_id(),
+        list_id=list_id or new_id(),
         name=name,
         authority="Utopian Border Guard",
         legal_basis="Utopian Border Act, section 12",

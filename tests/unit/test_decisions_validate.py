@@ -92,6 +92,7 @@ def test_good_requests_pass() -> None:
         ("screening.outcome", set_field("screening.outcome", 0)),
         ("screening.outcome", set_field("screening.outcome", 77)),
         ("screening.reasons", lambda request: request.screening.reasons.append(NAME)),
+        ("screening.versions.policy", set_field("screening.versions.policy", "default\n5")),
         ("screening.reasons", lambda request: request.screening.reasons.extend(["REASON"] * 101)),
         ("screening.versions", lambda request: request.screening.ClearField("versions")),
     ],

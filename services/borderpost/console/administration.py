@@ -107,10 +107,10 @@ class Age:
 
 async def _ages(page: Page) -> list[Age]:
     """How old what is searched and trusted is."""
-    ages = await _trust_ages(page) if page.session.may(Role.ADMINISTRATOR, Role.AUDITOR, Role.OFFICER) else []
-    if page.session.may(Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.AUDITOR):
-        ages += await _list_ages(page)
-    return ages
+    trust = (
+        await _trust_ages(page) if page.session.may(Role.ADMINISTRATOR, Role.AUDITOR, Role.OFFICER) else []
+    )
+    return trust + await _list_ages(page)
 
 
 async def _trust_ages(page: Page) -> list[Age]:

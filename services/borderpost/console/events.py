@@ -55,7 +55,7 @@ def _said(event: pb.Event, kind: str, spoken: Words) -> str:
     if kind in _SENTENCES:
         return _SENTENCES[kind](getattr(event, kind), spoken)
     if kind.startswith("watchlist_"):
-        return _of_list(getattr(event, kind))
+        return _of_list(getattr(event, kind), spoken)
     return ""
 
 
@@ -117,11 +117,15 @@ def _trust(body: pb.TrustStoreChanged, spoken: Words) -> str:
     )
 
 
-def _of_list(body: Any) -> str:
+def _of_list(body: Any, spoken: Words) -> str:
     """What happened to a list: which step of what, and the ids that it names."""
     names = {field.name for field in body.DESCRIPTOR.fields}
     said = [getattr(body, name).lower() for name in ("what", "cause") if name in names]
-    said += [f"{name}: {getattr(body, name)}" for name in IDS if name in names and getattr(body, name)]
+    said += [
+        f"{spoken(f'id_of.{name}')} {getattr(body, name)}"
+        for name in IDS
+        if name in names and getattr(body, name)
+    ]
     if isinstance(body, pb.WatchlistSearched):
         said += [enum_name(watchlist_pb2.MatchKind, kind, "MATCH_KIND_").lower() for kind in body.searched_by]
     if isinstance(body, pb.WatchlistChanged):

@@ -60,6 +60,7 @@ async def _values(page: Page) -> dict[str, Any]:
     filters = {name: query[name] for name in ("view", "crossing", "reason") if query.get(name)}
     return {
         "rows": rows,
+        "crossings": sorted({each.crossing for each in rows}),
         "total": answer.total if answer.HasField("total") else None,
         "view": query.get("view", VIEWS[0]),
         "views": VIEWS,

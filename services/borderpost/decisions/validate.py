@@ -255,6 +255,8 @@ def _screening(screening: TravelerScreened) -> None:
     for reason in screening.reasons:
         _reason("screening.reasons", reason)
     _want(screening.HasField("versions"), "screening.versions", "none", "what was in force")
+    if screening.versions.policy:  # by which it is looked for
+        _text("screening.versions.policy", screening.versions.policy)
 
 
 def _event(field: str, event: Event, reporter: Role) -> None:

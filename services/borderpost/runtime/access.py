@@ -73,7 +73,7 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}WatchlistService/CreateWatchlist": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ChangeWatchlist": _only(Role.LIST_MANAGER),
     f"{_PACKAGE}WatchlistService/ListWatchlists": _only(
-        Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.AUDITOR
+        Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR, Role.ADMINISTRATOR
     ),
     f"{_PACKAGE}WatchlistService/GetStatistics": _only(
         Role.LIST_MANAGER, Role.APPROVER, Role.OFFICER, Role.AUDITOR
