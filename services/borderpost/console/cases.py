@@ -19,7 +19,7 @@ from borderpost.console.pages import Page, Route, text_of, texts_of
 from borderpost.console.sessions import Notice
 from borderpost.runtime.calls import Role
 from borderpost.runtime.status import RemoteError
-from borderpost.v1 import cases_pb2, decisions_pb2, faces_pb2, watchlist_pb2
+from borderpost.v1 import cases_pb2, decisions_pb2, faces_pb2, types_pb2, watchlist_pb2
 
 REVIEW: Final = "Review of the referral"
 """The purpose for which whoever holds a case looks at it."""
@@ -117,6 +117,9 @@ async def _values(page: Page, answer: cases_pb2.GetCaseResponse, purpose: str) -
         "checks": case_view.checks(screening.entry.event.traveler_screened.checks, "check", said),
         "comparisons": case_view.comparisons(payload, said),
         "liveness": payload.liveness,
+        "liveness_status": case_view.enum_name(
+            types_pb2.CheckStatus, payload.liveness.status, "CHECK_STATUS_"
+        ),
         "qualities": [
             (name, case_view.quality(measures, said))
             for name, measures in (
