@@ -17,6 +17,9 @@ PAGE_SIZE: Final = 50
 POLL_SECONDS: Final = 2
 """How often a page that is looked at asks what has changed: one light query each."""
 
+MOST_COUNTED: Final = 10_000
+"""The log counts no further (ListCasesResponse.total)."""
+
 VIEWS: Final = ("waiting", "mine", "closed")
 
 REASONS: Final = (
@@ -62,6 +65,7 @@ async def _values(page: Page) -> dict[str, Any]:
         "rows": rows,
         "crossings": sorted({each.crossing for each in rows}),
         "total": answer.total if answer.HasField("total") else None,
+        "more": answer.total >= MOST_COUNTED,
         "view": query.get("view", VIEWS[0]),
         "views": VIEWS,
         "filters": filters,
