@@ -354,3 +354,32 @@ def test_an_address_that_is_taken_is_said(tmp_path):
 async def test_in_production_the_console_wants_tls(tmp_path):
     with pytest.raises(ConsoleUnsafeError):
         await make_server(Settings(state_dir=tmp_path, mode="production"))
+
+
+def test_false_alarms_are_reckoned_from_the_busiest_crossings_traffic_unless_a_number_is_given(house):
+    client, gateway, _ = house
+    login(client, "list-manager")
+    status = watchlist_pb2.WatchlistStatus(active_entries=1)
+    status.watchlist.list_id, status.watchlist.target_fpir = new_id(), 0.01
+    status.thresholds.add(score=0.3, target_supported=True)
+    gateway.answers["ListWatchlists"] = watchlist_pb2.ListWatchlistsResponse(watchlists=[status])
+    figures = decisions_pb2.GetFiguresResponse()
+    for day, crossing, visits in (
+        ("1", "north", 400),
+        ("2", "north", 601),
+        ("2", "south", 90),
+        ("3", "south", 0),
+    ):
+        figures.days.add(day=day, crossing=crossing, visits=visits)
+    gateway.answers["GetFigures"] = figures
+    shown = client.get("/lists").text
+    assert "5 a day" in shown
+    assert "north 501" in shown
+    assert "south 90" in shown
+    assert "20 a day" in client.get("/lists?travelers=2000").text
+    gateway.answers["GetFigures"] = RemoteError(grpc.StatusCode.UNAVAILABLE, "", "")
+    assert "10 a day" in client.get("/lists").text
+    login(client, "officer")
+    gateway.asked.clear()
+    assert "10 a day" in client.get("/lists").text
+    assert [name for name, _, _ in gateway.asked] == ["ListWatchlists"]

@@ -20,6 +20,7 @@ from borderpost.console import case_view, faces
 from borderpost.console.cases import Face, eyes_of
 from borderpost.console.pages import Page, Route, text_of, texts_of
 from borderpost.console.sessions import Notice
+from borderpost.console.traffic import reckoned_with, traffic
 from borderpost.console.words import Words
 from borderpost.runtime.calls import Role
 from borderpost.runtime.clock import new_id, to_timestamp
@@ -28,10 +29,6 @@ from borderpost.v1 import gateway_pb2, types_pb2
 from borderpost.v1 import watchlist_pb2 as pb
 
 CATEGORIES: Final = ("SECURITY", "WANTED", "MISSING_OR_VULNERABLE", "IMMIGRATION", "DOCUMENT")
-TRAVELERS: Final = 1000
-"""A day, where nobody has said how many pass the crossing."""
-
-MOST_TRAVELERS: Final = 10_000_000
 PAGE_SIZE: Final = 50
 MOST_PICTURES: Final = 4
 """Of an entry that are kept; of the fifth on only templates would be."""
@@ -58,21 +55,17 @@ class Alarm:
 
 async def _lists(page: Page) -> Response:
     answer = await page.ask(page.gateway.watchlist.ListWatchlists, pb.ListWatchlistsRequest())
-    travelers = travelers_of(page)
+    known = await traffic(page)
+    travelers = reckoned_with(page, known)
     return page.show(
         "lists.html",
         lists=[_summary(status, travelers, page.words) for status in answer.watchlists],
         travelers=travelers,
+        traffic=known,
         may_make=page.session.may(Role.LIST_MANAGER),
         categories=CATEGORIES,
         draft=page.draft("/lists"),
     )
-
-
-def travelers_of(page: Page) -> int:
-    """How many travelers a day the page reckons with."""
-    text = page.request.query_params.get("travelers", "")
-    return min(int(text), MOST_TRAVELERS) if text.isdecimal() and len(text) < 9 else TRAVELERS
 
 
 def _summary(status: pb.WatchlistStatus, travelers: int, said: Words) -> dict[str, Any]:
@@ -190,10 +183,13 @@ async def _list(page: Page) -> Response:
         answer = await page.ask(watchlist.ListEntries, asked)
         entries, following = answer.entries, answer.next_page_token
         imports = (await page.ask(watchlist.ListImports, pb.ListImportsRequest(list_id=list_id))).imports
+    known = await traffic(page)
+    travelers = reckoned_with(page, known)
     return page.show(
         "list.html",
-        list=_summary(status, travelers_of(page), page.words),
-        travelers=travelers_of(page),
+        list=_summary(status, travelers, page.words),
+        travelers=travelers,
+        traffic=known,
         target=f"{100 * status.watchlist.target_fpir:g}",
         waiting=[_entry(entry, page) for entry in waiting],
         entries=[_entry(entry, page) for entry in entries],

@@ -118,7 +118,9 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}DecisionsService/QueryEvents": _only(Role.AUDITOR),
     f"{_PACKAGE}DecisionsService/VerifyLog": _only(Role.AUDITOR),
     f"{_PACKAGE}DecisionsService/ExportEvents": _only(Role.AUDITOR),
-    f"{_PACKAGE}DecisionsService/GetFigures": _only(Role.AUDITOR, Role.SUPERVISOR),
+    f"{_PACKAGE}DecisionsService/GetFigures": _only(
+        Role.AUDITOR, Role.SUPERVISOR, Role.LIST_MANAGER, Role.APPROVER
+    ),
     f"{_PACKAGE}DecisionsService/GetPolicy": _only(Role.AUDITOR, Role.ADMINISTRATOR),
     f"{_PACKAGE}DecisionsService/ListPolicies": Rule(frozenset({Role.GATEWAY}), direct=True),
     f"{_PACKAGE}GatewayService/ReplayScreening": _only(Role.AUDITOR),
