@@ -13,7 +13,7 @@ import pytest
 
 from borderpost.decisions.adapters.sql_cases import CasesView, SqlCases
 from borderpost.decisions.adapters.sql_views import ViewRow
-from borderpost.decisions.cases.app import Cases
+from borderpost.decisions.cases.app import Cases, Shown
 from borderpost.decisions.cases.domain import CASE_BODIES, CLAIMED, CLOSED, ESCALATED, FOUND, OPEN, apply
 from borderpost.decisions.cases.errors import (
     CaseHeldError,
@@ -27,11 +27,14 @@ from borderpost.decisions.cases.ports import CaseFilter
 from borderpost.decisions.domain import case_once, new_event
 from borderpost.runtime.calls import Actor, Role
 from borderpost.runtime.clock import from_timestamp, new_id
-from borderpost.runtime.errors import BorderpostError
-from borderpost.v1.cases_pb2 import GiveFindingRequest
-from borderpost.v1.decisions_pb2 import ReferralTerms
+from borderpost.runtime.errors import BorderpostError, InvalidRequestError
+from borderpost.v1.cases_pb2 import GiveFindingRequest, RecordFirstLookRequest
+from borderpost.v1.decisions_pb2 import CandidateFinding, FindingVerdict, ReferralTerms
+from borderpost.v1.watchlist_pb2 import MatchKind
 from fakes.decisions import MemoryKeys, MemoryLog, SettableClock, a_call, a_payload, a_screening
 from fakes.subject_site import DATABASES
+
+CANNOT_TELL = FindingVerdict.FINDING_VERDICT_CANNOT_TELL
 
 
 class Desk:
@@ -42,13 +45,14 @@ class Desk:
         self.log, self.database, self.upto = MemoryLog(self.clock), database, 0
         self.lock = threading.Lock()
         self.index = SqlCases(database, self.catch_up)
-        opens = lambda case_id, evidence: (self.log.find(case_id), a_payload(), None)  # noqa: E731
+        self.payload = a_payload()
+        opens = lambda case_id, evidence: (self.log.find(case_id), self.payload, None)  # noqa: E731
         self.cases = Cases(self.log, self.index, opens, self.keys, self.clock, timedelta(minutes=10))
 
-    def open(self, second: bool = False, priority: int = 5) -> str:
+    def open(self, second: bool = False, priority: int = 5, own_look_first: bool = False) -> str:
         case_id = new_id()
         self.keys.put_many({case_id: bytes(32)})
-        terms = ReferralTerms(priority=priority, second_finding=second)
+        terms = ReferralTerms(priority=priority, second_finding=second, own_look_first=own_look_first)
         event = opening(a_screening(), case_id, [], terms, self.clock.now(), Actor("x", "kiosk/north/7"))
         self.log.append([new_event(event, case_once(case_id, 1))])
         return case_id
@@ -80,6 +84,74 @@ def who(name: str, role: Role = Role.OFFICER) -> Any:
 
 def finding(case_id: str, document: int = 1) -> GiveFindingRequest:
     return GiveFindingRequest(case_id=case_id, document=document, disposition=1, note="n")
+
+
+def by_face(desk: Desk) -> list[CandidateFinding]:
+    """Have everybody be like somebody on a list; return what a look at it says."""
+    result = desk.payload.watchlists.add()
+    result.watchlist.list_id = "wanted"
+    candidate = result.candidates.add(entry_id="one", kind=MatchKind.MATCH_KIND_FACE)
+    candidate.score.value, candidate.odds.probability = 0.9, 0.5
+    desk.payload.comparison.score.value = 0.8
+    result.candidates.add(entry_id="two", kind=MatchKind.MATCH_KIND_NAME).name.score = 0.7
+    return [CandidateFinding(list_id="wanted", entry_id="one", verdict=CANNOT_TELL)]
+
+
+def opinions(shown: Shown) -> tuple[bool, bool, bool, bool]:
+    """Whether it is said to be withheld, and what of score, odds and comparison is there all the same."""
+    assert shown.payload is not None
+    face, name = shown.payload.watchlists[0].candidates
+    assert name.name.score  # no face: nothing to be led by
+    return shown.withheld, face.HasField("score"), face.HasField("odds"), shown.payload.HasField("comparison")
+
+
+def test_what_the_system_makes_of_faces_comes_after_the_officers_own_look(desk):
+    said = by_face(desk)
+    case_id = desk.open(second=True, own_look_first=True)
+    with pytest.raises(CaseNotYoursError):
+        desk.cases.record_first_look(RecordFirstLookRequest(case_id=case_id, candidates=said), who("a"))
+    desk.cases.claim(case_id, who("a"))
+    assert opinions(desk.cases.get_case(case_id, False, who("a"))) == (True, False, False, False)
+    assert opinions(desk.cases.get_case(case_id, False, who("an auditor", Role.AUDITOR)))[0] is False
+    desk.cases.record_first_look(RecordFirstLookRequest(case_id=case_id, candidates=said), who("a"))
+    shown = desk.cases.get_case(case_id, False, who("a"))
+    assert opinions(shown) == (False, True, True, True)
+    assert shown.look is not None
+    assert list(shown.look.candidates) == said
+    with pytest.raises(CaseStateError):
+        desk.cases.record_first_look(RecordFirstLookRequest(case_id=case_id, candidates=said), who("a"))
+
+    given = finding(case_id)
+    given.candidates.add(list_id="wanted", entry_id="one", verdict=1)
+    given.candidates.add(list_id="wanted", entry_id="two", verdict=2)
+    desk.cases.give_finding(given, who("a"))
+    (found,) = desk.cases.get_case(case_id, False, who("a")).findings
+    assert found[1] is not None
+    assert [each.first_look for each in found[1].candidates] == [CANNOT_TELL, 0]
+
+    desk.cases.claim(case_id, who("b"))
+    shown = desk.cases.get_case(case_id, False, who("b"))
+    assert opinions(shown) == (True, False, False, False)
+    assert shown.look is None  # another's is not theirs
+    desk.cases.give_finding(given, who("b"))
+    assert (
+        opinions(desk.cases.get_case(case_id, False, who("c")))[0] is False
+    )  # closed: nobody finds any more
+
+
+@pytest.mark.parametrize("wrong", ["none", "another", "twice", "one without a face"])
+def test_a_first_look_is_of_each_candidate_by_face_and_of_no_other(desk, wrong):
+    (said,) = by_face(desk)
+    case_id = desk.open(own_look_first=True)
+    desk.cases.claim(case_id, who("a"))
+    looks = {
+        "none": [],
+        "another": [CandidateFinding(list_id="wanted", entry_id="three", verdict=CANNOT_TELL)],
+        "twice": [said, said],
+        "one without a face": [said, CandidateFinding(list_id="wanted", entry_id="two", verdict=CANNOT_TELL)],
+    }[wrong]
+    with pytest.raises(InvalidRequestError):
+        desk.cases.record_first_look(RecordFirstLookRequest(case_id=case_id, candidates=looks), who("a"))
 
 
 def test_of_two_who_claim_at_once_one_gets_it_and_the_other_is_told(desk):

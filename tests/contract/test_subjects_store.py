@@ -202,11 +202,15 @@ def test_deleting_a_payload_deletes_findings_and_look_ups_too(site):
     assert found(site) == []
 
 
-def test_a_finding_that_came_while_its_screening_was_erased_is_deleted_and_others_stay(site):
+@pytest.mark.parametrize(
+    "body",
+    ["first_look_given", "finding_given", "second_finding_given", "finding_corrected", "data_rectified"],
+)
+def test_what_is_said_of_a_screening_while_it_is_erased_is_deleted_and_of_others_stays(site, body):
     screened, other = site.screen(), site.screen()
-    site.find_in(other)
+    site.find_in(other, body)
     site.store.delete_screenings([screened.event_id])
-    site.find_in(screened)
+    site.find_in(screened, body)
     site.store.delete_strays()
     assert site.count("sealed") == 3
 

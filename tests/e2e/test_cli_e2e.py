@@ -258,7 +258,7 @@ def test_a_specimen_page_can_be_screened(borderpost, files, tmp_path):
         (["watchlist", "approve", "4711"], 1, "entry_id: "),
         (["watchlist", "lists", "--as", "auditor"], 1, "want ROLE/NAME"),
         (["watchlist", "lists", "--as", "kiosk/north/1"], 1, "want some of: administrator"),
-        (["watchlist", "lists", "--as", "administrator/dev"], 1, "not open to administrator"),
+        (["review", "list", "--as", "administrator/dev"], 1, "not open to administrator"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

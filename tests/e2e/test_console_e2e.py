@@ -141,7 +141,14 @@ def test_a_referral_from_the_kiosk_to_the_auditor(house, browser):
     click(browser, "form[action='/audit/query'] button.main")
     click(browser, "tr:has(.outcome.refer) a.button")
     told = text(browser)
-    for said in ("Traveler screened", "Finding given", "Second finding given", "Referral closed"):
+    steps = (
+        "Traveler screened",
+        "Own first look given",
+        "Finding given",
+        "Second finding given",
+        "Referral closed",
+    )
+    for said in steps:
         assert said in told
     assert "with pictures" in told
     assert {"dev", "dev-second"} <= set(

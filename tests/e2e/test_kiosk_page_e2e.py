@@ -124,8 +124,12 @@ def test_a_traveler_is_guided_before_the_camera_and_goes_ahead(kiosk, travelers,
         browser.until("document.getElementById('document-video').videoWidth > 0")
         browser.choose_file("#document-file", page)
         step(browser, "side")
+        browser.value(  # it may be there for a moment only
+            "new MutationObserver(() => window.guided ||= document.getElementById('face-notice').textContent)"
+            ".observe(document.getElementById('face-notice'), {childList: true, characterData: true, subtree: true})"
+        )
         press(browser, "#side-next")
-        browser.until("document.getElementById('face-notice').textContent !== ''")
+        browser.until("!!window.guided")
         step(browser, "GO")
         assert_quiet(browser, url)
 

@@ -118,6 +118,7 @@ FORWARDED: Final = frozenset(
         "ClaimCase",
         "ReleaseCase",
         "EscalateCase",
+        "RecordFirstLook",
         "GiveFinding",
         "CorrectFinding",
         "FindSubject",
@@ -564,6 +565,22 @@ def _claimed(ask: Ask) -> str:
     return case_id
 
 
+def _first_look(ask: Ask) -> Message:
+    request = screening()
+    result = request.payload.watchlists.add()
+    result.watchlist.list_id = new_id()
+    candidate = result.candidates.add(entry_id=new_id(), kind=watchlist_pb2.MATCH_KIND_FACE)
+    answer: Any = ask("/borderpost.v1.DecisionsService/AppendScreening", request)
+    case_id = answer.entry.event.event_id
+    ask("/borderpost.v1.CasesService/ClaimCase", cases_pb2.ClaimCaseRequest(case_id=case_id))
+    said = decisions_pb2.CandidateFinding(
+        list_id=result.watchlist.list_id,
+        entry_id=candidate.entry_id,
+        verdict=decisions_pb2.FINDING_VERDICT_CANNOT_TELL,
+    )
+    return cases_pb2.RecordFirstLookRequest(case_id=case_id, candidates=[said])
+
+
 def _finding(ask: Ask) -> Message:
     return cases_pb2.GiveFindingRequest(
         case_id=_claimed(ask),
@@ -708,6 +725,7 @@ _GOOD: Final[Mapping[str, Callable[[Ask], Message]]] = {
     "CasesService/EscalateCase": lambda ask: cases_pb2.EscalateCaseRequest(
         case_id=_claimed(ask), reason="A_TEST"
     ),
+    "CasesService/RecordFirstLook": _first_look,
     "CasesService/GiveFinding": _finding,
     "CasesService/CorrectFinding": _correction,
     "GatewayService/ProposePolicy": lambda _: gateway_pb2.ProposePolicyRequest(toml=_policy_file()),

@@ -28,7 +28,6 @@ from borderpost.runtime.sqlite import Database
 from borderpost.v1.cases_pb2 import CaseState
 from borderpost.v1.decisions_pb2 import (
     Event,
-    FindingGiven,
     FindingPayload,
     ScreeningEvidence,
     ScreeningPayload,
@@ -168,10 +167,10 @@ class SubjectSite:
         (appended,) = self.log.append([new])
         return Screened(event_id, appended.record.index, keys, list(sealed.values()))
 
-    def find_in(self, screened: Screened) -> None:
-        """Give a finding about a screening, whose note is sealed under the payload's key."""
+    def find_in(self, screened: Screened, body: str = "finding_given") -> None:
+        """Put an event beside a screening, such as a finding, whose note is sealed under the payload's key."""
         event = event_of(new_id(), self.clock.now(), OFFICER, subject=screened.event_id)
-        event.finding_given.CopyFrom(FindingGiven(case_id=screened.event_id))
+        getattr(event, body).SetInParent()
         note = FindingPayload(schema_version=1, note=NOTE).SerializeToString()
         sealed = seal(screened.keys[Part.PAYLOAD], note, event.event_id)
         event.payload_sha256 = sha256(sealed).digest()

@@ -22,6 +22,9 @@ app = typer.Typer(
 As = Annotated[str, typer.Option("--as", help="Your identity.")]
 CaseId = Annotated[str, typer.Argument(help="The case's id.")]
 
+WITHHELD: Final = (
+    "What the system makes of faces is left out: look yourself first, then  borderpost review look"
+)
 VERDICT_HELP: Final = "same, not-same or cannot-tell"
 
 
@@ -73,6 +76,8 @@ def show_one(
         lists = show_case.list_names(answer.screening.payload)
         show.console.print(show_case.case_view(answer.case, lists))
         show.console.print("", show_record.record_view(answer.screening), sep="\n")
+        if answer.opinion_withheld:
+            show.console.print(f"\n{WITHHELD}")
         if answer.findings:
             show.console.print("", show_case.findings_view(answer.findings, lists), sep="\n")
         if pictures:
@@ -118,6 +123,26 @@ def escalate(
     request = pb.EscalateCaseRequest(case_id=case_id, reason=reason)
     with Person(load_settings(), identity) as officer:
         answer = officer.ask(officer.cases.EscalateCase, request)
+    show.emit(as_json, answer, lambda: show_case.case_view(answer.case))
+
+
+@app.command()
+def look(
+    case_id: CaseId,
+    candidate: Annotated[
+        list[str],
+        typer.Option(help=f"LIST:ENTRY=VERDICT of a candidate by face ({VERDICT_HELP}); may be repeated."),
+    ],
+    identity: As = OFFICER,
+    as_json: Json = False,
+) -> None:
+    """Say what you see in the candidates' pictures, before you are shown what the system makes of them. Once.
+
+    Example: `borderpost review look CASE --candidate LIST:ENTRY=not-same`
+    """
+    request = pb.RecordFirstLookRequest(case_id=case_id, candidates=_candidates(candidate))
+    with Person(load_settings(), identity) as officer:
+        answer = officer.ask(officer.cases.RecordFirstLook, request)
     show.emit(as_json, answer, lambda: show_case.case_view(answer.case))
 
 

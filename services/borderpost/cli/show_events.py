@@ -32,6 +32,7 @@ SENTENCES: Final[Mapping[str, Callable[[Any], str]]] = {
     "referral_claimed": lambda body: "took the case, or kept it for longer",
     "referral_released": lambda body: "gave the case back without a finding",
     "referral_escalated": lambda body: f"passed the case to a supervisor: {body.reason}",
+    "first_look_given": lambda body: "said what they see, before they were shown what the system makes of it",
     "finding_given": lambda body: "said what they found",
     "second_finding_given": lambda body: "said what they found, as the second officer",
     "findings_disagree": lambda body: "two officers found differently: a supervisor settles it",

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from borderpost.console import case_view, faces
@@ -81,12 +80,11 @@ async def _values(page: Page, answer: cases_pb2.GetCaseResponse, purpose: str) -
     said, session = page.words, page.session
     found = matches(payload.watchlists, said)
     entries = await _entries(page, [match for match in found if not match.suppressed][:MOST_ENTRIES], purpose)
-    shown, document, candidates = await _pictures(page, screening.evidence, found, entries)
-    looked = session.looks.get(case.case_id, {})
+    looks = {f"{each.list_id}:{each.entry_id}": _verdict_name(each.verdict) for each in answer.own_look}
+    shown, document, candidates = await _pictures(page, screening.evidence, found, entries, looks)
     asked = {each.match.key for each in candidates if each.match.has_face and not each.match.suppressed}
     may_find = session.may(Role.OFFICER, Role.SUPERVISOR)
     closed = case.state == cases_pb2.CASE_STATE_CLOSED
-    hidden = case.own_look_first and may_find and not closed and not asked <= looked.keys()
     lists = {result.watchlist.list_id: result.watchlist.name for result in payload.watchlists}
     path = f"/cases/{case.case_id}"
     return {
@@ -100,7 +98,7 @@ async def _values(page: Page, answer: cases_pb2.GetCaseResponse, purpose: str) -
         "candidates": candidates,
         "suppressed": [match for match in found if match.suppressed],
         "more_candidates": sum(result.candidates_left_out for result in payload.watchlists),
-        "hidden": hidden,
+        "hidden": answer.opinion_withheld,
         "asked": asked,
         "holds": bool(case.holder) and case.holder == session.name,
         "may_take": may_find and not closed,
@@ -177,7 +175,11 @@ async def _entry(
 
 
 async def _pictures(
-    page: Page, evidence: decisions_pb2.ScreeningEvidence, found: Sequence[Match], entries: Entries
+    page: Page,
+    evidence: decisions_pb2.ScreeningEvidence,
+    found: Sequence[Match],
+    entries: Entries,
+    looks: Mapping[str, str],
 ) -> tuple[list[Face], str, list[Candidate]]:
     """Make every picture ready for the page: the traveler's faces, the document's page, and the candidates."""
     live = list(evidence.live_frames)
@@ -203,7 +205,7 @@ async def _pictures(
     return (
         [_face(page, name, shown) for name, shown in travelers.items()],
         page.session.hand_over(document, time.monotonic()) if document else "",
-        _candidates(page, found, entries, of, travelers.get("live") or travelers.get("portrait")),
+        _candidates(page, found, entries, of, travelers.get("live") or travelers.get("portrait"), looks),
     )
 
 
@@ -213,9 +215,9 @@ def _candidates(
     entries: Entries,
     pictures: Mapping[str, Sequence[faces.Shown]],
     traveler: faces.Shown | None,
+    looks: Mapping[str, str],
 ) -> list[Candidate]:
     seed = page.session.seed + "".join(match.entry_id for match in found)
-    looks = page.session.looks.get(page.request.path_params["case_id"], {})
     return [
         Candidate(
             match,
@@ -306,18 +308,18 @@ async def _escalate(page: Page) -> Response:
 async def _look(page: Page) -> Response:
     """The officer's own first look: what they see, before they are shown what the system makes of it."""
     case_id, form = page.request.path_params["case_id"], await page.form()
-    said = {name.removeprefix("look:"): text_of(form, name) for name in form if name.startswith("look:")}
-    if not set(said.values()) <= set(VERDICTS):
-        raise HTTPException(400)
-    before = page.session.looks.get(case_id, {})
-    page.session.looks[case_id] = {**said, **before}  # what was said first stays
+    request = cases_pb2.RecordFirstLookRequest(case_id=case_id, candidates=_candidate_findings(form, "look:"))
+    try:
+        await page.ask(page.gateway.cases.RecordFirstLook, request)
+    except RemoteError as error:
+        return page.failed(error, f"/cases/{case_id}")
     return page.go(f"/cases/{case_id}")
 
 
 async def _give_finding(page: Page) -> Response:
     case_id, form = page.request.path_params["case_id"], await page.form()
     page.want_fresh(form, f"/cases/{case_id}")
-    request = finding_request(case_id, form, page.session.looks.get(case_id, {}))
+    request = finding_request(case_id, form)
     if request is None:
         page.session.drafts[f"/cases/{case_id}"] = {name: texts_of(form, name) for name in form}
         return page.go(f"/cases/{case_id}", Notice("notice.finding_incomplete", bad=True))
@@ -339,7 +341,7 @@ async def _correct(page: Page) -> Response:
     case_id, form = page.request.path_params["case_id"], await page.form()
     back = f"/cases/{case_id}"
     page.want_fresh(form, back)
-    finding = finding_request(case_id, form, {})
+    finding = finding_request(case_id, form)
     if finding is None or not finding.reasons:
         page.session.drafts[back] = {name: texts_of(form, name) for name in form}
         return page.go(back, Notice("notice.finding_incomplete", bad=True))
@@ -352,35 +354,37 @@ async def _correct(page: Page) -> Response:
     return page.go(back, Notice("notice.corrected"))
 
 
-def finding_request(
-    case_id: str, form: FormData, looks: Mapping[str, str]
-) -> cases_pb2.GiveFindingRequest | None:
+def finding_request(case_id: str, form: FormData) -> cases_pb2.GiveFindingRequest | None:
     """Read a finding from its form; None if something was left open."""
     document, disposition = text_of(form, "document"), text_of(form, "disposition")
-    said = {
-        name.removeprefix("candidate:"): text_of(form, name) for name in form if name.startswith("candidate:")
-    }
-    keys = texts_of(form, "key")
-    if document not in VERDICTS or disposition not in DISPOSITIONS or set(keys) != said.keys():
-        return None
-    if not set(said.values()) <= set(VERDICTS):
+    candidates = _candidate_findings(form, "candidate:")
+    said = {f"{each.list_id}:{each.entry_id}" for each in candidates}
+    if document not in VERDICTS or disposition not in DISPOSITIONS or set(texts_of(form, "key")) != said:
         return None
     return cases_pb2.GiveFindingRequest(
         case_id=case_id,
         document=_verdict(document),
-        candidates=[
-            decisions_pb2.CandidateFinding(
-                list_id=key.partition(":")[0],
-                entry_id=key.partition(":")[2],
-                verdict=_verdict(verdict),
-                first_look=_verdict(looks.get(key, "UNSPECIFIED")),
-            )
-            for key, verdict in said.items()
-        ],
+        candidates=candidates,
         disposition=decisions_pb2.Disposition.Value(f"DISPOSITION_{disposition}"),
         reasons=[reason for reason in texts_of(form, "reason") if reason in FINDING_REASONS],
         note=text_of(form, "note"),
     )
+
+
+def _candidate_findings(form: FormData, prefix: str) -> list[decisions_pb2.CandidateFinding]:
+    """Read what was said of candidates; those of whom nothing was said are left out."""
+    said = {name.removeprefix(prefix): text_of(form, name) for name in form if name.startswith(prefix)}
+    return [
+        decisions_pb2.CandidateFinding(
+            list_id=key.partition(":")[0], entry_id=key.partition(":")[2], verdict=_verdict(verdict)
+        )
+        for key, verdict in said.items()
+        if verdict in VERDICTS
+    ]
+
+
+def _verdict_name(verdict: int) -> str:
+    return case_view.enum_name(decisions_pb2.FindingVerdict, verdict, "FINDING_VERDICT_")
 
 
 def _verdict(name: str) -> decisions_pb2.FindingVerdict.ValueType:

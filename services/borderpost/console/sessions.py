@@ -63,7 +63,6 @@ class Session:
     seen: float = 0.0
     audit_purpose: str = ""
     purposes: Kept[str] = field(default_factory=Kept)
-    looks: Kept[Mapping[str, str]] = field(default_factory=Kept)
     queries: Kept[QueryEventsRequest] = field(default_factory=Kept)
     drafts: Kept[Mapping[str, list[str]]] = field(default_factory=Kept)
     notices: list[Notice] = field(default_factory=list)

@@ -92,6 +92,7 @@ FORWARDED: Final[Mapping[tuple[str, ServiceName], tuple[str, ...]]] = {
         "ClaimCase",
         "ReleaseCase",
         "EscalateCase",
+        "RecordFirstLook",
         "GiveFinding",
         "CorrectFinding",
     ),

@@ -133,6 +133,7 @@ ACCESS: Final[Mapping[str, Rule]] = {
     f"{_PACKAGE}CasesService/ClaimCase": _only(Role.OFFICER, Role.SUPERVISOR),
     f"{_PACKAGE}CasesService/ReleaseCase": _only(Role.OFFICER, Role.SUPERVISOR),
     f"{_PACKAGE}CasesService/EscalateCase": _only(Role.OFFICER, Role.SUPERVISOR),
+    f"{_PACKAGE}CasesService/RecordFirstLook": _only(Role.OFFICER, Role.SUPERVISOR),
     f"{_PACKAGE}CasesService/GiveFinding": _only(Role.OFFICER, Role.SUPERVISOR),
     f"{_PACKAGE}CasesService/CorrectFinding": _only(Role.SUPERVISOR),
     f"{_PACKAGE}SubjectsService/FindSubject": _only(Role.SUPERVISOR, Role.AUDITOR),

@@ -95,9 +95,7 @@ class Case(_message.Message):
     holder: _builtins.str
     """Who holds it: the subject of the actor. Empty: nobody."""
     own_look_first: _builtins.bool
-    """Whether officers look at a face candidate themselves before they are shown what the system makes of it: whoever shows
-    the case holds that back until then.
-    """
+    """Whether officers look at a face candidate themselves before they are shown what the system makes of it."""
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -264,6 +262,10 @@ class GetCaseResponse(_message.Message):
     CASE_FIELD_NUMBER: _builtins.int
     SCREENING_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
+    OWN_LOOK_FIELD_NUMBER: _builtins.int
+    OPINION_WITHHELD_FIELD_NUMBER: _builtins.int
+    opinion_withheld: _builtins.bool
+    """Whether scores, odds and comparisons of faces are left out, because the caller's own look comes first."""
     @_builtins.property
     def case(self) -> Global___Case:
         """The case."""
@@ -276,16 +278,22 @@ class GetCaseResponse(_message.Message):
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___GivenFinding]:
         """The findings given so far that the caller may see."""
 
+    @_builtins.property
+    def own_look(self) -> _containers.RepeatedCompositeFieldContainer[_decisions_pb2.CandidateFinding]:
+        """What the caller said at their own first look. Empty if they said nothing yet, or it was erased."""
+
     def __init__(
         self,
         *,
         case: Global___Case | None = ...,
         screening: _decisions_pb2.GetScreeningResponse | None = ...,
         findings: _abc.Iterable[Global___GivenFinding] | None = ...,
+        own_look: _abc.Iterable[_decisions_pb2.CandidateFinding] | None = ...,
+        opinion_withheld: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "screening", b"screening"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "findings", b"findings", "screening", b"screening"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "findings", b"findings", "opinion_withheld", b"opinion_withheld", "own_look", b"own_look", "screening", b"screening"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -472,6 +480,58 @@ class EscalateCaseResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EscalateCaseResponse: _TypeAlias = EscalateCaseResponse  # noqa: Y015
+
+@_typing.final
+class RecordFirstLookRequest(_message.Message):
+    """A first look."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[_decisions_pb2.CandidateFinding]:
+        """What the caller sees, of each candidate by face."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        candidates: _abc.Iterable[_decisions_pb2.CandidateFinding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "case_id", b"case_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordFirstLookRequest: _TypeAlias = RecordFirstLookRequest  # noqa: Y015
+
+@_typing.final
+class RecordFirstLookResponse(_message.Message):
+    """Recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def case(self) -> Global___Case:
+        """The case."""
+
+    def __init__(
+        self,
+        *,
+        case: Global___Case | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordFirstLookResponse: _TypeAlias = RecordFirstLookResponse  # noqa: Y015
 
 @_typing.final
 class GiveFindingRequest(_message.Message):

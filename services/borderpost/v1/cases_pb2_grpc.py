@@ -67,6 +67,11 @@ class CasesServiceStub:
                 request_serializer=borderpost_dot_v1_dot_cases__pb2.EscalateCaseRequest.SerializeToString,
                 response_deserializer=borderpost_dot_v1_dot_cases__pb2.EscalateCaseResponse.FromString,
                 _registered_method=True)
+        self.RecordFirstLook = channel.unary_unary(
+                '/borderpost.v1.CasesService/RecordFirstLook',
+                request_serializer=borderpost_dot_v1_dot_cases__pb2.RecordFirstLookRequest.SerializeToString,
+                response_deserializer=borderpost_dot_v1_dot_cases__pb2.RecordFirstLookResponse.FromString,
+                _registered_method=True)
         self.GiveFinding = channel.unary_unary(
                 '/borderpost.v1.CasesService/GiveFinding',
                 request_serializer=borderpost_dot_v1_dot_cases__pb2.GiveFindingRequest.SerializeToString,
@@ -101,7 +106,8 @@ class CasesServiceServicer:
 
     def GetCase(self, request, context):
         """Gets a case with its screening, decrypted, and the findings given; a second officer doesn't see the first one's before
-        their own. Recorded as a consultation.
+        their own. Where the case wants officers' own look first, scores, odds and comparisons of faces are withheld from an
+        officer who hasn't given it. Recorded as a consultation.
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
         """
@@ -128,6 +134,16 @@ class CasesServiceServicer:
 
     def EscalateCase(self, request, context):
         """Hands a case to the supervisors.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordFirstLook(self, request, context):
+        """Says what the caller sees in the pictures of candidates by face, of a case that they hold. Said once: the first look
+        stays.
+
+        INVALID_ARGUMENT: INVALID_REQUEST (a verdict is wanted of each candidate by face that is shown).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +196,11 @@ def add_CasesServiceServicer_to_server(servicer, server):
                     servicer.EscalateCase,
                     request_deserializer=borderpost_dot_v1_dot_cases__pb2.EscalateCaseRequest.FromString,
                     response_serializer=borderpost_dot_v1_dot_cases__pb2.EscalateCaseResponse.SerializeToString,
+            ),
+            'RecordFirstLook': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordFirstLook,
+                    request_deserializer=borderpost_dot_v1_dot_cases__pb2.RecordFirstLookRequest.FromString,
+                    response_serializer=borderpost_dot_v1_dot_cases__pb2.RecordFirstLookResponse.SerializeToString,
             ),
             'GiveFinding': grpc.unary_unary_rpc_method_handler(
                     servicer.GiveFinding,
@@ -335,6 +356,33 @@ class CasesService:
             '/borderpost.v1.CasesService/EscalateCase',
             borderpost_dot_v1_dot_cases__pb2.EscalateCaseRequest.SerializeToString,
             borderpost_dot_v1_dot_cases__pb2.EscalateCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordFirstLook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/borderpost.v1.CasesService/RecordFirstLook',
+            borderpost_dot_v1_dot_cases__pb2.RecordFirstLookRequest.SerializeToString,
+            borderpost_dot_v1_dot_cases__pb2.RecordFirstLookResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,7 +48,8 @@ class CasesServiceStub:
     """
     GetCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GetCaseRequest, _cases_pb2.GetCaseResponse]
     """Gets a case with its screening, decrypted, and the findings given; a second officer doesn't see the first one's before
-    their own. Recorded as a consultation.
+    their own. Where the case wants officers' own look first, scores, odds and comparisons of faces are withheld from an
+    officer who hasn't given it. Recorded as a consultation.
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
     """
@@ -62,6 +63,12 @@ class CasesServiceStub:
     """Gives a case back."""
     EscalateCase: _grpc.UnaryUnaryMultiCallable[_cases_pb2.EscalateCaseRequest, _cases_pb2.EscalateCaseResponse]
     """Hands a case to the supervisors."""
+    RecordFirstLook: _grpc.UnaryUnaryMultiCallable[_cases_pb2.RecordFirstLookRequest, _cases_pb2.RecordFirstLookResponse]
+    """Says what the caller sees in the pictures of candidates by face, of a case that they hold. Said once: the first look
+    stays.
+
+    INVALID_ARGUMENT: INVALID_REQUEST (a verdict is wanted of each candidate by face that is shown).
+    """
     GiveFinding: _grpc.UnaryUnaryMultiCallable[_cases_pb2.GiveFindingRequest, _cases_pb2.GiveFindingResponse]
     """Says what was found. Closes the case, or leaves it to a second officer, or to a supervisor if the two differ.
 
@@ -95,7 +102,8 @@ class CasesServiceAsyncStub(CasesServiceStub):
     """
     GetCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.GetCaseRequest, _cases_pb2.GetCaseResponse]  # type: ignore[assignment]
     """Gets a case with its screening, decrypted, and the findings given; a second officer doesn't see the first one's before
-    their own. Recorded as a consultation.
+    their own. Where the case wants officers' own look first, scores, odds and comparisons of faces are withheld from an
+    officer who hasn't given it. Recorded as a consultation.
 
     INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
     """
@@ -109,6 +117,12 @@ class CasesServiceAsyncStub(CasesServiceStub):
     """Gives a case back."""
     EscalateCase: _aio.UnaryUnaryMultiCallable[_cases_pb2.EscalateCaseRequest, _cases_pb2.EscalateCaseResponse]  # type: ignore[assignment]
     """Hands a case to the supervisors."""
+    RecordFirstLook: _aio.UnaryUnaryMultiCallable[_cases_pb2.RecordFirstLookRequest, _cases_pb2.RecordFirstLookResponse]  # type: ignore[assignment]
+    """Says what the caller sees in the pictures of candidates by face, of a case that they hold. Said once: the first look
+    stays.
+
+    INVALID_ARGUMENT: INVALID_REQUEST (a verdict is wanted of each candidate by face that is shown).
+    """
     GiveFinding: _aio.UnaryUnaryMultiCallable[_cases_pb2.GiveFindingRequest, _cases_pb2.GiveFindingResponse]  # type: ignore[assignment]
     """Says what was found. Closes the case, or leaves it to a second officer, or to a supervisor if the two differ.
 
@@ -151,7 +165,8 @@ class CasesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cases_pb2.GetCaseResponse, _abc.Awaitable[_cases_pb2.GetCaseResponse]]:
         """Gets a case with its screening, decrypted, and the findings given; a second officer doesn't see the first one's before
-        their own. Recorded as a consultation.
+        their own. Where the case wants officers' own look first, scores, odds and comparisons of faces are withheld from an
+        officer who hasn't given it. Recorded as a consultation.
 
         INVALID_ARGUMENT: PURPOSE_MISSING, INVALID_REQUEST.
         """
@@ -183,6 +198,18 @@ class CasesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cases_pb2.EscalateCaseResponse, _abc.Awaitable[_cases_pb2.EscalateCaseResponse]]:
         """Hands a case to the supervisors."""
+
+    @_abc_1.abstractmethod
+    def RecordFirstLook(
+        self,
+        request: _cases_pb2.RecordFirstLookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cases_pb2.RecordFirstLookResponse, _abc.Awaitable[_cases_pb2.RecordFirstLookResponse]]:
+        """Says what the caller sees in the pictures of candidates by face, of a case that they hold. Said once: the first look
+        stays.
+
+        INVALID_ARGUMENT: INVALID_REQUEST (a verdict is wanted of each candidate by face that is shown).
+        """
 
     @_abc_1.abstractmethod
     def GiveFinding(

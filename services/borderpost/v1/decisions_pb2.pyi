@@ -100,6 +100,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A supervisor corrected the finding that a closed case stands on."""
     EVENT_KIND_DATA_RECTIFIED: _EventKind.ValueType  # 34
     """A person's data was rectified: a statement was put beside it."""
+    EVENT_KIND_FIRST_LOOK_GIVEN: _EventKind.ValueType  # 35
+    """An officer said what they see in candidates' pictures, before they were shown what the system makes of them."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """Kinds of events."""
@@ -174,6 +176,8 @@ EVENT_KIND_FINDING_CORRECTED: EventKind.ValueType  # 33
 """A supervisor corrected the finding that a closed case stands on."""
 EVENT_KIND_DATA_RECTIFIED: EventKind.ValueType  # 34
 """A person's data was rectified: a statement was put beside it."""
+EVENT_KIND_FIRST_LOOK_GIVEN: EventKind.ValueType  # 35
+"""An officer said what they see in candidates' pictures, before they were shown what the system makes of them."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 class _FindingVerdict:
@@ -309,6 +313,7 @@ class Event(_message.Message):
     POLICY_PROPOSED_FIELD_NUMBER: _builtins.int
     FINDING_CORRECTED_FIELD_NUMBER: _builtins.int
     DATA_RECTIFIED_FIELD_NUMBER: _builtins.int
+    FIRST_LOOK_GIVEN_FIELD_NUMBER: _builtins.int
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     event_id: _builtins.str
@@ -471,6 +476,10 @@ class Event(_message.Message):
     def data_rectified(self) -> Global___DataRectified:
         """DATA_RECTIFIED."""
 
+    @_builtins.property
+    def first_look_given(self) -> Global___FirstLookGiven:
+        """FIRST_LOOK_GIVEN."""
+
     def __init__(
         self,
         *,
@@ -517,12 +526,13 @@ class Event(_message.Message):
         policy_proposed: Global___PolicyProposed | None = ...,
         finding_corrected: Global___FindingCorrected | None = ...,
         data_rectified: Global___DataRectified | None = ...,
+        first_look_given: Global___FirstLookGiven | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "data_rectified", b"data_rectified", "export_made", b"export_made", "finding_corrected", b"finding_corrected", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "machine_changed", b"machine_changed", "model_changed", b"model_changed", "policy_changed", b"policy_changed", "policy_proposed", b"policy_proposed", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "data_rectified", b"data_rectified", "export_made", b"export_made", "finding_corrected", b"finding_corrected", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "first_look_given", b"first_look_given", "log_key_changed", b"log_key_changed", "machine_changed", b"machine_changed", "model_changed", b"model_changed", "policy_changed", b"policy_changed", "policy_proposed", b"policy_proposed", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "data_rectified", b"data_rectified", "event_id", b"event_id", "evidence_sha256", b"evidence_sha256", "export_made", b"export_made", "finding_corrected", b"finding_corrected", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "log_key_changed", b"log_key_changed", "machine_changed", b"machine_changed", "model_changed", b"model_changed", "payload_sha256", b"payload_sha256", "policy_changed", b"policy_changed", "policy_proposed", b"policy_proposed", "purpose", b"purpose", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "schema_version", b"schema_version", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "subject", b"subject", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "checkpoint_witnessed", b"checkpoint_witnessed", "data_erased", b"data_erased", "data_rectified", b"data_rectified", "event_id", b"event_id", "evidence_sha256", b"evidence_sha256", "export_made", b"export_made", "finding_corrected", b"finding_corrected", "finding_given", b"finding_given", "findings_disagree", b"findings_disagree", "first_look_given", b"first_look_given", "log_key_changed", b"log_key_changed", "machine_changed", b"machine_changed", "model_changed", b"model_changed", "payload_sha256", b"payload_sha256", "policy_changed", b"policy_changed", "policy_proposed", b"policy_proposed", "purpose", b"purpose", "record_consulted", b"record_consulted", "referral_claimed", b"referral_claimed", "referral_closed", b"referral_closed", "referral_escalated", b"referral_escalated", "referral_opened", b"referral_opened", "referral_released", b"referral_released", "retention_applied", b"retention_applied", "schema_version", b"schema_version", "second_finding_given", b"second_finding_given", "service_started", b"service_started", "service_stopped", b"service_stopped", "subject", b"subject", "time", b"time", "traveler_screened", b"traveler_screened", "trust_store_changed", b"trust_store_changed", "versions", b"versions", "watchlist_changed", b"watchlist_changed", "watchlist_created", b"watchlist_created", "watchlist_entry_approved", b"watchlist_entry_approved", "watchlist_entry_changed", b"watchlist_entry_changed", "watchlist_entry_proposed", b"watchlist_entry_proposed", "watchlist_entry_removed", b"watchlist_entry_removed", "watchlist_exported", b"watchlist_exported", "watchlist_imported", b"watchlist_imported", "watchlist_searched", b"watchlist_searched", "watchlist_suppression_changed", b"watchlist_suppression_changed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed", "watchlist_changed", "watchlist_entry_changed", "watchlist_imported", "watchlist_exported", "watchlist_searched", "watchlist_suppression_changed", "referral_opened", "referral_claimed", "referral_released", "referral_escalated", "finding_given", "second_finding_given", "findings_disagree", "referral_closed", "export_made", "policy_changed", "model_changed", "data_erased", "retention_applied", "service_started", "service_stopped", "checkpoint_witnessed", "log_key_changed", "machine_changed", "policy_proposed", "finding_corrected", "data_rectified"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["traveler_screened", "record_consulted", "watchlist_created", "watchlist_entry_proposed", "watchlist_entry_approved", "watchlist_entry_removed", "trust_store_changed", "watchlist_changed", "watchlist_entry_changed", "watchlist_imported", "watchlist_exported", "watchlist_searched", "watchlist_suppression_changed", "referral_opened", "referral_claimed", "referral_released", "referral_escalated", "finding_given", "second_finding_given", "findings_disagree", "referral_closed", "export_made", "policy_changed", "model_changed", "data_erased", "retention_applied", "service_started", "service_stopped", "checkpoint_witnessed", "log_key_changed", "machine_changed", "policy_proposed", "finding_corrected", "data_rectified", "first_look_given"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -1734,9 +1744,7 @@ class CandidateFinding(_message.Message):
     verdict: Global___FindingVerdict.ValueType
     """The finding."""
     first_look: Global___FindingVerdict.ValueType
-    """What the officer said at their own first look, before they were shown what the system makes of it. Not set if
-    they weren't asked.
-    """
+    """What the officer said at their own first look (FIRST_LOOK_GIVEN). Set by the log; not set if they said nothing then."""
     def __init__(
         self,
         *,
@@ -1860,6 +1868,36 @@ class FindingCorrected(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FindingCorrected: _TypeAlias = FindingCorrected  # noqa: Y015
+
+@_typing.final
+class FirstLookGiven(_message.Message):
+    """What an officer saw before they were shown what the system makes of it. What they said of each candidate is in the
+    payload, a FindingPayload.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    LISTS_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    @_builtins.property
+    def lists(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListFinding]:
+        """Of each list that has a candidate by face."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        lists: _abc.Iterable[Global___ListFinding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "lists", b"lists"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FirstLookGiven: _TypeAlias = FirstLookGiven  # noqa: Y015
 
 @_typing.final
 class DataRectified(_message.Message):

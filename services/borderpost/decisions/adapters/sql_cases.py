@@ -11,7 +11,7 @@ from typing import Any, Final
 from borderpost.decisions.adapters.sql_errors import log_explained
 from borderpost.decisions.adapters.sql_rows import from_microseconds, to_microseconds
 from borderpost.decisions.adapters.sql_views import ViewRow
-from borderpost.decisions.cases.domain import CASE_BODIES, CLAIMED, CLOSED, Case, Claim, Finding, apply
+from borderpost.decisions.cases.domain import CASE_BODIES, CLAIMED, CLOSED, Case, Claim, Finding, Look, apply
 from borderpost.decisions.cases.ports import MOST_COUNTED, CaseFilter, CasePage, Place
 from borderpost.runtime.calls import Actor
 from borderpost.runtime.clock import from_timestamp
@@ -112,6 +112,7 @@ def to_bytes(case: Case) -> bytes:
         ],
         "closed_at": None if case.closed_at is None else to_microseconds(case.closed_at),
         "finding": None if finding is None else _text(finding),
+        "looks": [[each.event_id, *_actor(each.officer)] for each in case.looks],
     }
     return json.dumps(plain, separators=(",", ":")).encode()
 
@@ -130,6 +131,7 @@ def from_bytes(body: bytes) -> Case:
         tuple(_finding(*each) for each in plain["findings"]),
         None if closed_at is None else from_microseconds(closed_at),
         None if finding is None else FindingGiven.FromString(base64.b64decode(finding)),
+        tuple(Look(event_id, Actor(*officer)) for event_id, *officer in plain.get("looks", ())),
     )
 
 

@@ -43,10 +43,14 @@ DELETED_AT_ONCE: Final = 500
 
 _CLOSED: Final = int(CaseState.CASE_STATE_CLOSED)
 _SCREENED: Final = int(EventKind.EVENT_KIND_TRAVELER_SCREENED)
-_FINDINGS: Final = (
+_BESIDE: Final = (
+    int(EventKind.EVENT_KIND_FIRST_LOOK_GIVEN),
     int(EventKind.EVENT_KIND_FINDING_GIVEN),
     int(EventKind.EVENT_KIND_SECOND_FINDING_GIVEN),
+    int(EventKind.EVENT_KIND_FINDING_CORRECTED),
+    int(EventKind.EVENT_KIND_DATA_RECTIFIED),
 )
+"""What has a payload of its own under a screening's key."""
 
 _HELD: Final = f"""
 SELECT l.idx, l.event_id, i.request_id, i.time, i.crossing, i.outcome,
@@ -152,14 +156,14 @@ class SqlSubjects:
                     _delete_payloads(connection, payloads)
 
     def delete_strays(self) -> None:
-        """Delete what is sealed beside findings about screenings whose payload is gone: it came during the erasure."""
+        """Delete what is sealed beside events about screenings whose payload is gone: it came during the erasure."""
         self._catch_up()
         with log_explained(), self._database.read() as connection:
             rows = connection.execute(
-                "SELECT l.event_id FROM event_index i JOIN log l ON l.idx = i.idx"
-                " JOIN sealed s ON s.event_id = l.event_id WHERE i.kind IN (?, ?) AND NOT EXISTS"
+                "SELECT l.event_id FROM event_index i JOIN log l ON l.idx = i.idx"  # noqa: S608
+                f" JOIN sealed s ON s.event_id = l.event_id WHERE i.kind IN ({placeholders(_BESIDE)}) AND NOT EXISTS"
                 " (SELECT 1 FROM sealed p WHERE p.event_id = i.subject AND p.part = ?)",
-                (*_FINDINGS, int(Part.PAYLOAD)),
+                (*_BESIDE, int(Part.PAYLOAD)),
             ).fetchall()
         for some in chunks([row["event_id"] for row in rows], DELETED_AT_ONCE):
             with log_explained(), self._database.transaction() as connection:

@@ -12,24 +12,29 @@ from borderpost.decisions.cases import domain
 from borderpost.decisions.cases.domain import BODIES, Case, Finding, Step, apply
 from borderpost.decisions.cases.errors import CaseNotFoundError
 from borderpost.decisions.cases.findings import finding_of, payload_of
+from borderpost.decisions.cases.looks import has_opinion, look_of, look_payload, without_opinion
 from borderpost.decisions.cases.ports import CaseFilter, CaseIndex, CasePage, OpensScreening, Place
 from borderpost.decisions.domain import NewEvent, Part, Record, case_once, new_event
 from borderpost.decisions.errors import OnceTakenError, PayloadDamagedError
 from borderpost.decisions.events import consulted, event_of
 from borderpost.decisions.ports import EventLog, KeyStore
 from borderpost.decisions.sealing import seal, unseal
-from borderpost.runtime.calls import Call, Role, stated_purpose
+from borderpost.runtime.calls import Actor, Call, Role, stated_purpose
 from borderpost.runtime.clock import Clock, new_id
 from borderpost.runtime.errors import UnavailableError
 from borderpost.runtime.scopes import want_crossing
-from borderpost.v1.cases_pb2 import GiveFindingRequest
+from borderpost.v1.cases_pb2 import GiveFindingRequest, RecordFirstLookRequest
 from borderpost.v1.decisions_pb2 import (
     FindingGiven,
     FindingPayload,
+    FirstLookGiven,
     RecordConsulted,
     ScreeningEvidence,
     ScreeningPayload,
 )
+
+FINDERS: Final = frozenset({Role.OFFICER, Role.SUPERVISOR})
+"""Who gives findings, so that their own look comes first."""
 
 TRIES: Final = 5
 """How often a step is decided anew because somebody else was faster."""
@@ -39,13 +44,16 @@ Decide = Callable[[Case, datetime], list[Step]]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A case with everything that the caller may see. A finding's payload is None if it was erased."""
+    """A case with everything that the caller may see. A finding's payload is None if it was erased, and so is `look`,
+    the caller's own. `withheld`: whether what the system makes of faces is left out of the payload."""
 
     case: Case
     record: Record
     payload: ScreeningPayload | None
     evidence: ScreeningEvidence | None
     findings: tuple[tuple[Finding, FindingPayload | None], ...]
+    look: FindingPayload | None
+    withheld: bool
 
 
 class Cases:
@@ -84,7 +92,17 @@ class Cases:
         case = self._case(case_id, call)
         record, payload, evidence = self._open_screening(case_id, with_evidence)
         findings = domain.visible_findings(case, call.actor)
-        shown = Shown(case, record, payload, evidence, self._opened(case_id, findings))
+        withheld = (
+            payload is not None
+            and has_opinion(payload)
+            and not call.roles.isdisjoint(FINDERS)
+            and domain.wants_look_of(case, call.actor)
+        )
+        if payload is not None and withheld:
+            payload = without_opinion(payload)
+        opened = self._opened(case_id, findings)
+        look = self._look(case, call.actor)
+        shown = Shown(case, record, payload, evidence, opened, look, withheld)
         what = RecordConsulted(
             method=call.method,
             request_id=case.opened.request_id,
@@ -110,6 +128,21 @@ class Cases:
         """Hand a case to the supervisors."""
         return self._step(case_id, call, lambda case, time: domain.escalate(case, call.actor, time, reason))
 
+    def record_first_look(self, request: RecordFirstLookRequest, call: Call) -> Case:
+        """Say what one sees in the candidates' pictures, before one is shown what the system makes of them.
+
+        InvalidRequestError: not a verdict of each candidate by face.
+        """
+        case, time = self._case(request.case_id, call), self._clock.now()
+        domain.look(case, call.actor, time, FirstLookGiven())
+        given = look_of(request, self._open_screening(request.case_id, False)[1])
+        return self._step(
+            request.case_id,
+            call,
+            lambda case, time: domain.look(case, call.actor, time, given),
+            look_payload(request),
+        )
+
     def give_finding(self, request: GiveFindingRequest, call: Call) -> Case:
         """Say what was found.
 
@@ -121,7 +154,8 @@ class Cases:
         domain.give_finding(case, call.actor, supervisor, time, FindingGiven())
         payload = self._open_screening(request.case_id, False)[1]
         finding = finding_of(request, payload, case.opened.list_ids)
-        personal = None if payload is None else payload_of(request)
+        look = self._look(case, call.actor)
+        personal = None if payload is None else payload_of(request, look.candidates if look else ())
         return self._step(
             request.case_id,
             call,
@@ -184,6 +218,11 @@ class Cases:
         if key is None:  # between opening the screening and this
             raise UnavailableError("case: its data was erased just now: look at it again")
         return seal(key, personal.SerializeToString(deterministic=True), event_id)
+
+    def _look(self, case: Case, actor: Actor) -> FindingPayload | None:
+        """What a person said at their own first look; None if nothing, or it was erased."""
+        given = domain.look_by(case, actor)
+        return None if given is None else self._unsealed(self._keys.get(case.case_id), given.event_id)
 
     def _opened(
         self, case_id: str, findings: Sequence[Finding]

@@ -22,6 +22,7 @@ from borderpost.v1.decisions_pb2 import (
     FindingCorrected,
     FindingGiven,
     FindingsDisagree,
+    FirstLookGiven,
     ReferralClaimed,
     ReferralClosed,
     ReferralEscalated,
@@ -40,6 +41,7 @@ Step = (
     ReferralClaimed
     | ReferralReleased
     | ReferralEscalated
+    | FirstLookGiven
     | FindingGiven
     | SecondFindingGiven
     | FindingsDisagree
@@ -52,6 +54,7 @@ BODIES: Final[dict[type, str]] = {
     ReferralClaimed: "referral_claimed",
     ReferralReleased: "referral_released",
     ReferralEscalated: "referral_escalated",
+    FirstLookGiven: "first_look_given",
     FindingGiven: "finding_given",
     SecondFindingGiven: "second_finding_given",
     FindingsDisagree: "findings_disagree",
@@ -84,6 +87,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """Who gave their own first look. What they said is sealed beside the event with this id."""
+
+    event_id: str
+    officer: Actor
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A case. `state` is the one beneath a claim: never CLAIMED; see `state_at`. `version` counts its events."""
 
@@ -96,6 +107,7 @@ class Case:
     findings: tuple[Finding, ...] = ()
     closed_at: datetime | None = None
     finding: FindingGiven | None = None
+    looks: tuple[Look, ...] = ()
 
     def claim_at(self, time: datetime) -> Claim | None:
         """Who holds it at a time, or None: a claim ends by itself."""
@@ -122,10 +134,11 @@ def apply(case: Case | None, event: Event, time: datetime) -> Case:
             return replace(case, claim=None)
         case "referral_escalated" | "findings_disagree":
             return replace(case, claim=None, state=ESCALATED)
-        case "finding_given":
-            return _found(case, Finding(event.event_id, actor, time, event.finding_given))
-        case "second_finding_given":
-            return _found(case, Finding(event.event_id, actor, time, event.second_finding_given.finding))
+        case "first_look_given":
+            return replace(case, looks=(*case.looks, Look(event.event_id, actor)))
+        case "finding_given" | "second_finding_given":
+            given = event.finding_given if kind == "finding_given" else event.second_finding_given.finding
+            return _found(case, Finding(event.event_id, actor, time, given))
         case "referral_closed":
             finding = event.referral_closed.finding
             return replace(case, claim=None, state=CLOSED, closed_at=time, finding=finding)
@@ -158,6 +171,24 @@ def escalate(case: Case, actor: Actor, time: datetime, reason: str) -> list[Step
     if case.state == ESCALATED:
         raise CaseStateError("case: it is with the supervisors already: give a finding, or give it back")
     return [ReferralEscalated(case_id=case.case_id, reason=reason)]
+
+
+def look(case: Case, actor: Actor, time: datetime, given: FirstLookGiven) -> list[Step]:
+    """Say what one sees before one is shown what the system makes of it; once."""
+    _want_held(case, actor, time)
+    if look_by(case, actor) is not None:
+        raise CaseStateError("case: you gave your first look, and it stays")
+    return [given]
+
+
+def look_by(case: Case, actor: Actor) -> Look | None:
+    """Return a person's own first look, if they gave it."""
+    return next((each for each in case.looks if is_same_person(each.officer, actor)), None)
+
+
+def wants_look_of(case: Case, actor: Actor) -> bool:
+    """Whether a person who may give a finding looks themselves before they are shown the system's opinion."""
+    return case.opened.own_look_first and case.state != CLOSED and look_by(case, actor) is None
 
 
 def give_finding(

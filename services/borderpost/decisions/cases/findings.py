@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from borderpost.decisions.domain import PAYLOAD_SCHEMA
 from borderpost.runtime.errors import InvalidRequestError
 from borderpost.v1.cases_pb2 import GiveFindingRequest
 from borderpost.v1.decisions_pb2 import (
+    CandidateFinding,
     FindingGiven,
     FindingPayload,
     FindingVerdict,
@@ -34,9 +35,23 @@ def finding_of(
     )
 
 
-def payload_of(request: GiveFindingRequest) -> FindingPayload:
-    """Make a finding's personal part."""
-    return FindingPayload(schema_version=PAYLOAD_SCHEMA, candidates=request.candidates, note=request.note)
+def payload_of(request: GiveFindingRequest, looks: Iterable[CandidateFinding] = ()) -> FindingPayload:
+    """Make a finding's personal part. `looks`: what the officer said at their own first look."""
+    first = {(each.list_id, each.entry_id): each.verdict for each in looks}
+    payload = FindingPayload(schema_version=PAYLOAD_SCHEMA, candidates=request.candidates, note=request.note)
+    for each in payload.candidates:
+        each.first_look = first.get((each.list_id, each.entry_id), FindingVerdict.FINDING_VERDICT_UNSPECIFIED)
+    return payload
+
+
+def by_list(said: Mapping[tuple[str, str], FindingVerdict.ValueType]) -> list[ListFinding]:
+    """Return the verdict about each list from those about its candidates: by list and entry."""
+    return [
+        ListFinding(
+            list_id=list_id, verdict=verdict_of(verdict for (of, _), verdict in said.items() if of == list_id)
+        )
+        for list_id in sorted({list_id for list_id, _ in said})
+    ]
 
 
 def verdict_of(verdicts: Iterable[int]) -> FindingVerdict.ValueType:
@@ -62,12 +77,7 @@ def _by_list(request: GiveFindingRequest, payload: ScreeningPayload) -> list[Lis
             "that are shown and aren't suppressed",
             field="candidates",
         )
-    return [
-        ListFinding(
-            list_id=list_id, verdict=verdict_of(verdict for (of, _), verdict in said.items() if of == list_id)
-        )
-        for list_id in sorted({list_id for list_id, _ in shown})
-    ]
+    return by_list(said)
 
 
 def _erased(request: GiveFindingRequest, list_ids: Sequence[str]) -> list[ListFinding]:

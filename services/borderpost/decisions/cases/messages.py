@@ -47,7 +47,11 @@ def case_message(case: Case, time: datetime) -> pb.Case:
 
 def shown_message(shown: Shown, time: datetime) -> pb.GetCaseResponse:
     """Say everything about a case."""
-    answer = pb.GetCaseResponse(case=case_message(shown.case, time))
+    answer = pb.GetCaseResponse(
+        case=case_message(shown.case, time),
+        own_look=shown.look.candidates if shown.look else (),
+        opinion_withheld=shown.withheld,
+    )
     screening = answer.screening
     screening.entry.CopyFrom(log_entry(shown.record))
     if shown.payload is not None:

@@ -70,6 +70,14 @@ class CasesServicer(CasesServiceServicer):
         case = await self._pool.run(self._cases.escalate, request.case_id, request.reason, current())
         return pb.EscalateCaseResponse(case=for_officers(case_message(case, self._cases.now()), current()))
 
+    async def RecordFirstLook(
+        self, request: pb.RecordFirstLookRequest, context: Any
+    ) -> pb.RecordFirstLookResponse:
+        """Say what one sees before one is shown what the system makes of it."""
+        validate.record_first_look(request)
+        case = await self._pool.run(self._cases.record_first_look, request, current())
+        return pb.RecordFirstLookResponse(case=for_officers(case_message(case, self._cases.now()), current()))
+
     async def GiveFinding(self, request: pb.GiveFindingRequest, context: Any) -> pb.GiveFindingResponse:
         """Say what was found."""
         validate.give_finding(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from borderpost.runtime.clock import is_id
@@ -13,8 +14,9 @@ from borderpost.v1.cases_pb2 import (
     EscalateCaseRequest,
     GiveFindingRequest,
     ListCasesRequest,
+    RecordFirstLookRequest,
 )
-from borderpost.v1.decisions_pb2 import Disposition, FindingVerdict
+from borderpost.v1.decisions_pb2 import CandidateFinding, Disposition, FindingVerdict
 
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 500
@@ -48,18 +50,17 @@ def escalate(request: EscalateCaseRequest) -> None:
     _reason("reason", request.reason)
 
 
+def record_first_look(request: RecordFirstLookRequest) -> None:
+    """Check a first look as far as that needs no screening."""
+    case_id(request.case_id)
+    _candidates(request.candidates)
+
+
 def give_finding(request: GiveFindingRequest) -> None:
     """Check a finding as far as that needs no screening."""
     case_id(request.case_id)
     _verdict("document", request.document)
-    count = len(request.candidates)
-    _want(count <= MAX_CANDIDATES, "candidates", str(count), f"at most {MAX_CANDIDATES:,}")
-    for each in request.candidates:
-        named = 0 < len(each.list_id) <= MAX_TEXT and 0 < len(each.entry_id) <= MAX_TEXT
-        _want(named, "candidates", "one without list or entry", "both")
-        _verdict("candidates.verdict", each.verdict)
-        fits = each.first_look in FindingVerdict.values()
-        _want(fits, "candidates.first_look", "none that is known", "a verdict, or none")
+    _candidates(request.candidates)
     known = request.disposition in Disposition.values() and request.disposition != 0
     _want(known, "disposition", "none that is known", "what becomes of the traveler")
     _want(len(request.reasons) <= MAX_REASONS, "reasons", str(len(request.reasons)), f"at most {MAX_REASONS}")
@@ -74,6 +75,16 @@ def correct_finding(request: CorrectFindingRequest) -> None:
     _want(request.HasField("finding"), "finding", "none", "the finding that is to stand")
     give_finding(request.finding)
     _want(bool(request.finding.reasons), "finding.reasons", "none", "at least one: why it is corrected")
+
+
+def _candidates(candidates: Sequence[CandidateFinding]) -> None:
+    count = len(candidates)
+    _want(count <= MAX_CANDIDATES, "candidates", str(count), f"at most {MAX_CANDIDATES:,}")
+    for each in candidates:
+        named = 0 < len(each.list_id) <= MAX_TEXT and 0 < len(each.entry_id) <= MAX_TEXT
+        _want(named, "candidates", "one without list or entry", "both")
+        _verdict("candidates.verdict", each.verdict)
+        _want(not each.first_look, "candidates.first_look", "one", "none: the log sets it")
 
 
 def _verdict(field: str, verdict: int) -> None:
