@@ -108,7 +108,7 @@ def look_and_find(browser: Browser, verdict: str) -> None:
     choose(browser, "SECOND_LINE")
     choose(browser, "FACES_COMPARED")
     fill(browser, note="Scar above the left eye")
-    click(browser, "#finding button.main")
+    click(browser, "button[form=finding]")
 
 
 def test_a_referral_from_the_kiosk_to_the_auditor(house, browser):
@@ -236,12 +236,10 @@ def test_a_person_is_found_copied_and_erased_with_a_receipt(house, browser):
         "return await answer.text(); })()"
     )
     assert "data.json" in names
+    assert "read-me.html" in names
     assert "page." in names
     held = browser.value("document.querySelectorAll('[name=event]').length")
-    browser.value(
-        "document.querySelectorAll('[name=event]').forEach(each => each.checked = each.value === "
-        f"{case_id!r})"
-    )
+    click(browser, f"[name=event][value='{case_id}']")
     choose(browser, "SUBJECT_REQUEST")
     choose(browser, "yes")
     click(browser, "button.danger")
@@ -347,6 +345,7 @@ def test_a_finding_is_corrected_and_data_is_rectified_beside_what_was(house, bro
     choose(browser, "document_seen")
     click(browser, "form[action='/rights/find'] button.main")
     fill(browser, statement="The name is spelled Berta.")
+    click(browser, "[data-all]")
     click(browser, "button[formaction$=rectify]")
     assert "stands beside the chosen screenings" in text(browser)
     browser.open(case)
@@ -366,12 +365,12 @@ def test_what_needs_a_fresh_login_keeps_what_was_filled_in(house, browser):
         choose(browser, "SECOND_LINE")
         fill(browser, note="Kept words")
         time.sleep(4)
-        click(browser, "#finding button.main")
+        click(browser, "button[form=finding]")
         assert "Confirm that it is you" in text(browser)
         click(browser, "form[action='/login/development'] button")
         assert browser.value("document.querySelector('[name=note]').value") == "Kept words"
         assert browser.value("document.querySelectorAll('#finding input:checked').length") == 3
-        click(browser, "#finding button.main")
+        click(browser, "button[form=finding]")
         assert "Your finding is recorded" in text(browser)
 
 

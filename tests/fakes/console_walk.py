@@ -116,7 +116,7 @@ class Walk:
     def _find(self, browser: Browser) -> None:
         for value in ("SAME_PERSON", "SECOND_LINE", "FACES_COMPARED"):
             choose(browser, value)
-        click(browser, "#finding button.main")
+        click(browser, "button[form=finding]")
 
     def _audit(self, browser: Browser) -> Iterator[str]:
         login(browser, self.url, AUDITOR)
@@ -173,10 +173,7 @@ class Walk:
         yield "rights"
         click(browser, "form[action='/rights/find'] button.main")
         yield "found"
-        browser.value(
-            "document.querySelectorAll('[name=event]').forEach("
-            f"each => each.checked = each.value === {self.case_id!r})"
-        )
+        click(browser, f"[name=event][value='{self.case_id}']")
         for value in ("SUBJECT_REQUEST", "yes"):
             choose(browser, value)
         click(browser, "button.danger")

@@ -598,7 +598,8 @@ def _correction(ask: Ask) -> Message:
 
 
 def _policy_file() -> bytes:
-    return BUILT_IN.read_bytes()
+    """One that was never in force."""
+    return BUILT_IN.read_bytes() + f"\n# {new_id()}\n".encode()
 
 
 def _proposed(ask: Ask) -> str:

@@ -147,6 +147,12 @@ async def test_what_nobody_proposed_or_what_is_superseded_is_not_activated(tmp_p
         await policies.activate(old, person("ben"))
 
 
+async def test_what_is_in_force_is_not_proposed(tmp_path):
+    policies = house(tmp_path, Log())
+    with pytest.raises(PolicyUnusableError, match="in force already"):
+        await policies.propose(policies.current().toml, person("ann"))
+
+
 @pytest.mark.parametrize(
     "toml", [b"", b"\xff", b"name = ", b"x" * 70_000, BUILT_IN.read_bytes() + b"nationality = 1"]
 )

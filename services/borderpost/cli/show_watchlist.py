@@ -133,7 +133,8 @@ def _face_lines(threshold: watchlist_pb2.FaceThreshold, target: float) -> Iterab
         yield f"the target of {show.percent(target)} false alarms per traveler is kept"
     else:
         yield unsupported_words(threshold, target)
-    yield f"a search counts as {threshold.comparisons:,.0f} comparisons"
+    one = round(threshold.comparisons) == 1
+    yield f"a search counts as {threshold.comparisons:,.0f} comparison{'' if one else 's'}"
     if threshold.HasField("factor"):
         yield factor_words(threshold.factor)
     else:

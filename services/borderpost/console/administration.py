@@ -43,6 +43,7 @@ async def _page(page: Page, **more: Any) -> Response:
         **{"invitation": None, "policy_diff": None, **more},
         status=status,
         machines=await _machines(page),
+        may_see_machines=page.session.may(Role.ADMINISTRATOR, Role.AUDITOR),
         ages=await _ages(page),
         invitation_file=json.dumps(dict(more["invitation"]["file"]), indent=1)
         if more.get("invitation")
@@ -121,9 +122,7 @@ async def _trust_ages(page: Page) -> list[Age]:
         return [Age(name, said("ages.away"), True)]
     if not trust.HasField("changed_at"):
         return [Age(name, said("ages.never"), True)]
-    ages = [
-        Age(name, said("ages.trust_text", count=said.number(trust.total), age=_since(trust.changed_at, page)))
-    ]
+    ages = [Age(name, said.count("ages.trust_text", trust.total, age=_since(trust.changed_at, page)))]
     for each in trust.revocation_lists:
         if each.HasField("next_update") and from_timestamp(each.next_update) < page.console.clock.now():
             late = said("ages.late", age=_since(each.next_update, page))

@@ -18,7 +18,7 @@ from starlette.routing import Route as HttpRoute
 
 from borderpost.console import administration, audit, audit_log, cases, imports, lists, queue, reports, rights
 from borderpost.console.login import Login
-from borderpost.console.pages import SECTIONS, Console, Page, Route, StaleLoginError, around, refusal
+from borderpost.console.pages import HOMES, Console, Page, Route, StaleLoginError, around, refusal
 from borderpost.console.provider import Provider
 from borderpost.console.words import words
 from borderpost.runtime.logging import place_of
@@ -159,9 +159,9 @@ def _failed(page: Page, route: Route, error: Exception) -> Response:
 
 async def _begin(page: Page) -> Response:
     """Send a person to where their work is."""
-    for section in SECTIONS:
-        if page.session.may(*section.roles):
-            return page.go(section.path)
+    for role, path in HOMES:
+        if page.session.may(role):
+            return page.go(path)
     return page.show("error.html", 403, status=403, what=page.words("error.no_role"), reason="NOT_PERMITTED")
 
 

@@ -17,6 +17,7 @@ from borderpost.console.sessions import Notice
 from borderpost.proofs.checkpoints import open_checkpoint, parse_checkpoint
 from borderpost.proofs.notes import NoteError, Verifier, split_note
 from borderpost.proofs.tree import verify_inclusion
+from borderpost.runtime.calls import Role
 from borderpost.runtime.clock import is_id, new_id, to_timestamp
 from borderpost.v1 import decisions_pb2 as pb
 from borderpost.v1 import gateway_pb2, transparency_pb2, types_pb2
@@ -49,6 +50,8 @@ TIME: Final = "%Y-%m-%dT%H:%M"
 
 
 async def _desk(page: Page) -> Response:
+    if not page.session.may(Role.AUDITOR):
+        raise HTTPException(403)
     query = page.session.queries.get(page.request.query_params.get("query", ""), pb.QueryEventsRequest())
     return page.show("audit.html", **_builder(page, query), formats=FORMATS, verified=None)
 
@@ -178,9 +181,10 @@ async def _timeline(page: Page, **more: Any) -> Response:
         return page.show("audit_purpose.html", next=f"/audit/screenings/{screening}")
     query = pb.QueryEventsRequest(subject=screening, page_size=TIMELINE)
     answer = await page.ask(page.gateway.decisions.QueryEvents, query, page.session.audit_purpose)
-    entries = sorted(answer.entries, key=lambda entry: entry.index)
-    if not entries:
+    if not answer.entries:
         raise HTTPException(404)
+    erasures = await _erasures(page, screening)
+    entries = sorted([*answer.entries, *erasures], key=lambda entry: entry.index)
     bodies = [entry.event for entry in entries if entry.event.HasField("traveler_screened")]
     return page.show(
         "audit_screening.html",
@@ -268,6 +272,13 @@ async def inclusion(page: Page, index: int) -> Mapping[str, Any]:
         "checkpoint": made.checkpoint,
         "keys": list(made.verifier_keys),
     }
+
+
+async def _erasures(page: Page, event_id: str) -> list[pb.LogEntry]:
+    """The newest erasures that were of a screening: they are of several at once, so that they are about none alone."""
+    asked = pb.QueryEventsRequest(kinds=[pb.EVENT_KIND_DATA_ERASED], page_size=TIMELINE)
+    answer = await page.ask(page.gateway.decisions.QueryEvents, asked, page.session.audit_purpose)
+    return [entry for entry in answer.entries if event_id in entry.event.data_erased.screening_event_ids]
 
 
 ROUTES: Final = (

@@ -23,7 +23,14 @@ from borderpost.v1 import cases_pb2, decisions_pb2, faces_pb2, types_pb2, watchl
 REVIEW: Final = "Review of the referral"
 """The purpose for which whoever holds a case looks at it."""
 
-PURPOSES: Final = ("before_taking", "supervision", "audit", "other")
+PURPOSES: Final = {
+    "before_taking": (Role.OFFICER, Role.SUPERVISOR),
+    "supervision": (Role.SUPERVISOR,),
+    "audit": (Role.AUDITOR,),
+    "other": (Role.OFFICER, Role.SUPERVISOR, Role.AUDITOR),
+}
+"""What somebody who doesn't hold a case looks at it for, and whose purpose that can be."""
+
 VERDICTS: Final = ("SAME_PERSON", "NOT_SAME_PERSON", "CANNOT_TELL")
 DISPOSITIONS: Final = ("PROCEED", "SECOND_LINE", "HANDED_OVER")
 FINDING_REASONS: Final = (
@@ -36,6 +43,8 @@ FINDING_REASONS: Final = (
     "CAPTURE_AT_FAULT",
 )
 ESCALATIONS: Final = ("NOT_MINE_TO_DECIDE", "SECOND_OPINION", "TOO_LITTLE_TIME", "CONFLICT_OF_INTEREST")
+FINDERS: Final = (Role.OFFICER, Role.SUPERVISOR)
+SETTLERS: Final = (Role.SUPERVISOR,)
 MOST_ENTRIES: Final = 12
 """Candidates whose entries and pictures are got with the case; the others are named without."""
 
@@ -69,7 +78,13 @@ async def _show(page: Page) -> Response:
     case_id = page.request.path_params["case_id"]
     purpose = page.session.purposes.get(case_id)
     if purpose is None:
-        return page.show("case_purpose.html", case_id=case_id, purposes=PURPOSES)
+        return page.show(
+            "case_purpose.html",
+            case_id=case_id,
+            purposes=[purpose for purpose, roles in PURPOSES.items() if page.session.may(*roles)],
+            may_take=page.session.may(Role.OFFICER, Role.SUPERVISOR)
+            and "closed" not in page.request.query_params,
+        )
     request = cases_pb2.GetCaseRequest(case_id=case_id, with_evidence=True)
     answer = await page.ask(page.gateway.cases.GetCase, request, purpose)
     return page.show("case.html", **await _values(page, answer, purpose))
@@ -83,7 +98,6 @@ async def _values(page: Page, answer: cases_pb2.GetCaseResponse, purpose: str) -
     looks = {f"{each.list_id}:{each.entry_id}": _verdict_name(each.verdict) for each in answer.own_look}
     shown, document, candidates = await _pictures(page, screening.evidence, found, entries, looks)
     asked = {each.match.key for each in candidates if each.match.has_face and not each.match.suppressed}
-    may_find = session.may(Role.OFFICER, Role.SUPERVISOR)
     closed = case.state == cases_pb2.CASE_STATE_CLOSED
     lists = {result.watchlist.list_id: result.watchlist.name for result in payload.watchlists}
     path = f"/cases/{case.case_id}"
@@ -101,7 +115,10 @@ async def _values(page: Page, answer: cases_pb2.GetCaseResponse, purpose: str) -
         "hidden": answer.opinion_withheld,
         "asked": asked,
         "holds": bool(case.holder) and case.holder == session.name,
-        "may_take": may_find and not closed,
+        "may_take": not closed
+        and not case.holder
+        and session.may(*(SETTLERS if case.state == cases_pb2.CASE_STATE_ESCALATED else FINDERS))
+        and session.name not in {given.officer for given in answer.findings},
         "may_audit": session.may(Role.AUDITOR),
         "closed": closed,
         "may_correct": closed
@@ -112,7 +129,15 @@ async def _values(page: Page, answer: cases_pb2.GetCaseResponse, purpose: str) -
         "mrz": case_view.marked_lines(payload.mrz, said) if payload.HasField("mrz") else [],
         "warnings": [said.reason(code) for code in payload.mrz.warnings],
         "verdicts": case_view.verdicts(payload, said),
-        "checks": case_view.checks(screening.entry.event.traveler_screened.checks, "check", said),
+        "checks": case_view.checks(
+            [
+                check
+                for check in screening.entry.event.traveler_screened.checks
+                if not (screening.HasField("payload") and check.name.startswith("DOCUMENT_"))
+            ],  # the verdicts on the document say more
+            "check",
+            said,
+        ),
         "comparisons": case_view.comparisons(payload, said),
         "liveness": payload.liveness,
         "liveness_status": case_view.enum_name(
@@ -133,6 +158,7 @@ async def _values(page: Page, answer: cases_pb2.GetCaseResponse, purpose: str) -
                 "officer": given.officer,
                 "time": given.time,
                 "note": given.payload.note,
+                "correction": given.correction,
                 **case_view.finding(given.finding, lists, said),
             }
             for given in answer.findings

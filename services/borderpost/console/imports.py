@@ -30,6 +30,9 @@ from borderpost.v1 import watchlist_pb2 as pb
 
 Answer = TypeVar("Answer")
 
+BY_ENDING: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+"""The format of a file whose name says it."""
+
 
 class PageDesk:
     """The gateway for code that waits: an importer reads and sends in a thread, as the person of a page."""
@@ -51,7 +54,10 @@ async def _upload(page: Page) -> Response:
     list_id, form = page.request.path_params["list_id"], await page.form()
     back, file = f"/lists/{list_id}", form.get("file")
     source, kind, until = text_of(form, "source", 200), text_of(form, "kind", 10), text_of(form, "until", 10)
-    if not isinstance(file, UploadFile) or not file.size or not source or kind not in FORMATS:
+    if not isinstance(file, UploadFile) or not file.size or not source:
+        return page.go(back, Notice("notice.import_incomplete", bad=True))
+    kind = kind or BY_ENDING.get(Path(file.filename or "").suffix.lower(), "")
+    if kind not in FORMATS:
         return page.go(back, Notice("notice.import_incomplete", bad=True))
     try:
         end = datetime.combine(date.fromisoformat(until), END_OF_DAY) if until else None

@@ -218,6 +218,7 @@ def an_import(kept: pb.Import, page: Page) -> dict[str, Any]:
             (name, getattr(kept, name)) for name in ("added", "changed", "unchanged", "removed", "errors")
         ],
         "errors": kept.errors,
+        "changes": kept.added + kept.changed + kept.removed > 0,
     }
 
 

@@ -103,12 +103,15 @@ def _match(result: watchlist_pb2.ListResult, entry_id: str, spoken: Words) -> Ma
 
 
 def odds_words(odds: watchlist_pb2.AlertOdds, spoken: Words) -> str:
-    """Say how many such alerts are right: at best, were nobody missed."""
-    if odds.probability > rates.EVEN:
-        return spoken("match.right_percent", number=rates.right_percent(odds.probability))
+    """Say how many such alerts are right: at best, were nobody missed; or at least, where the calibration ends before
+    the score."""
     if odds.probability <= 0:
         return spoken("match.right_none")
-    return spoken("match.right_one_in", number=spoken.number(rates.right_in(odds.probability)))
+    if odds.probability > rates.EVEN:
+        said = spoken("match.right_percent", number=rates.right_percent(odds.probability))
+    else:
+        said = spoken("match.right_one_in", number=spoken.number(rates.right_in(odds.probability)))
+    return f"{said} {spoken('match.or_more' if odds.is_bound else 'match.at_best')}"
 
 
 def base_words(odds: watchlist_pb2.AlertOdds, spoken: Words) -> str:
@@ -130,7 +133,7 @@ def score_words(score: types_pb2.Score, spoken: Words) -> str:
         return spoken("score.unknown")
     said = spoken("score.rare", number=spoken.number(rates.one_in(score.fmr_upper_95)))
     if not score.fmr_worst_group:
-        return said
+        return f"{said} {spoken('score.no_group')}"
     return f"{said} {spoken('score.worst_group', number=spoken.number(rates.one_in(score.fmr_worst_group)))}"
 
 

@@ -52,6 +52,16 @@ SECTIONS: Final = (
 )
 """What the navigation leads to. Only what is shown: the services decide what is allowed."""
 
+HOMES: Final = (
+    (Role.OFFICER, "/queue"),
+    (Role.SUPERVISOR, "/queue"),
+    (Role.AUDITOR, "/audit"),
+    (Role.LIST_MANAGER, "/lists"),
+    (Role.APPROVER, "/lists"),
+    (Role.ADMINISTRATOR, "/administration"),
+)
+"""Where people's work is; the first of their roles counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Console:
@@ -177,7 +187,7 @@ def refusal(spoken: Words, error: RemoteError) -> Mapping[str, str]:
     said = spoken.reason(error.reason)
     if error.by_grpc:
         said = spoken("error.unavailable")
-    elif said == error.reason or error.reason in ("INVALID_REQUEST", "NOT_PERMITTED"):
+    elif said == error.reason or error.reason in ("INVALID_REQUEST", "POLICY"):
         said = error.message
     return {"what": said, "reason": error.reason}
 

@@ -60,6 +60,7 @@ async def _values(page: Page) -> dict[str, Any]:
     answer = await page.ask(page.gateway.cases.ListCases, wanted(query))
     now = page.console.clock.now()
     rows = [row(case, page.session.name, now, page.words) for case in answer.cases]
+    may_take = page.session.may(Role.OFFICER, Role.SUPERVISOR)
     filters = {name: query[name] for name in ("view", "crossing", "reason") if query.get(name)}
     return {
         "rows": rows,
@@ -67,12 +68,13 @@ async def _values(page: Page) -> dict[str, Any]:
         "total": answer.total if answer.HasField("total") else None,
         "more": answer.total >= MOST_COUNTED,
         "view": query.get("view", VIEWS[0]),
-        "views": VIEWS,
+        "views": VIEWS if may_take else [view for view in VIEWS if view != "mine"],
         "filters": filters,
         "query": urlencode(filters),
         "first_page": not query.get("after"),
         "next": urlencode({**filters, "after": answer.next_page_token}) if answer.next_page_token else "",
-        "may_take": page.session.may(Role.OFFICER, Role.SUPERVISOR),
+        "may_take": may_take,
+        "may_settle": page.session.may(Role.SUPERVISOR),
     }
 
 

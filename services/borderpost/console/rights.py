@@ -6,17 +6,20 @@ import io
 import zipfile
 from typing import Any, Final
 
+import grpc
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from borderpost.console import case_view
 from borderpost.console.case_view import enum_name
 from borderpost.console.gateway import LONG_SECONDS
-from borderpost.console.pages import Page, Route, text_of, texts_of
+from borderpost.console.pages import Page, Route, refusal, text_of, texts_of
 from borderpost.console.sessions import Notice
 from borderpost.console.words import Words
 from borderpost.runtime.calls import Role
+from borderpost.runtime.status import RemoteError
 from borderpost.v1 import decisions_pb2, subjects_pb2, types_pb2
 
 PROOFS: Final = ("document_seen", "authority_confirmed", "representative")
@@ -51,7 +54,7 @@ def _class(held: subjects_pb2.HeldClass, said: Words) -> dict[str, Any]:
         "sampled": held.sampled,
         "held": said.number(held.held),
         "keep": said.count("rights.days", days) if held.keep_seconds else said("rights.not_kept"),
-        "from": said.named("counted_from", held.counted_from),
+        "from": said.named("counted_from", held.counted_from) if held.keep_seconds else "",
         "overdue": held.overdue,
     }
 
@@ -122,17 +125,41 @@ async def _copy(page: Page) -> Response:
     request = subjects_pb2.FindSubjectRequest(document=document)
     found = await page.ask(page.gateway.subjects.FindSubject, request, purpose)
     buffer = io.BytesIO()
+    told = []
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for number, each in enumerate(found.screenings[:MOST_COPIED], 1):
             asked = decisions_pb2.GetScreeningRequest(request_id=each.request_id, with_evidence=True)
             screening = await page.ask(page.gateway.decisions.GetScreening, asked, purpose)
-            _put(archive, f"{number:03}", screening)
+            pictures = _put(archive, f"{number:03}", screening)
+            told.append(_told(screening, pictures, page.words))
+        archive.writestr("read-me.html", _read_me(page, document, told))
     headers = {"Content-Disposition": 'attachment; filename="borderpost-copy.zip"'}
     return Response(buffer.getvalue(), media_type="application/zip", headers=headers)
 
 
-def _put(archive: zipfile.ZipFile, folder: str, screening: decisions_pb2.GetScreeningResponse) -> None:
-    """Write a screening: the data as text, the pictures as they were sent.
+def _told(screening: decisions_pb2.GetScreeningResponse, pictures: list[str], said: Words) -> dict[str, Any]:
+    """Return a screening as a person can read it."""
+    screened, payload = screening.entry.event.traveler_screened, screening.payload
+    return {
+        "time": screening.entry.event.time,
+        "crossing": screened.crossing,
+        "outcome": _outcome(screened.outcome, said),
+        "reasons": [said.reason(code) for code in screened.reasons],
+        "person": case_view.person(payload.mrz, said) if payload.HasField("mrz") else [],
+        "statements": [statement.statement for statement in screening.rectifications],
+        "pictures": pictures,
+    }
+
+
+def _read_me(page: Page, document: types_pb2.DocumentKey, told: list[dict[str, Any]]) -> str:
+    """Write the page that the person begins with, in plain language (Directive (EU) 2016/680, article 12)."""
+    template = page.console.templates.get_template("rights_copy.html")
+    made = page.console.clock.now().strftime("%Y-%m-%d %H:%M")
+    return template.render(t=page.words, document=document, screenings=told, made=made)
+
+
+def _put(archive: zipfile.ZipFile, folder: str, screening: decisions_pb2.GetScreeningResponse) -> list[str]:
+    """Write a screening: the data as text, the pictures as they were sent; return the pictures' names.
 
     Left out are templates, which nobody can read and anybody could search with; and what the watchlists answered, which
     those who keep them may tell or not (Directive (EU) 2016/680, article 15).
@@ -148,9 +175,10 @@ def _put(archive: zipfile.ZipFile, folder: str, screening: decisions_pb2.GetScre
     pictures += [
         (name, getattr(evidence, name)) for name in ("page", "portrait_page", "portrait", "chip_portrait")
     ]
-    for name, picture in pictures:
-        if picture:
-            archive.writestr(f"{folder}/{name}.{_ending(picture)}", picture)
+    files = {f"{folder}/{name}.{_ending(picture)}": picture for name, picture in pictures if picture}
+    for name, picture in files.items():
+        archive.writestr(name, picture)
+    return list(files)
 
 
 def _json(message: Message) -> str:
@@ -190,7 +218,13 @@ async def _erase(page: Page) -> Response:
             return await _found(page, _document(form), purpose, form)
         return page.go("/rights", Notice("notice.rights_incomplete", bad=True))
     request = subjects_pb2.EraseSubjectRequest(event_ids=chosen, basis=basis)
-    answer = await page.ask(page.gateway.subjects.EraseSubject, request, purpose, seconds=LONG_SECONDS)
+    try:
+        answer = await page.ask(page.gateway.subjects.EraseSubject, request, purpose, seconds=LONG_SECONDS)
+    except RemoteError as error:
+        if error.code is not grpc.StatusCode.FAILED_PRECONDITION:
+            raise
+        page.session.notices.append(Notice("notice.refused", refusal(page.words, error), bad=True))
+        return await _found(page, _document(form), purpose, form)
     return page.show("rights_receipt.html", receipt=answer.receipt, screenings=answer.screenings)
 
 

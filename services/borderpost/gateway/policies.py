@@ -115,6 +115,8 @@ class Policies:
         self._want_by_people()
         purpose = stated_purpose(call)
         policy = _read(toml)
+        if policy.version == self._current.version:
+            raise PolicyUnusableError("policy: it is in force already", field="toml")
         event = new_report(call.actor, self._clock)
         event.purpose = purpose
         event.policy_proposed.policy = policy.version

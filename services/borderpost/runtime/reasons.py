@@ -183,6 +183,13 @@ _DOCUMENT: Final = {
     "TWO_DOCUMENTS": "More than one document was in the picture.",
 }
 
+_READING: Final = {
+    "CHARACTER_REPAIRED": "A character of the machine readable zone was taken for another one, by a check digit.",
+    "NAMES_MAY_BE_CUT": "The names may be cut off: they fill the machine readable zone.",
+    "SECOND_READING": "The machine readable zone was read a second time: the first reading left something open.",
+    "OTHER": "Reasons that are too rare on a day to be named.",
+}
+
 _CHIP: Final = {
     "SECURITY_OBJECT_MISSING": "The chip's security object was not read, so nothing on the chip can be believed.",
     "SECURITY_OBJECT_UNREADABLE": "The chip's security object is damaged or none.",
@@ -266,6 +273,7 @@ REASONS: Final[Mapping[str, str]] = {
     **_LOOKED_FOR,
     **_FACE,
     **_DOCUMENT,
+    **_READING,
     **_CHIP,
     **_NOT_CHECKED,
     **_LIST_WORK,

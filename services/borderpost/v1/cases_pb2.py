@@ -26,15 +26,15 @@ from borderpost.v1 import decisions_pb2 as borderpost_dot_v1_dot_decisions__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62orderpost/v1/cases.proto\x12\rborderpost.v1\x1a\x1d\x62orderpost/v1/decisions.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x03\n\x04\x43\x61se\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.borderpost.v1.CaseState\x12\x10\n\x08priority\x18\x03 \x01(\r\x12\x10\n\x08\x63rossing\x18\x04 \x01(\t\x12\x10\n\x08kiosk_id\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12-\n\topened_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07reasons\x18\x08 \x03(\t\x12\x10\n\x08list_ids\x18\t \x03(\t\x12\x16\n\x0esecond_finding\x18\n \x01(\x08\x12\x0e\n\x06holder\x18\x0b \x01(\t\x12/\n\x0blease_until\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x66inding\x18\x0e \x01(\x0b\x32\x1b.borderpost.v1.FindingGiven\x12\x16\n\x0eown_look_first\x18\x0f \x01(\x08\"\x93\x01\n\x10ListCasesRequest\x12(\n\x06states\x18\x01 \x03(\x0e\x32\x18.borderpost.v1.CaseState\x12\x10\n\x08\x63rossing\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04mine\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\r\x12\x12\n\npage_token\x18\x06 \x01(\t\"n\n\x11ListCasesResponse\x12\"\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x13.borderpost.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\x05total\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_total\"8\n\x0eGetCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x15\n\rwith_evidence\x18\x02 \x01(\x08\"\xe8\x01\n\x0fGetCaseResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\x12\x36\n\tscreening\x18\x02 \x01(\x0b\x32#.borderpost.v1.GetScreeningResponse\x12-\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x1b.borderpost.v1.GivenFinding\x12\x31\n\x08own_look\x18\x04 \x03(\x0b\x32\x1f.borderpost.v1.CandidateFinding\x12\x18\n\x10opinion_withheld\x18\x05 \x01(\x08\"\xa7\x01\n\x0cGivenFinding\x12\x0f\n\x07officer\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x66inding\x18\x03 \x01(\x0b\x32\x1b.borderpost.v1.FindingGiven\x12.\n\x07payload\x18\x04 \x01(\x0b\x32\x1d.borderpost.v1.FindingPayload\"#\n\x10\x43laimCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"6\n\x11\x43laimCaseResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\"%\n\x12ReleaseCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"8\n\x13ReleaseCaseResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\"6\n\x13\x45scalateCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"9\n\x14\x45scalateCaseResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\"^\n\x16RecordFirstLookRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x33\n\ncandidates\x18\x02 \x03(\x0b\x32\x1f.borderpost.v1.CandidateFinding\"<\n\x17RecordFirstLookResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\"\xdb\x01\n\x12GiveFindingRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12/\n\x08\x64ocument\x18\x02 \x01(\x0e\x32\x1d.borderpost.v1.FindingVerdict\x12\x33\n\ncandidates\x18\x03 \x03(\x0b\x32\x1f.borderpost.v1.CandidateFinding\x12/\n\x0b\x64isposition\x18\x04 \x01(\x0e\x32\x1a.borderpost.v1.Disposition\x12\x0f\n\x07reasons\x18\x05 \x03(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"8\n\x13GiveFindingResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\"K\n\x15\x43orrectFindingRequest\x12\x32\n\x07\x66inding\x18\x01 \x01(\x0b\x32!.borderpost.v1.GiveFindingRequest\";\n\x16\x43orrectFindingResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case*\x9b\x01\n\tCaseState\x12\x1a\n\x16\x43\x41SE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41SE_STATE_OPEN\x10\x01\x12\x16\n\x12\x43\x41SE_STATE_CLAIMED\x10\x02\x12\x14\n\x10\x43\x41SE_STATE_FOUND\x10\x03\x12\x18\n\x14\x43\x41SE_STATE_ESCALATED\x10\x04\x12\x15\n\x11\x43\x41SE_STATE_CLOSED\x10\x05\x32\xbe\x05\n\x0c\x43\x61sesService\x12N\n\tListCases\x12\x1f.borderpost.v1.ListCasesRequest\x1a .borderpost.v1.ListCasesResponse\x12H\n\x07GetCase\x12\x1d.borderpost.v1.GetCaseRequest\x1a\x1e.borderpost.v1.GetCaseResponse\x12N\n\tClaimCase\x12\x1f.borderpost.v1.ClaimCaseRequest\x1a .borderpost.v1.ClaimCaseResponse\x12T\n\x0bReleaseCase\x12!.borderpost.v1.ReleaseCaseRequest\x1a\".borderpost.v1.ReleaseCaseResponse\x12W\n\x0c\x45scalateCase\x12\".borderpost.v1.EscalateCaseRequest\x1a#.borderpost.v1.EscalateCaseResponse\x12`\n\x0fRecordFirstLook\x12%.borderpost.v1.RecordFirstLookRequest\x1a&.borderpost.v1.RecordFirstLookResponse\x12T\n\x0bGiveFinding\x12!.borderpost.v1.GiveFindingRequest\x1a\".borderpost.v1.GiveFindingResponse\x12]\n\x0e\x43orrectFinding\x12$.borderpost.v1.CorrectFindingRequest\x1a%.borderpost.v1.CorrectFindingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62orderpost/v1/cases.proto\x12\rborderpost.v1\x1a\x1d\x62orderpost/v1/decisions.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x03\n\x04\x43\x61se\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.borderpost.v1.CaseState\x12\x10\n\x08priority\x18\x03 \x01(\r\x12\x10\n\x08\x63rossing\x18\x04 \x01(\t\x12\x10\n\x08kiosk_id\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12-\n\topened_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07reasons\x18\x08 \x03(\t\x12\x10\n\x08list_ids\x18\t \x03(\t\x12\x16\n\x0esecond_finding\x18\n \x01(\x08\x12\x0e\n\x06holder\x18\x0b \x01(\t\x12/\n\x0blease_until\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x66inding\x18\x0e \x01(\x0b\x32\x1b.borderpost.v1.FindingGiven\x12\x16\n\x0eown_look_first\x18\x0f \x01(\x08\"\x93\x01\n\x10ListCasesRequest\x12(\n\x06states\x18\x01 \x03(\x0e\x32\x18.borderpost.v1.CaseState\x12\x10\n\x08\x63rossing\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04mine\x18\x04 \x01(\x08\x12\x11\n\tpage_size\x18\x05 \x01(\r\x12\x12\n\npage_token\x18\x06 \x01(\t\"n\n\x11ListCasesResponse\x12\"\n\x05\x63\x61ses\x18\x01 \x03(\x0b\x32\x13.borderpost.v1.Case\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\x05total\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x08\n\x06_total\"8\n\x0eGetCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x15\n\rwith_evidence\x18\x02 \x01(\x08\"\xe8\x01\n\x0fGetCaseResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\x12\x36\n\tscreening\x18\x02 \x01(\x0b\x32#.borderpost.v1.GetScreeningResponse\x12-\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x1b.borderpost.v1.GivenFinding\x12\x31\n\x08own_look\x18\x04 \x03(\x0b\x32\x1f.borderpost.v1.CandidateFinding\x12\x18\n\x10opinion_withheld\x18\x05 \x01(\x08\"\xbb\x01\n\x0cGivenFinding\x12\x0f\n\x07officer\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x66inding\x18\x03 \x01(\x0b\x32\x1b.borderpost.v1.FindingGiven\x12.\n\x07payload\x18\x04 \x01(\x0b\x32\x1d.borderpost.v1.FindingPayload\x12\x12\n\ncorrection\x18\x05 \x01(\x08\"#\n\x10\x43laimCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"6\n\x11\x43laimCaseResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\"%\n\x12ReleaseCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\"8\n\x13ReleaseCaseResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\"6\n\x13\x45scalateCaseRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"9\n\x14\x45scalateCaseResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\"^\n\x16RecordFirstLookRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x33\n\ncandidates\x18\x02 \x03(\x0b\x32\x1f.borderpost.v1.CandidateFinding\"<\n\x17RecordFirstLookResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\"\xdb\x01\n\x12GiveFindingRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12/\n\x08\x64ocument\x18\x02 \x01(\x0e\x32\x1d.borderpost.v1.FindingVerdict\x12\x33\n\ncandidates\x18\x03 \x03(\x0b\x32\x1f.borderpost.v1.CandidateFinding\x12/\n\x0b\x64isposition\x18\x04 \x01(\x0e\x32\x1a.borderpost.v1.Disposition\x12\x0f\n\x07reasons\x18\x05 \x03(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"8\n\x13GiveFindingResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case\"K\n\x15\x43orrectFindingRequest\x12\x32\n\x07\x66inding\x18\x01 \x01(\x0b\x32!.borderpost.v1.GiveFindingRequest\";\n\x16\x43orrectFindingResponse\x12!\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x13.borderpost.v1.Case*\x9b\x01\n\tCaseState\x12\x1a\n\x16\x43\x41SE_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41SE_STATE_OPEN\x10\x01\x12\x16\n\x12\x43\x41SE_STATE_CLAIMED\x10\x02\x12\x14\n\x10\x43\x41SE_STATE_FOUND\x10\x03\x12\x18\n\x14\x43\x41SE_STATE_ESCALATED\x10\x04\x12\x15\n\x11\x43\x41SE_STATE_CLOSED\x10\x05\x32\xbe\x05\n\x0c\x43\x61sesService\x12N\n\tListCases\x12\x1f.borderpost.v1.ListCasesRequest\x1a .borderpost.v1.ListCasesResponse\x12H\n\x07GetCase\x12\x1d.borderpost.v1.GetCaseRequest\x1a\x1e.borderpost.v1.GetCaseResponse\x12N\n\tClaimCase\x12\x1f.borderpost.v1.ClaimCaseRequest\x1a .borderpost.v1.ClaimCaseResponse\x12T\n\x0bReleaseCase\x12!.borderpost.v1.ReleaseCaseRequest\x1a\".borderpost.v1.ReleaseCaseResponse\x12W\n\x0c\x45scalateCase\x12\".borderpost.v1.EscalateCaseRequest\x1a#.borderpost.v1.EscalateCaseResponse\x12`\n\x0fRecordFirstLook\x12%.borderpost.v1.RecordFirstLookRequest\x1a&.borderpost.v1.RecordFirstLookResponse\x12T\n\x0bGiveFinding\x12!.borderpost.v1.GiveFindingRequest\x1a\".borderpost.v1.GiveFindingResponse\x12]\n\x0e\x43orrectFinding\x12$.borderpost.v1.CorrectFindingRequest\x1a%.borderpost.v1.CorrectFindingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'borderpost.v1.cases_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CASESTATE']._serialized_start=2144
-  _globals['_CASESTATE']._serialized_end=2299
+  _globals['_CASESTATE']._serialized_start=2164
+  _globals['_CASESTATE']._serialized_end=2319
   _globals['_CASE']._serialized_start=109
   _globals['_CASE']._serialized_end=535
   _globals['_LISTCASESREQUEST']._serialized_start=538
@@ -46,31 +46,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCASERESPONSE']._serialized_start=858
   _globals['_GETCASERESPONSE']._serialized_end=1090
   _globals['_GIVENFINDING']._serialized_start=1093
-  _globals['_GIVENFINDING']._serialized_end=1260
-  _globals['_CLAIMCASEREQUEST']._serialized_start=1262
-  _globals['_CLAIMCASEREQUEST']._serialized_end=1297
-  _globals['_CLAIMCASERESPONSE']._serialized_start=1299
-  _globals['_CLAIMCASERESPONSE']._serialized_end=1353
-  _globals['_RELEASECASEREQUEST']._serialized_start=1355
-  _globals['_RELEASECASEREQUEST']._serialized_end=1392
-  _globals['_RELEASECASERESPONSE']._serialized_start=1394
-  _globals['_RELEASECASERESPONSE']._serialized_end=1450
-  _globals['_ESCALATECASEREQUEST']._serialized_start=1452
-  _globals['_ESCALATECASEREQUEST']._serialized_end=1506
-  _globals['_ESCALATECASERESPONSE']._serialized_start=1508
-  _globals['_ESCALATECASERESPONSE']._serialized_end=1565
-  _globals['_RECORDFIRSTLOOKREQUEST']._serialized_start=1567
-  _globals['_RECORDFIRSTLOOKREQUEST']._serialized_end=1661
-  _globals['_RECORDFIRSTLOOKRESPONSE']._serialized_start=1663
-  _globals['_RECORDFIRSTLOOKRESPONSE']._serialized_end=1723
-  _globals['_GIVEFINDINGREQUEST']._serialized_start=1726
-  _globals['_GIVEFINDINGREQUEST']._serialized_end=1945
-  _globals['_GIVEFINDINGRESPONSE']._serialized_start=1947
-  _globals['_GIVEFINDINGRESPONSE']._serialized_end=2003
-  _globals['_CORRECTFINDINGREQUEST']._serialized_start=2005
-  _globals['_CORRECTFINDINGREQUEST']._serialized_end=2080
-  _globals['_CORRECTFINDINGRESPONSE']._serialized_start=2082
-  _globals['_CORRECTFINDINGRESPONSE']._serialized_end=2141
-  _globals['_CASESSERVICE']._serialized_start=2302
-  _globals['_CASESSERVICE']._serialized_end=3004
+  _globals['_GIVENFINDING']._serialized_end=1280
+  _globals['_CLAIMCASEREQUEST']._serialized_start=1282
+  _globals['_CLAIMCASEREQUEST']._serialized_end=1317
+  _globals['_CLAIMCASERESPONSE']._serialized_start=1319
+  _globals['_CLAIMCASERESPONSE']._serialized_end=1373
+  _globals['_RELEASECASEREQUEST']._serialized_start=1375
+  _globals['_RELEASECASEREQUEST']._serialized_end=1412
+  _globals['_RELEASECASERESPONSE']._serialized_start=1414
+  _globals['_RELEASECASERESPONSE']._serialized_end=1470
+  _globals['_ESCALATECASEREQUEST']._serialized_start=1472
+  _globals['_ESCALATECASEREQUEST']._serialized_end=1526
+  _globals['_ESCALATECASERESPONSE']._serialized_start=1528
+  _globals['_ESCALATECASERESPONSE']._serialized_end=1585
+  _globals['_RECORDFIRSTLOOKREQUEST']._serialized_start=1587
+  _globals['_RECORDFIRSTLOOKREQUEST']._serialized_end=1681
+  _globals['_RECORDFIRSTLOOKRESPONSE']._serialized_start=1683
+  _globals['_RECORDFIRSTLOOKRESPONSE']._serialized_end=1743
+  _globals['_GIVEFINDINGREQUEST']._serialized_start=1746
+  _globals['_GIVEFINDINGREQUEST']._serialized_end=1965
+  _globals['_GIVEFINDINGRESPONSE']._serialized_start=1967
+  _globals['_GIVEFINDINGRESPONSE']._serialized_end=2023
+  _globals['_CORRECTFINDINGREQUEST']._serialized_start=2025
+  _globals['_CORRECTFINDINGREQUEST']._serialized_end=2100
+  _globals['_CORRECTFINDINGRESPONSE']._serialized_start=2102
+  _globals['_CORRECTFINDINGRESPONSE']._serialized_end=2161
+  _globals['_CASESSERVICE']._serialized_start=2322
+  _globals['_CASESSERVICE']._serialized_end=3024
 # @@protoc_insertion_point(module_scope)

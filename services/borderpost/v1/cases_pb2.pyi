@@ -309,8 +309,11 @@ class GivenFinding(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     FINDING_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
+    CORRECTION_FIELD_NUMBER: _builtins.int
     officer: _builtins.str
     """Who: the subject of the actor."""
+    correction: _builtins.bool
+    """Whether it corrects the finding that the closed case stood on."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -330,10 +333,11 @@ class GivenFinding(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         finding: _decisions_pb2.FindingGiven | None = ...,
         payload: _decisions_pb2.FindingPayload | None = ...,
+        correction: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding", "payload", b"payload", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding", "officer", b"officer", "payload", b"payload", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correction", b"correction", "finding", b"finding", "officer", b"officer", "payload", b"payload", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

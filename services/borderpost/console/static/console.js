@@ -143,6 +143,14 @@ for (const button of document.querySelectorAll("[data-save]")) {
   });
 }
 
+// One box for all of a table.
+for (const box of document.querySelectorAll("[data-all]")) {
+  box.parentElement.hidden = false;
+  box.addEventListener("input", () => {
+    for (const each of document.getElementsByName(box.dataset.all)) each.checked = box.checked;
+  });
+}
+
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());

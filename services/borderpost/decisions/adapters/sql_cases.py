@@ -107,7 +107,13 @@ def to_bytes(case: Case) -> bytes:
         if claim is None
         else [*_actor(claim.holder), to_microseconds(claim.since), to_microseconds(claim.until)],
         "findings": [
-            [each.event_id, *_actor(each.officer), to_microseconds(each.time), _text(each.body)]
+            [
+                each.event_id,
+                *_actor(each.officer),
+                to_microseconds(each.time),
+                _text(each.body),
+                each.correction,
+            ]
             for each in case.findings
         ],
         "closed_at": None if case.closed_at is None else to_microseconds(case.closed_at),
@@ -220,6 +226,8 @@ def _claim(issuer: str, subject: str, since: int, until: int) -> Claim:
     return Claim(Actor(issuer, subject), from_microseconds(since), from_microseconds(until))
 
 
-def _finding(event_id: str, issuer: str, subject: str, time: int, body: str) -> Finding:
+def _finding(
+    event_id: str, issuer: str, subject: str, time: int, body: str, correction: bool = False
+) -> Finding:
     finding = FindingGiven.FromString(base64.b64decode(body))
-    return Finding(event_id, Actor(issuer, subject), from_microseconds(time), finding)
+    return Finding(event_id, Actor(issuer, subject), from_microseconds(time), finding, correction)

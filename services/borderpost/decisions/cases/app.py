@@ -22,6 +22,7 @@ from borderpost.decisions.sealing import seal, unseal
 from borderpost.runtime.calls import Actor, Call, Role, stated_purpose
 from borderpost.runtime.clock import Clock, new_id
 from borderpost.runtime.errors import UnavailableError
+from borderpost.runtime.identity import is_same_person
 from borderpost.runtime.scopes import want_crossing
 from borderpost.v1.cases_pb2 import GiveFindingRequest, RecordFirstLookRequest
 from borderpost.v1.decisions_pb2 import (
@@ -98,8 +99,9 @@ class Cases:
             and not call.roles.isdisjoint(FINDERS)
             and domain.wants_look_of(case, call.actor)
         )
-        if payload is not None and withheld:
+        if payload is not None and withheld:  # what others found would lead them as well
             payload = without_opinion(payload)
+            findings = tuple(each for each in findings if is_same_person(each.officer, call.actor))
         opened = self._opened(case_id, findings)
         look = self._look(case, call.actor)
         shown = Shown(case, record, payload, evidence, opened, look, withheld)

@@ -84,6 +84,7 @@ class Finding:
     officer: Actor
     time: datetime
     body: FindingGiven
+    correction: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def apply(case: Case | None, event: Event, time: datetime) -> Case:
             finding = event.referral_closed.finding
             return replace(case, claim=None, state=CLOSED, closed_at=time, finding=finding)
         case "finding_corrected":
-            corrected = Finding(event.event_id, actor, time, event.finding_corrected.finding)
+            corrected = Finding(event.event_id, actor, time, event.finding_corrected.finding, True)
             return replace(case, findings=(*case.findings, corrected), finding=corrected.body)
         case _:
             raise ValueError("case: got an event that is no step of a case")

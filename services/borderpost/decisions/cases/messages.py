@@ -64,6 +64,7 @@ def shown_message(shown: Shown, time: datetime) -> pb.GetCaseResponse:
             time=to_timestamp(finding.time),
             finding=finding.body,
             payload=payload,
+            correction=finding.correction,
         )
     return answer
 
