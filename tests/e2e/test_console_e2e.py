@@ -125,6 +125,7 @@ def test_a_referral_from_the_kiosk_to_the_auditor(house, browser):
     assert browser.value("document.activeElement.matches('[data-open]')")
     click(browser, ".take")
     browser.until("[...document.images].every(each => each.naturalWidth > 0)")
+    assert controls_in_print(browser) == []
     look_and_find(browser, "SAME_PERSON")
     assert "A second officer looks at it now" in text(browser)
 
@@ -160,6 +161,17 @@ def test_a_referral_from_the_kiosk_to_the_auditor(house, browser):
     assert "it comes to the same" in text(browser)
     assert_exported(browser, house)
     assert_quiet(browser, house)
+
+
+def controls_in_print(browser: Browser) -> list[str]:
+    """What could be pressed, were it on paper; pictures alone are allowed to be."""
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    seen = browser.value(
+        "[...document.querySelectorAll('button:not(.zoom), input, select, textarea')]"
+        ".filter(each => each.checkVisibility() && each.type !== 'hidden').map(each => each.outerHTML)"
+    )
+    browser.call("Emulation.setEmulatedMedia", media="")
+    return list(seen)
 
 
 def assert_exported(browser: Browser, house: House) -> None:
@@ -244,6 +256,7 @@ def test_a_person_is_found_copied_and_erased_with_a_receipt(house, browser):
     choose(browser, "yes")
     click(browser, "button.danger")
     assert "borderpost.local/decisions" in browser.value("document.querySelector('.receipt').innerText")
+    assert not browser.value("!!document.querySelector('form.language')")  # the receipt would be gone
     browser.open(f"{house.url}/rights")
     fill(browser, request="12/26", document_code="P", issuing_state="UTO", number="U2CANARY2")
     choose(browser, "document_seen")

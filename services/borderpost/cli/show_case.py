@@ -39,15 +39,14 @@ _ENDINGS: Final = {b"\xff\xd8": "jpg", b"\x89P": "png", b"\x00\x00": "jp2", b"\x
 
 def cases_view(cases: Iterable[cases_pb2.Case]) -> Table:
     """Show the queue: the most urgent first."""
-    rows = show.table("case", "urgency", "waiting", "where", "state", "why", id_column=0)
+    rows = show.table("case, and why", "urgency", "waiting", "where", "state", id_column=0)
     for case in cases:
         rows.add_row(
-            case.case_id,
+            "\n".join((case.case_id, *case.reasons)),
             str(case.priority),
             _waiting(case),
             case.crossing,
             _state_words(case),
-            "\n".join(case.reasons),
         )
     return rows
 

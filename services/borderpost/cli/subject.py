@@ -164,12 +164,12 @@ def found_view(answer: subjects_pb2.FindSubjectResponse) -> Table | str:
     """Show what is held of a document."""
     if not answer.screenings:
         return "Nothing is held that could be found by this document."
-    rows = show.table("when", "where", "outcome", "held", "event, request", id_column=4)
+    rows = show.table("when, where", "outcome", "held", "event, request", id_column=3)
     for each in answer.screenings:
         parts = (("data", each.payload_held), ("pictures", each.evidence_held))
         held = ", ".join(name for name, is_held in parts if is_held)
         ids = f"{each.event_id}\n{each.request_id}"
-        rows.add_row(show.when(each.time), each.crossing, show.outcome(each.outcome), held, ids)
+        rows.add_row(f"{show.when(each.time)}\n{each.crossing}", show.outcome(each.outcome), held, ids)
     if answer.more:
         rows.caption = "There are more."
     return rows

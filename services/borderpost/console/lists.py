@@ -236,6 +236,7 @@ def _entry(entry: pb.Entry, page: Page) -> dict[str, Any]:
         "said": page.words.named("entry_state", state),
         "until": entry.valid_until,
         "by": entry.proposed_by.subject,
+        "approved_by": entry.approved_by.subject,
         "mine": entry.proposed_by.subject == page.session.name,
         "templates": entry.template_count,
         "reason": entry.reason_code,

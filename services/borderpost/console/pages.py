@@ -179,7 +179,13 @@ class Route:
 
 def around(spoken: Words, request: Request, now: datetime) -> Mapping[str, Any]:
     """Return what every template gets."""
-    return {"t": spoken, "languages": sorted(CATALOGUES), "path": request.url.path, "now": now}
+    return {
+        "t": spoken,
+        "languages": sorted(CATALOGUES),
+        "path": request.url.path,
+        "can_reload": request.method == "GET",
+        "now": now,
+    }
 
 
 def refusal(spoken: Words, error: RemoteError) -> Mapping[str, str]:

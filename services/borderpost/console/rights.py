@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from typing import Any, Final
 
 import grpc
@@ -87,7 +88,15 @@ async def _find(page: Page) -> Response:
     return await _found(page, document, purpose, form)
 
 
-async def _found(page: Page, document: types_pb2.DocumentKey, purpose: str, form: FormData) -> Response:
+async def _found(
+    page: Page,
+    document: types_pb2.DocumentKey,
+    purpose: str,
+    form: FormData,
+    chosen: Sequence[str] = (),
+    said: str = "",
+) -> Response:
+    """Show what is held. `chosen` and `said`: what was chosen and written before, if that is still to be done."""
     request = subjects_pb2.FindSubjectRequest(document=document)
     answer = await page.ask(page.gateway.subjects.FindSubject, request, purpose)
     return page.show(
@@ -111,6 +120,8 @@ async def _found(page: Page, document: types_pb2.DocumentKey, purpose: str, form
         ],
         more=answer.more,
         bases=BASES,
+        statement=said,
+        chosen=chosen,
         may_erase=page.session.may(Role.SUPERVISOR),
     )
 
@@ -202,9 +213,9 @@ async def _rectify(page: Page) -> Response:
         request = subjects_pb2.RectifySubjectRequest(event_ids=chosen, statement=statement)
         await page.ask(page.gateway.subjects.RectifySubject, request, purpose)
         page.session.notices.append(Notice("notice.rectified"))
-    else:
-        page.session.notices.append(Notice("notice.rectify_incomplete", bad=True))
-    return await _found(page, _document(form), purpose, form)
+        return await _found(page, _document(form), purpose, form)
+    page.session.notices.append(Notice("notice.rectify_incomplete", bad=True))
+    return await _found(page, _document(form), purpose, form, chosen, statement)
 
 
 async def _erase(page: Page) -> Response:
@@ -215,7 +226,7 @@ async def _erase(page: Page) -> Response:
     if not purpose or not chosen or basis not in BASES or text_of(form, "sure", 3) != "yes":
         if purpose and _document(form).number:
             page.session.notices.append(Notice("notice.erase_incomplete", bad=True))
-            return await _found(page, _document(form), purpose, form)
+            return await _found(page, _document(form), purpose, form, chosen)
         return page.go("/rights", Notice("notice.rights_incomplete", bad=True))
     request = subjects_pb2.EraseSubjectRequest(event_ids=chosen, basis=basis)
     try:
@@ -224,7 +235,7 @@ async def _erase(page: Page) -> Response:
         if error.code is not grpc.StatusCode.FAILED_PRECONDITION:
             raise
         page.session.notices.append(Notice("notice.refused", refusal(page.words, error), bad=True))
-        return await _found(page, _document(form), purpose, form)
+        return await _found(page, _document(form), purpose, form, chosen)
     return page.show("rights_receipt.html", receipt=answer.receipt, screenings=answer.screenings)
 
 

@@ -151,6 +151,11 @@ for (const box of document.querySelectorAll("[data-all]")) {
   });
 }
 
+// What is folded is printed, too.
+window.addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("main details:not(.menu)")) folded.open = true;
+});
+
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());
