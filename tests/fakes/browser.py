@@ -65,11 +65,11 @@ class Browser:
         self._session = ""
         self.requested: list[str] = []
         self.complaints: list[str] = []
-        targets = self.call("Target.getTargets")["targetInfos"]
-        target = next(target["targetId"] for target in targets if target["type"] == "page")
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log", "DOM"):
-            self.call(f"{domain}.enable")
+        try:
+            self._attach()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> Browser:
         return self
@@ -79,6 +79,17 @@ class Browser:
         self._process.wait()
         os.close(self._write)
         os.close(self._read)
+
+    def _attach(self) -> None:
+        """Work with the page, once there is one."""
+        end, pages = time.monotonic() + 20, []
+        while not pages:
+            assert time.monotonic() < end, "the browser opened no page"
+            targets = self.call("Target.getTargets")["targetInfos"]
+            pages = [target["targetId"] for target in targets if target["type"] == "page"]
+        self._session = self.call("Target.attachToTarget", targetId=pages[0], flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Network", "Log", "DOM"):
+            self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call the browser, and return what it answers."""
