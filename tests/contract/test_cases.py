@@ -154,6 +154,20 @@ def test_a_first_look_is_of_each_candidate_by_face_and_of_no_other(desk, wrong):
         desk.cases.record_first_look(RecordFirstLookRequest(case_id=case_id, candidates=looks), who("a"))
 
 
+@pytest.mark.parametrize("second", [False, True])
+def test_who_escalated_a_case_does_not_settle_it_alone(desk, second):
+    case_id = desk.open(second=True)
+    if second:
+        desk.cases.claim(case_id, who("first"))
+        desk.cases.give_finding(finding(case_id), who("first"))
+    desk.cases.claim(case_id, who("ann", Role.SUPERVISOR))
+    desk.cases.escalate(case_id, "SECOND_OPINION", who("ann", Role.SUPERVISOR))
+    with pytest.raises(SupervisorNeededError):
+        desk.cases.claim(case_id, who("ann", Role.SUPERVISOR))
+    desk.cases.claim(case_id, who("ben", Role.SUPERVISOR))
+    assert desk.cases.give_finding(finding(case_id), who("ben", Role.SUPERVISOR)).state == CLOSED
+
+
 def test_of_two_who_claim_at_once_one_gets_it_and_the_other_is_told(desk):
     with ThreadPoolExecutor(2) as pool:
         for _ in range(100):

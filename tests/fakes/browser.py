@@ -82,7 +82,7 @@ class Browser:
 
     def _attach(self) -> None:
         """Work with the page, once there is one."""
-        end, pages = time.monotonic() + 20, []
+        end, pages = time.monotonic() + 60, []
         while not pages:
             assert time.monotonic() < end, "the browser opened no page"
             targets = self.call("Target.getTargets")["targetInfos"]
@@ -104,7 +104,7 @@ class Browser:
                 assert "error" not in got, got
                 return got["result"]
 
-    def _next(self, seconds: float = 20.0) -> dict[str, Any]:
+    def _next(self, seconds: float = 60.0) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             assert self._readable.poll(1000 * seconds), "the browser doesn't answer"
             part = os.read(self._read, 1 << 20)

@@ -144,6 +144,17 @@ def test_to_prove_anew_who_one_is_the_provider_asks_again(house):
     assert entered(answer)
 
 
+@pytest.mark.parametrize("auth_time", [None, -3600])
+def test_who_is_asked_anew_and_lets_an_old_login_answer_is_refused(house, auth_time):
+    """Whoever sits at the browser can leave out of the address that the provider shall ask again."""
+    house.back(house.begin()["state"])
+    asked = house.begin("/login/start?again=1&next=/cases/1")
+    house.provider.claims = {"auth_time": auth_time and int(time.time()) + auth_time}
+    answer = house.back(asked["state"])
+    assert answer.status_code == 403
+    assert not entered(answer)
+
+
 def tokens_used(house: House) -> list[str]:
     return [metadata["authorization"] for _, _, metadata in house.gateway.asked]
 

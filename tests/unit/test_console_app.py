@@ -217,6 +217,8 @@ def test_what_was_filled_in_outlasts_a_token(house):
         case_id=case, opened_at=now, lease_until=now, state=cases_pb2.CASE_STATE_CLAIMED, holder="ann"
     )
     gateway.answers["GetCase"] = cases_pb2.GetCaseResponse(case=held)
+    assert "Why do you look" in client.get(f"/cases/{case}").text  # it isn't theirs (any more)
+    gateway.answers["ListCases"] = cases_pb2.ListCasesResponse(cases=[held])
     assert "the scar agrees" in client.get(f"/cases/{case}").text
 
 

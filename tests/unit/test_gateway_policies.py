@@ -147,6 +147,15 @@ async def test_what_nobody_proposed_or_what_is_superseded_is_not_activated(tmp_p
         await policies.activate(old, person("ben"))
 
 
+async def test_one_person_can_not_propose_without_end(tmp_path):
+    policies = house(tmp_path, Log())
+    for number in range(module.MOST_WAITING):
+        await policies.propose(STRICT + f"\n# {number}".encode(), person("ann"))
+    with pytest.raises(PolicyUnusableError, match="wait already"):
+        await policies.propose(STRICT, person("ann"))
+    await policies.propose(STRICT, person("ben"))
+
+
 async def test_what_is_in_force_is_not_proposed(tmp_path):
     policies = house(tmp_path, Log())
     with pytest.raises(PolicyUnusableError, match="in force already"):

@@ -51,6 +51,7 @@ MOST_ENTRIES: Final = 12
 MOST_BESIDE: Final = 2
 """Pictures of one entry beside the traveler; the entry's own page shows all."""
 
+MOST_HELD: Final = 500
 EYES_AT_ONCE: Final = 8
 
 
@@ -77,17 +78,28 @@ class Candidate:
 async def _show(page: Page) -> Response:
     case_id = page.request.path_params["case_id"]
     purpose = page.session.purposes.get(case_id)
-    if purpose is None:
+    if purpose is None or (purpose == REVIEW and not await _holds(page, case_id)):
         return page.show(
             "case_purpose.html",
             case_id=case_id,
-            purposes=[purpose for purpose, roles in PURPOSES.items() if page.session.may(*roles)],
+            purposes=_purposes(page),
             may_take=page.session.may(Role.OFFICER, Role.SUPERVISOR)
             and "closed" not in page.request.query_params,
         )
     request = cases_pb2.GetCaseRequest(case_id=case_id, with_evidence=True)
     answer = await page.ask(page.gateway.cases.GetCase, request, purpose)
     return page.show("case.html", **await _values(page, answer, purpose))
+
+
+async def _holds(page: Page, case_id: str) -> bool:
+    """Whether the case is this person's now: only then they look at it for its review."""
+    asked = cases_pb2.ListCasesRequest(mine=True, page_size=MOST_HELD)
+    answer = await page.ask(page.gateway.cases.ListCases, asked)
+    return case_id in {case.case_id for case in answer.cases}
+
+
+def _purposes(page: Page) -> list[str]:
+    return [purpose for purpose, roles in PURPOSES.items() if page.session.may(*roles)]
 
 
 async def _values(page: Page, answer: cases_pb2.GetCaseResponse, purpose: str) -> dict[str, Any]:
@@ -284,7 +296,7 @@ async def eyes_of(page: Page, pictures: Sequence[bytes]) -> list[faces_pb2.Eyes]
 async def _state_purpose(page: Page) -> Response:
     case_id, form = page.request.path_params["case_id"], await page.form()
     chosen, words = text_of(form, "purpose"), text_of(form, "words", 400)
-    if chosen not in PURPOSES or (chosen == "other" and not words):
+    if chosen not in _purposes(page) or (chosen == "other" and not words):
         return page.go(f"/cases/{case_id}", Notice("notice.purpose_missing", bad=True))
     page.session.purposes[case_id] = words if chosen == "other" else _PURPOSE_TEXTS[chosen]
     return page.go(f"/cases/{case_id}")
@@ -347,12 +359,12 @@ async def _give_finding(page: Page) -> Response:
     page.want_fresh(form, f"/cases/{case_id}")
     request = finding_request(case_id, form)
     if request is None:
-        page.session.drafts[f"/cases/{case_id}"] = {name: texts_of(form, name) for name in form}
+        page.keep_draft(f"/cases/{case_id}", form)
         return page.go(f"/cases/{case_id}", Notice("notice.finding_incomplete", bad=True))
     try:
         answer = await page.ask(page.gateway.cases.GiveFinding, request)
     except RemoteError as error:
-        page.session.drafts[f"/cases/{case_id}"] = {name: texts_of(form, name) for name in form}
+        page.keep_draft(f"/cases/{case_id}", form)
         return page.failed(error, f"/cases/{case_id}")
     page.session.purposes.pop(case_id, None)
     state = case_view.enum_name(cases_pb2.CaseState, answer.case.state, "CASE_STATE_")
@@ -369,13 +381,13 @@ async def _correct(page: Page) -> Response:
     page.want_fresh(form, back)
     finding = finding_request(case_id, form)
     if finding is None or not finding.reasons:
-        page.session.drafts[back] = {name: texts_of(form, name) for name in form}
+        page.keep_draft(back, form)
         return page.go(back, Notice("notice.finding_incomplete", bad=True))
     try:
         request = cases_pb2.CorrectFindingRequest(finding=finding)
         await page.ask(page.gateway.cases.CorrectFinding, request)
     except RemoteError as error:
-        page.session.drafts[back] = {name: texts_of(form, name) for name in form}
+        page.keep_draft(back, form)
         return page.failed(error, back)
     return page.go(back, Notice("notice.corrected"))
 

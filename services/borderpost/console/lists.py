@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from borderpost.console import case_view, faces
 from borderpost.console.cases import Face, eyes_of
-from borderpost.console.pages import Page, Route, text_of, texts_of
+from borderpost.console.pages import Page, Route, text_of
 from borderpost.console.sessions import Notice
 from borderpost.console.traffic import reckoned_with, traffic
 from borderpost.console.words import Words
@@ -35,6 +35,9 @@ MOST_PICTURES: Final = 4
 
 APPROVAL: Final = "Approval of a watchlist entry"
 """The purpose for which an approver looks at its pictures."""
+
+KEEPING: Final = "Keeping of a watchlist"
+"""The purpose for which those who keep a list look at an entry that is on it already."""
 
 RETENTION_DAYS: Final = 30
 """Of a list that is made here: one person's withdrawal shall not erase at once."""
@@ -139,7 +142,7 @@ async def _make(page: Page) -> Response:
         asked = pb.CreateWatchlistRequest(watchlist=watchlist)
         await page.ask(page.gateway.watchlist.CreateWatchlist, asked)
     except RemoteError as error:
-        page.session.drafts["/lists"] = {name: texts_of(form, name) for name in form}
+        page.keep_draft("/lists", form)
         return page.failed(error, "/lists")
     return page.go(f"/lists/{watchlist.list_id}", Notice("notice.list_made"))
 
@@ -244,14 +247,18 @@ def _entry(entry: pb.Entry, page: Page) -> dict[str, Any]:
 
 
 async def _show_entry(page: Page) -> Response:
-    """One entry, with its pictures: an approver looks at who it is."""
+    """One entry, with its pictures, for those who keep the list; officers see those of candidates, with the case."""
+    if not page.session.may(Role.LIST_MANAGER, Role.APPROVER):
+        raise HTTPException(403)
     entry_id = page.request.path_params["entry_id"]
     answer = await page.ask(page.gateway.watchlist.GetEntry, pb.GetEntryRequest(entry_id=entry_id))
     entry = answer.entry
+    waits = page.session.may(Role.APPROVER) and entry.state == pb.ENTRY_STATE_PROPOSED
+    purpose = APPROVAL if waits else KEEPING
     shown: list[Face] = []
     if entry.picture_count:
         asked = pb.GetPicturesRequest(entry_id=entry_id)
-        got = await page.ask(page.gateway.watchlist.GetPictures, asked, APPROVAL)
+        got = await page.ask(page.gateway.watchlist.GetPictures, asked, purpose)
         eyes = await eyes_of(page, list(got.pictures))
         for picture, at in zip(got.pictures, eyes, strict=True):
             made = await run_in_threadpool(faces.face, picture, at)
@@ -264,7 +271,7 @@ async def _show_entry(page: Page) -> Response:
         list_id=entry.list_id,
         facts_of=case_view.entry_facts(entry, page.words),
         faces=shown,
-        purpose=APPROVAL,
+        purpose=purpose,
         may_approve=page.session.may(Role.APPROVER),
         may_manage=page.session.may(Role.LIST_MANAGER),
     )
@@ -306,13 +313,13 @@ async def _propose(page: Page) -> Response:
     try:
         await page.ask(page.gateway.gateway.EnrolEntry, asked, seconds=60.0)
     except RemoteError as error:
-        page.session.drafts[back] = {name: texts_of(form, name) for name in form}
+        page.keep_draft(back, form)
         return page.failed(error, back)
     return page.go(back, Notice("notice.entry_proposed"))
 
 
 def _again(page: Page, form: FormData, back: str, notice: Notice) -> Response:
-    page.session.drafts[back] = {name: texts_of(form, name) for name in form}
+    page.keep_draft(back, form)
     return page.go(back, notice)
 
 

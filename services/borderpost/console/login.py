@@ -39,6 +39,9 @@ MOST_LOGINS: Final = 1000
 """Logins that were begun and not finished; the oldest go first."""
 
 MOST_PATH: Final = 500
+MOST_PART: Final = 10_000
+"""Bytes of a field that somebody sends who isn't logged in."""
+
 YEAR_SECONDS: Final = 31_536_000
 
 DEVELOPERS: Final = (
@@ -75,7 +78,10 @@ class Login:
     @property
     def cookie_name(self) -> str:
         """The name of the session's cookie; with the prefix by which browsers hold it to this host (RFC 6265bis)."""
-        return "__Host-borderpost" if self._secure else "borderpost_console"
+        return self._named("borderpost") if self._secure else "borderpost_console"
+
+    def _named(self, name: str) -> str:
+        return f"__Host-{name}" if self._secure else name
 
     def routes(self) -> list[BaseRoute]:
         """Return the pages."""
@@ -132,20 +138,20 @@ class Login:
             started, url = await self._provider.begin(
                 safe_path(request.query_params.get("next", "/")),
                 request.cookies.get(self.cookie_name, "") if known else "",
-                anew=known or SEEN_COOKIE in request.cookies,
+                anew=known or self._named(SEEN_COOKIE) in request.cookies,
             )
         except ProviderError as error:
             return self._page(request, error.reason, 503)
         self._remember(started)
         answer = RedirectResponse(url, 303)
-        self._set(answer, LOGIN_COOKIE, started.state)
+        self._set(answer, self._named(LOGIN_COOKIE), started.state)
         return answer
 
     async def _back(self, request: Request) -> Response:
         """The provider sends somebody back, with a code or an error."""
         state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
         started, since = self._started.pop(state, (None, 0.0))
-        ours = started is not None and request.cookies.get(LOGIN_COOKIE) == state
+        ours = started is not None and request.cookies.get(self._named(LOGIN_COOKIE)) == state
         if self._provider is None or started is None or not ours or time.monotonic() - since > LOGIN_SECONDS:
             return self._page(request, "LOGIN_ENDED", 400)
         if not code:
@@ -158,7 +164,7 @@ class Login:
 
     async def _development(self, request: Request) -> Response:
         """Be whoever one says. Never in production, which makes no such token."""
-        form = await request.form(max_files=0, max_fields=50)
+        form = await request.form(max_files=0, max_fields=50, max_part_size=MOST_PART)
         name, roles = str(form.get("name", "")).strip(), [str(role) for role in form.getlist("role")]
         scopes = str(form.get("scopes", "")).split()
         again = request.cookies.get(self.cookie_name, "") if form.get("again") else ""
@@ -202,13 +208,13 @@ class Login:
                 Session(person, tokens.token, self.language_of(request), renewal=tokens.renewal)
             )
         answer = RedirectResponse(path, 303)
-        answer.delete_cookie(LOGIN_COOKIE)
+        answer.delete_cookie(self._named(LOGIN_COOKIE), secure=self._secure, httponly=True, samesite="lax")
         self._set(answer, self.cookie_name, cookie)
-        self._set(answer, SEEN_COOKIE, "1")
+        self._set(answer, self._named(SEEN_COOKIE), "1", YEAR_SECONDS)
         return answer
 
     async def _language(self, request: Request) -> Response:
-        form = await request.form(max_files=0, max_fields=5)
+        form = await request.form(max_files=0, max_fields=5, max_part_size=MOST_PART)
         chosen = str(form.get("language", ""))
         answer = RedirectResponse(safe_path(str(form.get("next", "/"))), 303)
         if chosen in CATALOGUES:

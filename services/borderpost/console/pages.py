@@ -27,6 +27,10 @@ from borderpost.runtime.status import RemoteError
 CSRF_FIELD: Final = "csrf"
 MOST_FIELDS: Final = 2000
 MOST_FILES: Final = 64
+MOST_NOTICES: Final = 5
+MOST_DRAFT: Final = 20_000
+"""Characters of one form that are kept; there may be many sessions."""
+
 FORM_BYTES: Final = 32 * 1024 * 1024
 """Pictures of an import's rows come in one form."""
 
@@ -99,8 +103,10 @@ class Page:
 
     async def form(self) -> FormData:
         """Return the form that was sent, from one of our pages. Raises HTTPException."""
-        length = self.request.headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > FORM_BYTES:
+        headers = self.request.headers
+        length = headers.get("content-length", "")
+        chunked = "transfer-encoding" in headers  # then the length says nothing (RFC 9112, 6.3)
+        if chunked or not length.isdecimal() or int(length) > FORM_BYTES:
             raise HTTPException(413)
         form = await self.request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS, max_part_size=FORM_BYTES)
         token = form.get(CSRF_FIELD)
@@ -116,8 +122,14 @@ class Page:
         Raises StaleLoginError.
         """
         if not self.session.is_fresh(self.console.clock.now(), self.console.settings.console.fresh_seconds):
-            self.session.drafts[back] = _plain(form)
+            self.keep_draft(back, form)
             raise StaleLoginError(back)
+
+    def keep_draft(self, path: str, form: FormData) -> None:
+        """Keep what was filled in, for when the person is back on that page: what a person writes, and no file."""
+        texts = {name: texts_of(form, name) for name in form if name != CSRF_FIELD}
+        if sum(len(text) for kept in texts.values() for text in kept) <= MOST_DRAFT:
+            self.session.drafts[path] = texts
 
     def draft(self, path: str) -> Mapping[str, Sequence[str]]:
         """Return what was filled in on a page before the person had to log in again; once."""
@@ -155,6 +167,7 @@ class Page:
         """Answer with the way to another page, on which something is said."""
         if notice is not None:
             self.session.notices.append(notice)
+            del self.session.notices[:-MOST_NOTICES]
         return RedirectResponse(path, 303)
 
     def failed(self, error: RemoteError, path: str) -> Response:
@@ -229,9 +242,3 @@ def environment() -> jinja2.Environment:
     made.filters["when"] = lambda stamp: from_timestamp(stamp).strftime("%Y-%m-%d %H:%M:%S")
     made.filters["iso"] = lambda stamp: from_timestamp(stamp).strftime("%Y-%m-%dT%H:%M:%SZ")
     return made
-
-
-def _plain(form: FormData) -> Mapping[str, list[str]]:
-    """What was filled in, without files and the token."""
-    names = [name for name in form if name != CSRF_FIELD]
-    return {name: texts_of(form, name) for name in names}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,9 @@ from borderpost.runtime.people import ALGORITHMS
 from borderpost.runtime.settings import Settings
 
 SECONDS: Final = 10.0
+LEEWAY: Final = 30
+"""Seconds by which its clock may differ from ours."""
+
 MOST_BYTES: Final = 256 * 1024
 
 
@@ -51,6 +55,9 @@ class Started:
     cookie: str
     """The session that goes on afterwards; empty for a new one."""
 
+    anew_since: float | None
+    """When the provider was asked to have the person prove who they are; None if it wasn't. Seconds since 1970."""
+
 
 class Provider:
     """One identity provider."""
@@ -71,7 +78,7 @@ class Provider:
         """Begin a login; return it and the provider's address for it. `anew`: the person has to prove who they are,
         though the provider knows the browser. Raises ProviderError."""
         state, nonce, verifier = (secrets.token_urlsafe(48) for _ in range(3))
-        started = Started(state, nonce, verifier, next_path, cookie)
+        started = Started(state, nonce, verifier, next_path, cookie, time.time() if anew else None)
         asked = {"prompt": "login", "max_age": "0"} if anew else {}
         about = await self._discover()
         async with self._client() as client:
@@ -120,13 +127,15 @@ class Provider:
         """The ID token is the provider's, for us, and answers this login (OpenID Connect Core 1.0, 3.1.3.7)."""
         claims = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims
         registry = jwt.JWTClaimsRegistry(
-            leeway=30,
+            leeway=LEEWAY,
             iss={"essential": True, "value": self._about["issuer"]},
             aud={"essential": True, "value": self._own.client_id},
             exp={"essential": True},
             nonce={"essential": True, "value": started.nonce},
         )
         registry.validate(dict(claims))
+        if started.anew_since is not None and not proven_since(claims, started.anew_since):
+            raise ValueError("nobody proved anew who they are")
 
     async def _discover(self) -> Mapping[str, Any]:
         if not self._about:
@@ -161,6 +170,13 @@ class Provider:
             timeout=SECONDS,
             transport=self._transport,
         )
+
+
+def proven_since(claims: Mapping[str, Any], since: float) -> bool:
+    """Whether somebody proved who they are after a time: what the browser was sent to ask for may have been left out on
+    the way, so the ID token has to say it (OpenID Connect Core 1.0, 3.1.2.1: `max_age` makes `auth_time` required)."""
+    proven = claims.get("auth_time")
+    return isinstance(proven, int | float) and proven >= since - LEEWAY
 
 
 def _unusable(error: Exception) -> ProviderError:

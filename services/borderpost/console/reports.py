@@ -22,6 +22,7 @@ DAYS: Final = 14
 """Shown without a choice."""
 
 MOST_DAYS: Final = 366
+FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 9998
 MOST_REASONS: Final = 12
 OUTCOMES: Final = ("CLEAR", "REFER", "RETAKE")
@@ -40,6 +41,8 @@ async def _values(page: Page) -> dict[str, Any]:
     query = page.request.query_params
     since, until = _day(query.get("from", "")), _day(query.get("until", ""))
     until = until or page.console.clock.now().date()
+    if until.year <= FIRST_YEAR:
+        raise HTTPException(400)
     since = since or until - timedelta(days=DAYS - 1)
     if not timedelta(0) <= until - since < timedelta(days=MOST_DAYS) or until.year > LAST_YEAR:
         raise HTTPException(400)

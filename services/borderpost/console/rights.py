@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from borderpost.console import case_view
@@ -83,7 +84,7 @@ async def _find(page: Page) -> Response:
     form = await page.form()
     purpose, document = _purpose(form), _document(form)
     if not purpose or not document.number:
-        page.session.drafts["/rights"] = {name: texts_of(form, name) for name in form}
+        page.keep_draft("/rights", form)
         return page.go("/rights", Notice("notice.rights_incomplete", bad=True))
     return await _found(page, document, purpose, form)
 
@@ -210,12 +211,21 @@ async def _rectify(page: Page) -> Response:
     if not (purpose and _document(form).number):
         return page.go("/rights", Notice("notice.rights_incomplete", bad=True))
     if chosen and statement:
+        await _want_of(page, _document(form), chosen, purpose)
         request = subjects_pb2.RectifySubjectRequest(event_ids=chosen, statement=statement)
         await page.ask(page.gateway.subjects.RectifySubject, request, purpose)
         page.session.notices.append(Notice("notice.rectified"))
         return await _found(page, _document(form), purpose, form)
     page.session.notices.append(Notice("notice.rectify_incomplete", bad=True))
     return await _found(page, _document(form), purpose, form, chosen, statement)
+
+
+async def _want_of(page: Page, document: types_pb2.DocumentKey, chosen: Sequence[str], purpose: str) -> None:
+    """What was chosen is of the document that the request is about. Raises HTTPException."""
+    asked = subjects_pb2.FindSubjectRequest(document=document)
+    found = await page.ask(page.gateway.subjects.FindSubject, asked, purpose)
+    if not set(chosen) <= {each.event_id for each in found.screenings}:
+        raise HTTPException(400)
 
 
 async def _erase(page: Page) -> Response:
@@ -228,6 +238,7 @@ async def _erase(page: Page) -> Response:
             page.session.notices.append(Notice("notice.erase_incomplete", bad=True))
             return await _found(page, _document(form), purpose, form, chosen)
         return page.go("/rights", Notice("notice.rights_incomplete", bad=True))
+    await _want_of(page, _document(form), chosen, purpose)
     request = subjects_pb2.EraseSubjectRequest(event_ids=chosen, basis=basis)
     try:
         answer = await page.ask(page.gateway.subjects.EraseSubject, request, purpose, seconds=LONG_SECONDS)

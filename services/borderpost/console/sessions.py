@@ -21,6 +21,9 @@ PICTURE_SECONDS: Final = 120.0
 MOST_PICTURES: Final = 200
 """Pictures that wait for one session's pages; the oldest go first."""
 
+SWEEP_SECONDS: Final = 60.0
+"""So often at most what has ended is forgotten."""
+
 MOST_SESSIONS: Final = 10_000
 MOST_KEPT: Final = 50
 """Cases, queries and unfinished forms that a session remembers; the oldest are forgotten."""
@@ -104,6 +107,7 @@ class Sessions:
         self._idle = idle_seconds
         self._now = now
         self._sessions: dict[str, Session] = {}
+        self._swept = now()
 
     def open(self, session: Session) -> str:
         """Begin a session; return its cookie."""
@@ -117,6 +121,8 @@ class Sessions:
 
     def find(self, cookie: str, touch: bool = True) -> Session | None:
         """Return the session of a cookie, if it hasn't ended. `touch`: whether somebody sits there, and it goes on."""
+        if self._now() - self._swept > SWEEP_SECONDS:
+            self.sweep()
         session = self._sessions.get(_key(cookie))
         if session is None:
             return None
@@ -138,7 +144,7 @@ class Sessions:
 
     def sweep(self) -> None:
         """Forget what has ended."""
-        now = self._now()
+        now = self._swept = self._now()
         for key, session in list(self._sessions.items()):
             if now - session.seen > self._idle:
                 del self._sessions[key]

@@ -45,9 +45,14 @@ class Recording:
         raise PolicyNotFoundError("policy: the log has no policy of this version, or no longer")
 
     def policies(self) -> list[Record]:
-        """What became of policies, newest first, at most AT_ONCE."""
-        kinds = frozenset({EventKind.EVENT_KIND_POLICY_PROPOSED, EventKind.EVENT_KIND_POLICY_CHANGED})
-        return list(self._index.query(EventFilter(kinds=kinds), None, AT_ONCE).records)
+        """What became of policies, newest first: of changes and of proposals at most AT_ONCE each, so that no number of
+        proposals hides a change."""
+        found = [
+            record
+            for kind in (EventKind.EVENT_KIND_POLICY_CHANGED, EventKind.EVENT_KIND_POLICY_PROPOSED)
+            for record in self._index.query(EventFilter(kinds=frozenset({kind})), None, AT_ONCE).records
+        ]
+        return sorted(found, key=lambda record: record.index, reverse=True)
 
     def _is_in_force(self, event: Event) -> bool:
         if kind_of(event) != EventKind.EVENT_KIND_POLICY_CHANGED:

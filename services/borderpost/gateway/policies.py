@@ -29,6 +29,9 @@ FOLLOW_SECONDS: Final = 5.0
 """How often a gateway looks whether a policy was activated at another one."""
 
 PAUSE_SECONDS: Final = 0.5
+MOST_WAITING: Final = 20
+"""Proposals of one person that wait: nobody pushes another's out of what the log lists."""
+
 MOST_BYTES: Final = 64 * 1024
 
 ListPolicies = Callable[[], Awaitable[Iterable[LogEntry]]]
@@ -117,6 +120,11 @@ class Policies:
         policy = _read(toml)
         if policy.version == self._current.version:
             raise PolicyUnusableError("policy: it is in force already", field="toml")
+        own = [each for each in await self.proposals() if is_same_person(_proposer(each), call.actor)]
+        if len(own) >= MOST_WAITING:
+            raise PolicyUnusableError(
+                f"policy: {MOST_WAITING} of yours wait already: one has to be activated first"
+            )
         event = new_report(call.actor, self._clock)
         event.purpose = purpose
         event.policy_proposed.policy = policy.version
@@ -135,8 +143,7 @@ class Policies:
         found = [each for each in await self.proposals() if each.policy == version]
         if not found:
             raise PolicyNotProposedError("policy: nobody proposed it, or a later one came into force since")
-        by = [Actor(each.proposed_by.issuer, each.proposed_by.subject) for each in found]
-        if all(is_same_person(each, call.actor) for each in by):
+        if all(is_same_person(_proposer(each), call.actor) for each in found):
             raise SecondPersonNeededError("policy: you proposed it: another person activates it")
         policy = _read(found[0].toml)
         event = new_report(call.actor, self._clock)
@@ -201,6 +208,10 @@ class Policies:
             raise PolicyFromFileError(
                 "policy: this installation's policy is the file that gateway.policy names: change that, or unset it"
             )
+
+
+def _proposer(proposal: PolicyProposal) -> Actor:
+    return Actor(proposal.proposed_by.issuer, proposal.proposed_by.subject)
 
 
 def _read(toml: bytes) -> PolicyVersion:

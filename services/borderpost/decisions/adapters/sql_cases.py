@@ -118,6 +118,7 @@ def to_bytes(case: Case) -> bytes:
         ],
         "closed_at": None if case.closed_at is None else to_microseconds(case.closed_at),
         "finding": None if finding is None else _text(finding),
+        "escalated_by": None if case.escalated_by is None else _actor(case.escalated_by),
         "looks": [[each.event_id, *_actor(each.officer)] for each in case.looks],
     }
     return json.dumps(plain, separators=(",", ":")).encode()
@@ -138,6 +139,7 @@ def from_bytes(body: bytes) -> Case:
         None if closed_at is None else from_microseconds(closed_at),
         None if finding is None else FindingGiven.FromString(base64.b64decode(finding)),
         tuple(Look(event_id, Actor(*officer)) for event_id, *officer in plain.get("looks", ())),
+        Actor(*plain["escalated_by"]) if plain.get("escalated_by") else None,
     )
 
 

@@ -109,6 +109,7 @@ class Case:
     closed_at: datetime | None = None
     finding: FindingGiven | None = None
     looks: tuple[Look, ...] = ()
+    escalated_by: Actor | None = None
 
     def claim_at(self, time: datetime) -> Claim | None:
         """Who holds it at a time, or None: a claim ends by itself."""
@@ -134,7 +135,8 @@ def apply(case: Case | None, event: Event, time: datetime) -> Case:
         case "referral_released":
             return replace(case, claim=None)
         case "referral_escalated" | "findings_disagree":
-            return replace(case, claim=None, state=ESCALATED)
+            by = actor if kind == "referral_escalated" else None
+            return replace(case, claim=None, state=ESCALATED, escalated_by=by)
         case "first_look_given":
             return replace(case, looks=(*case.looks, Look(event.event_id, actor)))
         case "finding_given" | "second_finding_given":
@@ -276,9 +278,12 @@ def _want_held(case: Case, actor: Actor, time: datetime) -> Claim:
 
 
 def _want_entitled(case: Case, actor: Actor, supervisor: bool) -> None:
-    """Two findings are never by one person, and what was escalated is for supervisors."""
+    """Two findings are never by one person, and what was escalated is for supervisors; for another than who escalated
+    it, or one person alone would close a case that wants two."""
     if case.state == ESCALATED and not supervisor:
         raise SupervisorNeededError("case: it was escalated: a supervisor must settle it")
+    if case.state == ESCALATED and case.escalated_by and is_same_person(case.escalated_by, actor):
+        raise SupervisorNeededError("case: you escalated it: another supervisor must settle it")
     _want_no_finding_of(case, actor)
 
 
