@@ -206,6 +206,7 @@ def assert_quiet(browser: Browser, house: House) -> None:
 @pytest.mark.parametrize(("language", "dark"), [("en", False), ("de", True)])
 def test_every_page_is_accessible(house, browser, dark, language, tmp_path):
     axe = script()
+    assert axe is not None or not os.environ.get("CI"), "axe-core isn't here: nothing would be checked"
     if axe is None:
         pytest.skip("axe-core isn't here: `make test` fetches it")
     case_id = house.refer_b()

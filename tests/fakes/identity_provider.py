@@ -26,6 +26,7 @@ class FakeProvider:
     nonce: str = ""
     challenge: str = ""
     away: bool = False
+    calls: int = 0
     life: int = 600
     renewal: str = ""
     asked: list[dict[str, list[str]]] = field(default_factory=list)
@@ -47,6 +48,7 @@ class FakeProvider:
         return jwt.encode({"alg": "ES256", "kid": self.key.kid}, claims | self.claims | more, self.key)
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.calls += 1
         if self.away:
             raise httpx2.ConnectError("away")
         if request.url.path.endswith("/.well-known/openid-configuration"):

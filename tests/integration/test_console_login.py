@@ -203,6 +203,22 @@ def test_what_is_not_renewed_goes_on_until_the_services_refuse_it(house, how):
     assert len(set(tokens_used(house))) == 1
 
 
+def test_a_provider_that_is_away_is_not_asked_at_every_request(house):
+    house.provider.life, house.provider.renewal = 50, "r"
+    house.back(house.begin()["state"])
+    house.provider.away, before = True, house.provider.calls
+    assert [house.client.get("/queue").status_code for _ in range(5)] == [200] * 5
+    assert house.provider.calls == before + 1
+
+
+def test_a_login_that_is_too_old_is_not_renewed(house):
+    house.provider.life, house.provider.renewal = 50, "r"
+    house.provider.claims = {"auth_time": int(time.time()) - 12 * 3600 - 5}  # within the clocks' leeway
+    house.back(house.begin()["state"])
+    house.client.get("/queue")
+    assert house.provider.renewal == "r"
+
+
 def test_the_next_person_at_a_desk_is_asked_who_they_are(house):
     """A provider still knows who logged in there last, and would let anybody in as them."""
     assert "prompt" not in house.begin()

@@ -218,7 +218,7 @@ def _kept_policy(auditor: Person, version: str) -> Policy | None:
         answer = auditor.ask(auditor.decisions.GetPolicy, GetPolicyRequest(policy=version))
         return read_policy(answer.toml, version).policy
     except RemoteError as error:
-        if error.code not in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT):
+        if error.code is not grpc.StatusCode.NOT_FOUND:
             raise
     except PolicyError:
         pass

@@ -83,8 +83,7 @@ async def _show(page: Page) -> Response:
             "case_purpose.html",
             case_id=case_id,
             purposes=_purposes(page),
-            may_take=page.session.may(Role.OFFICER, Role.SUPERVISOR)
-            and "closed" not in page.request.query_params,
+            may_take=page.session.may(*FINDERS) and "closed" not in page.request.query_params,
         )
     request = cases_pb2.GetCaseRequest(case_id=case_id, with_evidence=True)
     answer = await page.ask(page.gateway.cases.GetCase, request, purpose)
@@ -191,7 +190,7 @@ Entries = Mapping[str, tuple[watchlist_pb2.Entry | None, Sequence[bytes]]]
 
 async def _entries(page: Page, found: Sequence[Match], purpose: str) -> Entries:
     """Get entries and their pictures. One that may not be seen, or is gone by now, is shown without."""
-    if not page.session.may(Role.OFFICER, Role.SUPERVISOR):
+    if not page.session.may(*FINDERS):
         return {}
     got = await asyncio.gather(*(_entry(page, match, purpose) for match in found))
     return dict(zip((match.key for match in found), got, strict=True))

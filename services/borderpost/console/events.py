@@ -77,13 +77,13 @@ def _finding(body: pb.FindingGiven, spoken: Words) -> str:
     disposition = enum_name(pb.Disposition, body.disposition, "DISPOSITION_")
     said = [
         spoken("event_said.finding_document", verdict=verdict(body.document, spoken)),
-        _of_lists(body.lists, spoken),
+        _list_verdicts(body.lists, spoken),
         spoken.named("disposition", disposition),
     ]
     return " · ".join(filter(None, said))
 
 
-def _of_lists(found: Iterable[pb.ListFinding], spoken: Words) -> str:
+def _list_verdicts(found: Iterable[pb.ListFinding], spoken: Words) -> str:
     return " · ".join(
         spoken("event_said.finding_list", verdict=verdict(each.verdict, spoken)) for each in found
     )
@@ -145,7 +145,7 @@ _SENTENCES: Final[Mapping[str, Callable[[Any, Words], str]]] = {
     "trust_store_changed": _trust,
     "referral_opened": lambda body, spoken: spoken("event_said.opened", priority=body.priority),
     "referral_escalated": lambda body, spoken: spoken.named("escalation", body.reason),
-    "first_look_given": lambda body, spoken: _of_lists(body.lists, spoken),
+    "first_look_given": lambda body, spoken: _list_verdicts(body.lists, spoken),
     "finding_given": _finding,
     "second_finding_given": lambda body, spoken: _finding(body.finding, spoken),
     "referral_closed": lambda body, spoken: (

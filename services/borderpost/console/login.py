@@ -39,6 +39,9 @@ MOST_LOGINS: Final = 1000
 """Logins that were begun and not finished; the oldest go first."""
 
 MOST_PATH: Final = 500
+RETRY_SECONDS: Final = 15.0
+"""A provider that gave no token isn't asked again before: every page would wait for it."""
+
 MOST_PART: Final = 10_000
 """Bytes of a field that somebody sends who isn't logged in."""
 
@@ -180,19 +183,30 @@ class Login:
     async def renewed(self, session: Session) -> None:
         """Renew the token of a session, if it runs out soon and can be. What can't be renewed the services refuse."""
         async with session.renewing:
-            left = session.person.expires_at - self._console.clock.now()
-            if self._provider is None or not session.renewal or left > timedelta(seconds=RENEW_SECONDS):
+            if self._provider is None or not self._is_due(session):
                 return
             try:
                 tokens = await self._provider.renew(session.renewal)
                 person = self._console.people.verify(tokens.token)
             except BorderpostError as error:
                 _log.info("token_not_renewed", reason=error.reason)
+                session.renew_after = self._console.clock.now() + timedelta(seconds=RETRY_SECONDS)
                 return
             if person.actor == session.person.actor:
                 since = min(person.authenticated_at, session.person.authenticated_at)  # nobody logged in anew
                 session.person = replace(person, authenticated_at=since)
                 session.token, session.renewal = tokens.token, tokens.renewal
+
+    def _is_due(self, session: Session) -> bool:
+        """Whether a token is to be renewed now: it runs out soon, and the login it goes back to is still good."""
+        now, person = self._console.clock.now(), session.person
+        most_age = timedelta(seconds=self._console.settings.people.most_age_seconds)
+        return (
+            bool(session.renewal)
+            and person.expires_at - now <= timedelta(seconds=RENEW_SECONDS)
+            and now - person.authenticated_at <= most_age
+            and (session.renew_after is None or now >= session.renew_after)
+        )
 
     def _enter(self, request: Request, tokens: Tokens, path: str, again: str) -> Response:
         """Begin the session of whom a token names, or let theirs go on. Raises the errors of `People.verify`."""

@@ -54,13 +54,14 @@ class Kept(dict[str, V]):
 @dataclass(slots=True)
 class Session:
     """One person at one browser. `token` is their provider's, which every service verifies again; `renewal` is what
-    another is got with, empty if there is none."""
+    another is got with, empty if there is none; `renew_after` is set while the provider gave none."""
 
     person: Person
     token: str
     language: str
     renewal: str = ""
     renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    renew_after: datetime | None = None
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     seed: str = field(default_factory=lambda: secrets.token_hex(16))
     seen: float = 0.0
