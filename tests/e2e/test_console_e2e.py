@@ -367,6 +367,94 @@ def test_a_finding_is_corrected_and_data_is_rectified_beside_what_was(house, bro
     assert_quiet(browser, house)
 
 
+def test_a_case_that_is_handed_on_is_settled_by_a_supervisor(house, browser):
+    case_id = house.refer_b()
+    login(browser, house.url, OFFICER)
+    take(browser, house, case_id)
+    choose(browser, "SECOND_OPINION")
+    click(browser, "form[action$=escalate] button")
+    assert "Handed to the supervisors" in text(browser)
+    browser.open(f"{house.url}/queue?reason=WATCHLIST_CANDIDATE_BY_FACE")
+    row = f"[data-row]:has([href='/cases/{case_id}'])"
+    assert "Supervisor wanted" in browser.value(f"document.querySelector({row!r}).innerText")
+    assert not browser.value(f"!!document.querySelector({row + ' .take'!r})")  # not theirs to take
+    login(browser, house.url, SUPERVISOR)
+    browser.open(f"{house.url}/queue?reason=WATCHLIST_CANDIDATE_BY_FACE")
+    click(browser, f"{row} .take")
+    look_and_find(browser, "NOT_SAME_PERSON")
+    assert "the case is closed" in text(browser)
+
+
+def test_faces_are_laid_over_one_another_and_looked_at_closer(house, browser):
+    case_id = house.refer_b()
+    login(browser, house.url, OFFICER)
+    take(browser, house, case_id)
+    browser.until("[...document.images].every(each => each.naturalWidth > 0)")
+    drawn = "document.querySelector('#overlay canvas').toDataURL()"
+    seen = []
+    for share in (0, 50, 100):
+        browser.value(
+            f"document.querySelector('#overlay input').value = {share};"
+            "document.querySelector('#overlay input').dispatchEvent(new Event('input'))"
+        )
+        seen.append(browser.value(drawn))
+    assert len(set(seen)) == 3
+    browser.value("document.querySelector('.face .zoom').click()")
+    assert browser.value("document.getElementById('closer').open")
+    assert browser.value("document.querySelector('#closer canvas').width") == 720
+
+
+@pytest.mark.parametrize("size", [(820, 1180), (1280, 720)])
+def test_no_page_is_wider_than_a_tablet_or_the_smallest_desk(house, browser, size):
+    case_id = house.refer_b()
+    browser.look(*size)
+    login(browser, house.url, OFFICER)
+    take(browser, house, case_id)
+    wide = [] if fits(browser) else ["case"]
+    for who, paths in (
+        (OFFICER, ("/queue",)),
+        (AUDITOR, ("/audit", "/reports", "/administration")),
+        (MANAGER, ("/lists", f"/lists/{house.list_id}")),
+        (SUPERVISOR, ("/rights",)),
+    ):
+        login(browser, house.url, who)
+        for path in paths:
+            browser.open(house.url + path)
+            wide += [] if fits(browser) else [path]
+    assert wide == []
+
+
+def fits(browser: Browser) -> bool:
+    return bool(browser.value("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def test_an_entry_is_withdrawn_and_a_list_changed_by_its_manager(house, browser):
+    list_id = wanted_list(house.settings, "To be changed")
+    put_on_list(house.settings, list_id, house.travelers.samples.a_portrait, "Gone")
+    login(browser, house.url, MANAGER)
+    browser.open(f"{house.url}/lists/{list_id}")
+    fill(browser, "form[action$=change]", target="2")
+    click(browser, "form[action$=change] button")
+    assert "2 %" in text(browser)
+    click(browser, "a[href*=entries]")
+    click(browser, "form[action$=withdraw] button")
+    assert "Withdrawn" in text(browser)
+    assert "0 active" in text(browser)
+
+
+def test_a_kiosk_is_invited_and_revoked_by_an_administrator(house, browser):
+    login(browser, house.url, ADMINISTRATOR)
+    fill(browser, "form[action$=invite]", crossing="east", kiosk="9")
+    click(browser, "form[action$=invite] button")
+    assert '"kiosk": "kiosk/east/9"' in browser.value("document.getElementById('invitation').textContent")
+    browser.open(f"{house.url}/administration")
+    assert "kiosk/east/9" in text(browser)
+    choose(browser, "yes")
+    click(browser, "form[action$=revoke] button")
+    assert "kiosk/east/9" in text(browser)
+    assert not browser.value("!!document.querySelector('form[action$=revoke]')")
+
+
 def test_what_needs_a_fresh_login_keeps_what_was_filled_in(house, browser):
     case_id = house.refer_b()
     with console(house.settings, fresh_seconds=3.0) as url:
