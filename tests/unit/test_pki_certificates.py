@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from borderpost.documents.pki import names
@@ -145,6 +145,8 @@ def test_names_are_the_same_whatever_their_string_type_case_and_spaces():
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30))
+@example(" ")
+@example("  ")
 def test_any_text_of_a_name_is_escaped_so_that_it_can_be_read_again(text):
     made = asn1_name(("common_name", asn1_x509.DirectoryString("utf8_string", core.UTF8String(text))))
     shown = names.as_text(made)

@@ -72,7 +72,7 @@ def _labelled(oid: str, text: str) -> str:
     escaped = "".join(_escape(char) for char in text)
     if escaped[:1] in (" ", "#"):
         escaped = "\\" + escaped
-    if len(escaped) > 1 and escaped[-1] == " ":
+    if len(text) > 1 and text[-1] == " ":
         escaped = escaped[:-1] + "\\ "
     return f"{_LABELS.get(oid, oid)}={escaped}"
 
